@@ -1,0 +1,104 @@
+//! One bank account: what the bank says of it and what its people decided.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{AccountId, PlaidAccountId},
+    money::Currency,
+    open_enum::open_enum,
+};
+
+open_enum!(
+    /// Plaid's account types.
+    AccountKind {
+        /// Checking, savings and the like.
+        Depository = "depository",
+        /// Cards: a positive balance is owed.
+        Credit = "credit",
+        /// Loans: a positive balance is owed.
+        Loan = "loan",
+        /// Securities.
+        Investment = "investment",
+        /// Securities, by another name.
+        Brokerage = "brokerage",
+    }
+);
+
+/// An account as the bank's side describes it. A balance that could not be read is `None`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BankAccount {
+    /// Plaid's id, which may change under the same account.
+    pub id: PlaidAccountId,
+    /// Identity across items; few banks give it.
+    pub persistent_id: Option<String>,
+    /// The name at the bank.
+    pub name: String,
+    /// The bank's product name.
+    pub official_name: Option<String>,
+    /// The last digits. Not unique.
+    pub mask: Option<String>,
+    /// Plaid's type.
+    pub kind: AccountKind,
+    /// Plaid's subtype.
+    pub subtype: Option<String>,
+    /// Balances, in `currency`.
+    pub balances: Balances,
+    /// The currency of the balances.
+    pub currency: Option<Currency>,
+}
+
+/// What is on an account. For credit and loans a positive `current` is owed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balances {
+    /// The booked balance.
+    pub current: Option<Decimal>,
+    /// What can be spent.
+    pub available: Option<Decimal>,
+    /// The credit limit.
+    pub limit: Option<Decimal>,
+}
+
+/// An account as we keep it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// Our id.
+    pub id: AccountId,
+    /// What the bank says. A placeholder while it has said nothing.
+    pub bank: BankAccount,
+    /// The name its people gave it.
+    pub own_name: Option<String>,
+    /// Whether it counts in budgets.
+    pub include_in_budget: bool,
+    /// Whether it was stopped: kept out of every sync.
+    pub stopped: bool,
+}
+
+impl Account {
+    /// A new account of an item, with the defaults people expect.
+    pub fn new(id: AccountId, bank: BankAccount) -> Self {
+        Self { id, bank, own_name: None, include_in_budget: true, stopped: false }
+    }
+
+    /// The name to show: its people's, else the bank's.
+    pub fn name(&self) -> &str {
+        self.own_name.as_deref().unwrap_or(&self.bank.name)
+    }
+}
+
+impl BankAccount {
+    /// What stands for an account of which only the id is known: a transaction named it before its facts came.
+    pub fn placeholder(id: PlaidAccountId) -> Self {
+        Self {
+            id,
+            persistent_id: None,
+            name: "Account".to_owned(),
+            official_name: None,
+            mask: None,
+            kind: AccountKind::Other("unknown".to_owned()),
+            subtype: None,
+            balances: Balances::default(),
+            currency: None,
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What we ask of the bank's side (Plaid) and what its answers mean. The adapter is `shared/plaid`.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::{
+    account::BankAccount,
+    ids::{Cursor, InstitutionId, PlaidItemId, TransactionId, UserId},
+    open_enum::open_enum,
+    secret::{AccessToken, PublicToken},
+    transaction::BankFacts,
+};
+
+open_enum!(
+    /// How much of an item's history Plaid has (`transactions_update_status`).
+    HistoryStatus {
+        /// Plaid does not say.
+        Unknown = "TRANSACTIONS_UPDATE_STATUS_UNKNOWN",
+        /// Nothing yet.
+        NotReady = "NOT_READY",
+        /// The last 30 days.
+        Initial = "INITIAL_UPDATE_COMPLETE",
+        /// Everything that was asked for.
+        Complete = "HISTORICAL_UPDATE_COMPLETE",
+    }
+);
+
+impl HistoryStatus {
+    /// Whether more history is certainly on its way.
+    pub fn is_coming(&self) -> bool {
+        matches!(self, Self::NotReady | Self::Initial)
+    }
+}
+
+/// One page of an update (`/transactions/sync`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncPage {
+    /// New transactions, oldest change first.
+    pub added: Vec<BankFacts>,
+    /// Changed transactions.
+    pub modified: Vec<BankFacts>,
+    /// Ids that are no more.
+    pub removed: Vec<TransactionId>,
+    /// The accounts that the page speaks of, with their balances.
+    pub accounts: Vec<BankAccount>,
+    /// Where to go on. `None` while Plaid has nothing: an empty cursor is never stored.
+    pub next_cursor: Option<Cursor>,
+    /// Whether the update has another page.
+    pub has_more: bool,
+    /// How far the history is.
+    pub history: HistoryStatus,
+}
+
+/// The accounts of an item and what the answer says of the item itself (`/accounts/get`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccountsAnswer {
+    /// Every open account that the user shares.
+    pub accounts: Vec<BankAccount>,
+    /// The item.
+    pub item: BankItem,
+}
+
+/// An item as Plaid describes it. What an answer left out is `None`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BankItem {
+    /// The institution, unless the item was linked without one.
+    pub institution: Option<InstitutionId>,
+    /// The institution's name for people.
+    pub institution_name: Option<String>,
+    /// The error that the item is in.
+    pub error_code: Option<String>,
+    /// When the bank was last asked successfully, even without news.
+    pub last_successful_update: Option<Timestamp>,
+}
+
+/// What a public token turned into.
+#[derive(Debug, Clone)]
+pub struct Exchanged {
+    /// The key to the item.
+    pub token: AccessToken,
+    /// Plaid's id of the item.
+    pub plaid_item: PlaidItemId,
+}
+
+/// What to create a link token for (`/link/token/create`), a new connection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinkRequest {
+    /// Who links. Our id, no personal data.
+    pub user: UserId,
+    /// Plaid products to start with.
+    pub products: Vec<String>,
+    /// Where Link returns to after a bank's own log-in page.
+    pub redirect_uri: Option<String>,
+}
+
+/// A link token: what the app opens Link with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinkToken {
+    /// The token. Short-lived, meant for the app.
+    pub link_token: String,
+    /// When it ends.
+    pub expiration: Timestamp,
+}
+
+/// An institution (`/institutions/get_by_id`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Institution {
+    /// Its id.
+    pub institution_id: InstitutionId,
+    /// Its name for people.
+    pub name: String,
+}
+
+/// For how long it makes no sense to ask again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// A rate limit, an outage of Plaid's own: seconds to minutes.
+    Seconds,
+    /// An outage of the bank: hours.
+    Hours,
+}
+
+/// What went wrong, by what it means for us. `code` is Plaid's `error_code` or a name of ours for what has none.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BankError {
+    /// Only the user can mend it, in update mode or at the bank.
+    #[error("the bank needs the user: {code}")]
+    NeedsUser {
+        /// Plaid's code.
+        code: String,
+    },
+    /// It will pass.
+    #[error("the bank cannot answer now: {code}")]
+    Later {
+        /// Plaid's code, or `timeout`, `unreachable`, `unreadable`.
+        code: String,
+        /// How long it will take.
+        patience: Patience,
+        /// What the answer's `Retry-After` said, in seconds.
+        retry_after_s: Option<u32>,
+    },
+    /// The item is no more; only a new connection helps.
+    #[error("the connection is gone: {code}")]
+    Gone {
+        /// Plaid's code.
+        code: String,
+    },
+    /// The update changed while it was read: start again from the stored cursor.
+    #[error("the update changed while it was read")]
+    RestartPagination,
+    /// The stored cursor does not belong to this item any more: start from nothing.
+    #[error("the cursor was refused")]
+    CursorRefused,
+    /// The public token was used, has expired or never was.
+    #[error("the public token was refused: {code}")]
+    PublicTokenRefused {
+        /// Plaid's code.
+        code: String,
+    },
+    /// One account is closed or not shared any more.
+    #[error("the account is not shared any more: {code}")]
+    AccountGone {
+        /// Plaid's code.
+        code: String,
+    },
+    /// Wrong keys, a request Plaid does not take: ours to mend.
+    #[error("Plaid refused our request: {code}")]
+    OurFault {
+        /// Plaid's code.
+        code: String,
+    },
+}
+
+impl BankError {
+    /// Plaid's code, or our name where it has none.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::NeedsUser { code }
+            | Self::Later { code, .. }
+            | Self::Gone { code }
+            | Self::PublicTokenRefused { code }
+            | Self::AccountGone { code }
+            | Self::OurFault { code } => code,
+            Self::RestartPagination => "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION",
+            Self::CursorRefused => "CURSOR_REFUSED",
+        }
+    }
+}
+
+/// Reads an item's stream of updates. Every call has its own timeout and is safe to repeat.
+#[async_trait]
+pub trait TransactionFeed: Send + Sync {
+    /// The page after `cursor`, from the very beginning without one; up to 500 transactions.
+    async fn page(&self, token: &AccessToken, cursor: Option<&Cursor>) -> Result<SyncPage, BankError>;
+}
+
+/// Reads an item's accounts. Safe to repeat; the balances may be hours old.
+#[async_trait]
+pub trait AccountFeed: Send + Sync {
+    /// Every open account that the user shares.
+    async fn accounts(&self, token: &AccessToken) -> Result<AccountsAnswer, BankError>;
+}
+
+/// Starts connections.
+#[async_trait]
+pub trait Linking: Send + Sync {
+    /// A token to open Link with.
+    async fn link_token(&self, request: &LinkRequest) -> Result<LinkToken, BankError>;
+}
+
+/// Turns public tokens into items, and back into nothing.
+#[async_trait]
+pub trait Exchange: Send + Sync {
+    /// Takes effect once, whether or not the answer arrives: never repeated by the adapter.
+    async fn exchange(&self, public: &PublicToken) -> Result<Exchanged, BankError>;
+
+    /// Ends the item at Plaid. One that is already gone counts as ended.
+    async fn remove(&self, token: &AccessToken) -> Result<(), BankError>;
+}

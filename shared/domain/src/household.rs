@@ -1,0 +1,78 @@
+//! Households and what each role in them may do.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{HouseholdId, UserId},
+    store::StoreError,
+};
+
+/// What a member may do, from most to least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Everything, the household's end included.
+    Owner,
+    /// Everything but the household's end.
+    Admin,
+    /// Connects banks and edits.
+    Member,
+    /// Reads.
+    Viewer,
+}
+
+/// What somebody wants to do in a household.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// See accounts and transactions.
+    Read,
+    /// Connect a bank, ask for a sync.
+    Connect,
+}
+
+impl Role {
+    /// The one table of what each role may do.
+    pub fn allows(self, permission: Permission) -> bool {
+        match (self, permission) {
+            (_, Permission::Read) | (Self::Owner | Self::Admin | Self::Member, Permission::Connect) => true,
+            (Self::Viewer, Permission::Connect) => false,
+        }
+    }
+}
+
+/// A person's place in a household.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The household.
+    pub household: HouseholdId,
+    /// The role in it.
+    pub role: Role,
+}
+
+/// Who belongs where. Read on every call, consistently: a removed member's token opens nothing.
+#[async_trait]
+pub trait Memberships: Send + Sync {
+    /// The user's place in one household, if any.
+    async fn membership(
+        &self,
+        user: &UserId,
+        household: &HouseholdId,
+    ) -> Result<Option<Membership>, StoreError>;
+
+    /// All of the user's households, ordered by id.
+    async fn memberships(&self, user: &UserId) -> Result<Vec<Membership>, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_viewer_reads_and_connects_nothing() {
+        for role in [Role::Owner, Role::Admin, Role::Member, Role::Viewer] {
+            assert!(role.allows(Permission::Read));
+            assert_eq!(role.allows(Permission::Connect), role != Role::Viewer);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! A connection to a bank: its health, and where its sync stands.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    account::Account,
+    bank::HistoryStatus,
+    ids::{Cursor, InstitutionId, ItemRef, PlaidItemId, UserId},
+    secret::SealedToken,
+    transaction::Month,
+};
+
+/// How a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthState {
+    /// It syncs.
+    Healthy,
+    /// Only the user can mend it: update mode.
+    NeedsLogin,
+    /// Gone at Plaid: only a new connection helps.
+    Revoked,
+    /// On its way out; nothing syncs any more.
+    Removing,
+}
+
+/// The health of a connection, since when and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// The state.
+    pub state: HealthState,
+    /// When it came into this state.
+    pub since: Timestamp,
+    /// The bank's code for why.
+    pub reason: Option<String>,
+}
+
+impl Health {
+    /// A connection that works.
+    pub fn healthy(since: Timestamp) -> Self {
+        Self { state: HealthState::Healthy, since, reason: None }
+    }
+
+    /// Whether the item's accounts are kept up to date.
+    pub fn is_active(&self) -> bool {
+        match self.state {
+            HealthState::Healthy => true,
+            HealthState::NeedsLogin | HealthState::Revoked | HealthState::Removing => false,
+        }
+    }
+
+    /// Whether a sync may be tried: it is one way that health returns.
+    pub fn may_sync(&self) -> bool {
+        match self.state {
+            HealthState::Healthy | HealthState::NeedsLogin => true,
+            HealthState::Revoked | HealthState::Removing => false,
+        }
+    }
+
+    /// What a person can do about it, in words; nothing when all is well.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self.state {
+            HealthState::Healthy => None,
+            HealthState::NeedsLogin => {
+                Some("The bank asks you to log in again. Repair the connection to go on.")
+            }
+            HealthState::Revoked => Some("The connection has ended at the bank. Connect the bank again."),
+            HealthState::Removing => Some("The connection is being removed."),
+        }
+    }
+}
+
+/// Counts of what a run did to the stored transactions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// New ones.
+    pub added: u32,
+    /// Changed ones, postings of pending ones included.
+    pub modified: u32,
+    /// Those that are no more.
+    pub removed: u32,
+}
+
+impl Counts {
+    /// The sum of two.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            added: self.added + other.added,
+            modified: self.modified + other.modified,
+            removed: self.removed + other.removed,
+        }
+    }
+}
+
+/// The last run that ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastRun {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What it changed.
+    pub counts: Counts,
+}
+
+/// The last run that failed, kept until one ends well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastFailure {
+    /// When.
+    pub at: Timestamp,
+    /// The `want` that the run had read: whoever waits for it need not wait longer.
+    pub want: u64,
+    /// The bank's code.
+    pub code: String,
+    /// When another try makes sense; `None` if it needs a person.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// A connection as lists show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// Where it lives.
+    pub at: ItemRef,
+    /// Who linked it.
+    pub user: UserId,
+    /// The bank.
+    pub institution: Option<InstitutionId>,
+    /// The bank's name.
+    pub institution_name: Option<String>,
+    /// How it is.
+    pub health: Health,
+    /// How far its history is.
+    pub history: HistoryStatus,
+    /// Syncs asked for so far.
+    pub want: u64,
+    /// The `want` that the last finished sync had read.
+    pub done: u64,
+    /// The last run that ended well.
+    pub last_run: Option<LastRun>,
+    /// The last failure since then.
+    pub failure: Option<LastFailure>,
+}
+
+/// A connection with its accounts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connection {
+    /// The item.
+    pub item: Item,
+    /// Its accounts.
+    pub accounts: Vec<Account>,
+}
+
+/// A connection with all that a sync needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncState {
+    /// The item.
+    pub item: Item,
+    /// Its accounts.
+    pub accounts: Vec<Account>,
+    /// The revision: every write of the sync requires it unchanged and adds one.
+    pub rev: u64,
+    /// Opens the item at Plaid, once opened itself.
+    pub token: SealedToken,
+    /// Where the last committed update ended.
+    pub cursor: Option<Cursor>,
+    /// An update that is being written, in pages.
+    pub stage: Option<Stage>,
+    /// The months that the item's transactions have been in.
+    pub months: BTreeSet<Month>,
+    /// Whether all accounts have been asked for since the item was linked.
+    pub accounts_known: bool,
+}
+
+/// Where a large update stands: its pages lie in the redo log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Names the pages; the revision at which it began.
+    pub run: u64,
+    /// What comes next.
+    pub phase: Phase,
+    /// Pages stored.
+    pub pages: u32,
+    /// The `want` read before the first fetch.
+    pub want: u64,
+    /// When somebody last worked on it.
+    pub touched: Timestamp,
+    /// How far the history was at the last page.
+    pub history: HistoryStatus,
+    /// What has been changed so far.
+    pub counts: Counts,
+    /// Whether it began without a cursor on an item that had transactions: ends with a sweep.
+    pub sweeps: bool,
+}
+
+/// The phases of a large update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Pages are being fetched; this is where to go on.
+    Fetching(Cursor),
+    /// All pages are stored and the cursor has moved; they are being applied. So many have had their upserts applied.
+    Applying(u32),
+}
+
+/// A new connection, ready to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewItem {
+    /// Where it will live.
+    pub at: ItemRef,
+    /// Who linked it.
+    pub user: UserId,
+    /// Plaid's id.
+    pub plaid_item: PlaidItemId,
+    /// The bank.
+    pub institution: Option<InstitutionId>,
+    /// The bank's name.
+    pub institution_name: Option<String>,
+    /// The sealed token.
+    pub token: SealedToken,
+    /// When it was linked.
+    pub at_time: Timestamp,
+}

@@ -1,0 +1,205 @@
+//! The ports of the store, besides those of the sync. The adapter is `shared/store`.
+//!
+//! Every read that decides a write is consistent and never from an index.
+
+use async_trait::async_trait;
+use jiff::{Timestamp, civil::Date};
+use rust_decimal::Decimal;
+use thiserror::Error;
+
+use crate::{
+    account::BankAccount,
+    bank::BankItem,
+    ids::{AccountId, HouseholdId, ItemId, ItemRef, TransactionId, UserId},
+    item::{Connection, NewItem},
+    transaction::{BankCategory, Month, PaymentMeta},
+};
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// It does not answer, throttles or refuses us: try again. Whether a write took effect is not known.
+    #[error("the store cannot be reached: {0}")]
+    Unavailable(String),
+    /// A row that cannot be read: ours to mend.
+    #[error("a stored row cannot be read: {0}")]
+    Corrupt(&'static str),
+}
+
+/// Reads connections for people.
+#[async_trait]
+pub trait Connections: Send + Sync {
+    /// All connections of a household with their accounts; one query a megabyte.
+    async fn connections(&self, household: &HouseholdId) -> Result<Vec<Connection>, StoreError>;
+}
+
+/// Reads one connection for whoever waits on its sync.
+#[async_trait]
+pub trait OneConnection: Send + Sync {
+    /// The item with its accounts, read consistently.
+    async fn connection(&self, at: &ItemRef) -> Result<Option<Connection>, StoreError>;
+}
+
+/// Asks for syncs.
+#[async_trait]
+pub trait SyncRequests: Send + Sync {
+    /// Adds one to the item's `want` and returns it: the number that the message carries. `None` if there is no
+    /// such item or it is on its way out. Not idempotent: a second call asks for a second sync.
+    async fn want_sync(&self, at: &ItemRef) -> Result<Option<u64>, StoreError>;
+}
+
+/// What is remembered of an exchange that is under way: if we die between Plaid's answer and the stored token, this
+/// row is all that tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The SHA-256 of the public token, in hexadecimal.
+    pub token_hash: String,
+    /// Where the item will live.
+    pub at: ItemRef,
+    /// Who links.
+    pub user: UserId,
+    /// When it began.
+    pub began: Timestamp,
+}
+
+/// Remembers exchanges that are under way.
+#[async_trait]
+pub trait Intents: Send + Sync {
+    /// Remembers `intent`, or returns the one that is already there under the same token.
+    async fn begin(&self, intent: &Intent) -> Result<Option<Intent>, StoreError>;
+
+    /// Forgets it: the exchange is complete, or certainly did not happen.
+    async fn end(&self, token_hash: &str) -> Result<(), StoreError>;
+
+    /// All that never ended, oldest first.
+    async fn unfinished(&self) -> Result<Vec<Intent>, StoreError>;
+}
+
+/// What became of saving an item's accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Saved {
+    /// They are stored; so many are new.
+    Accounts(u32),
+    /// The item changed meanwhile: read again.
+    Conflict,
+}
+
+/// Stores new connections.
+#[async_trait]
+pub trait NewConnections: Send + Sync {
+    /// Stores the item with its sealed token and the way back from Plaid's id to it, in one transaction. Storing the
+    /// same item again is success.
+    async fn add(&self, item: &NewItem) -> Result<(), StoreError>;
+
+    /// Saves the accounts of an item, as of its `rev`, together with what Plaid said of the bank.
+    async fn save_accounts(
+        &self,
+        at: &ItemRef,
+        rev: u64,
+        accounts: &[BankAccount],
+        bank: &BankItem,
+    ) -> Result<Saved, StoreError>;
+
+    /// The item's revision and sealed token with its accounts, read consistently.
+    async fn linked(&self, at: &ItemRef) -> Result<Option<crate::item::SyncState>, StoreError>;
+}
+
+/// What to look for among a household's transactions, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search {
+    /// The households to look in.
+    pub households: Vec<HouseholdId>,
+    /// The first day.
+    pub from: Option<Date>,
+    /// The last day.
+    pub to: Option<Date>,
+    /// Only this account.
+    pub account: Option<AccountId>,
+    /// At most so many.
+    pub limit: u16,
+    /// Only what comes after this one in the order.
+    pub after: Option<Position>,
+}
+
+/// A place in the order: by date, then id, then household, each descending.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The date.
+    pub date: Date,
+    /// The transaction.
+    pub transaction: TransactionId,
+    /// The household.
+    pub household: HouseholdId,
+}
+
+/// A page of what was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundPage {
+    /// In order.
+    pub transactions: Vec<Listed>,
+    /// Where to go on, if there may be more.
+    pub next: Option<Position>,
+}
+
+/// A transaction as lists show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The household.
+    pub household: HouseholdId,
+    /// The item.
+    pub item: ItemId,
+    /// The account.
+    pub account: AccountId,
+    /// The id under which it was first seen.
+    pub id: TransactionId,
+    /// Positive leaves the account. `None` if it could not be read.
+    pub amount: Option<Decimal>,
+    /// ISO code, or Plaid's for what ISO does not name.
+    pub currency: Option<String>,
+    /// When it happened or posted.
+    pub date: Date,
+    /// When it was authorized.
+    pub authorized_date: Option<Date>,
+    /// The bank's text.
+    pub name: String,
+    /// The merchant.
+    pub merchant_name: Option<String>,
+    /// Whether it may still change or vanish.
+    pub pending: bool,
+    /// `online`, `in store`, `other`.
+    pub payment_channel: Option<String>,
+    /// How it was paid.
+    pub payment_meta: PaymentMeta,
+    /// Plaid's category.
+    pub category: Option<BankCategory>,
+    /// The number of the cheque.
+    pub check_number: Option<String>,
+    /// The bank's kind of transaction.
+    pub code: Option<String>,
+    /// A picture of the merchant.
+    pub logo_url: Option<String>,
+}
+
+/// Searches transactions.
+#[async_trait]
+pub trait TransactionSearch: Send + Sync {
+    /// For each of the households, the months that have transactions; `None` in place of an account that is not
+    /// there.
+    async fn scope(
+        &self,
+        households: &[HouseholdId],
+        account: Option<&AccountId>,
+    ) -> Result<SearchScope, StoreError>;
+
+    /// One page. Reads only `scope`'s months that are in range, at most 5 MB: a page may be short with a `next`.
+    async fn find(&self, search: &Search, scope: &SearchScope) -> Result<FoundPage, StoreError>;
+}
+
+/// Where there is anything to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchScope {
+    /// The months of each household, in the order of the question.
+    pub months: Vec<std::collections::BTreeSet<Month>>,
+    /// The household that the asked account belongs to, if it is in one of them.
+    pub account_household: Option<HouseholdId>,
+}

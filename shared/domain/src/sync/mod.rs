@@ -1,0 +1,26 @@
+//! The sync, which may lose and double nothing.
+//!
+//! The cursor belongs to the item. One lock: the revision on the item's row; every write of the sync is one
+//! transaction whose first action requires the revision that was read and adds one to it. Nobody holds the lock and
+//! it does not expire: a late writer, a second worker, a removal in between fail and start over from a fresh read.
+//!
+//! A trigger is a number: whoever asks for a sync adds one to the item's `want`; a commit sets `done` to the `want`
+//! it read before fetching. What one finished run covers needs no other.
+
+mod apply;
+mod engine;
+mod fetch;
+mod fold;
+mod links;
+mod message;
+mod patience;
+mod plan;
+mod ports;
+#[cfg(test)]
+mod tests;
+
+pub use engine::{Deps, Outcome, SyncError, Trigger, sync};
+pub use fold::{PageFacts, UpdateIndex};
+pub use message::{NextPoll, SyncMessage, next_poll};
+pub use plan::{AccountIds, RowWrite, StoredRow, plan_page};
+pub use ports::{AccountWrite, Commit, CommitError, Edit, ItemPatch, SyncQueue, SyncReads, SyncWrites};

@@ -1,0 +1,153 @@
+//! What the sync asks of the store and the queue.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use super::{fold::PageFacts, message::SyncMessage, plan::RowWrite, plan::StoredRow};
+use crate::{
+    account::BankAccount,
+    bank::HistoryStatus,
+    ids::{AccountId, Cursor, ItemRef, TransactionId},
+    item::{Health, LastFailure, LastRun, Stage, SyncState},
+    store::StoreError,
+    transaction::Month,
+};
+
+/// What the sync reads. Everything here decides a write, so everything here is consistent.
+#[async_trait]
+pub trait SyncReads: Send + Sync {
+    /// The item with its accounts; `None` if there is no such item.
+    async fn state(&self, at: &ItemRef) -> Result<Option<SyncState>, StoreError>;
+
+    /// For every id that is known, as a key or as a later id, its row.
+    async fn rows(
+        &self,
+        at: &ItemRef,
+        ids: &[TransactionId],
+    ) -> Result<HashMap<TransactionId, StoredRow>, StoreError>;
+
+    /// All live rows of the item, by the id that each carries now.
+    async fn live_rows(&self, at: &ItemRef) -> Result<Vec<StoredRow>, StoreError>;
+}
+
+/// A change of one attribute: most commits leave most attributes alone.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Edit<T> {
+    /// Leave it.
+    #[default]
+    Keep,
+    /// Write this.
+    Set(T),
+    /// Take it away.
+    Clear,
+}
+
+/// What a commit changes on the item's row, besides the revision.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ItemPatch {
+    /// The cursor.
+    pub cursor: Edit<Cursor>,
+    /// The `want` that this run has covered.
+    pub done: Option<u64>,
+    /// The open stage.
+    pub stage: Edit<Stage>,
+    /// How far the history is.
+    pub history: Option<HistoryStatus>,
+    /// How the item is.
+    pub health: Option<Health>,
+    /// The last run that ended well.
+    pub last_run: Option<LastRun>,
+    /// The last failure.
+    pub failure: Edit<LastFailure>,
+    /// All months that the item's transactions have been in.
+    pub months: Option<BTreeSet<Month>>,
+    /// That all accounts have been asked for.
+    pub accounts_known: bool,
+}
+
+/// An account to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccountWrite {
+    /// Our id.
+    pub id: AccountId,
+    /// What the bank says now.
+    pub bank: BankAccount,
+    /// Whether it was not there before.
+    pub is_new: bool,
+}
+
+/// One atomic write of the sync.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// The item.
+    pub at: ItemRef,
+    /// The revision that it must still have. The write adds one.
+    pub rev: u64,
+    /// Changes of the item's row.
+    pub item: ItemPatch,
+    /// Transactions.
+    pub rows: Vec<RowWrite>,
+    /// Accounts.
+    pub accounts: Vec<AccountWrite>,
+    /// A page for the redo log: run, number, content.
+    pub page: Option<(u64, u32, PageFacts)>,
+    /// Months that the household has not had from this item before.
+    pub new_months: BTreeSet<Month>,
+}
+
+impl Commit {
+    /// A write that changes nothing yet.
+    pub fn new(at: &ItemRef, rev: u64) -> Self {
+        Self {
+            at: at.clone(),
+            rev,
+            item: ItemPatch::default(),
+            rows: Vec::new(),
+            accounts: Vec::new(),
+            page: None,
+            new_months: BTreeSet::new(),
+        }
+    }
+}
+
+/// Why a commit did not happen.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CommitError {
+    /// The item has another revision, or is on its way out: read again.
+    #[error("the item changed meanwhile")]
+    Conflict,
+    /// The store failed; whether the commit took effect is not known. Reading again tells.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What the sync writes.
+#[async_trait]
+pub trait SyncWrites: Send + Sync {
+    /// All of it or nothing, if the item has the revision and is not on its way out. Up to 100 actions, the item's
+    /// own counted; a retry inside takes effect once.
+    async fn commit(&self, commit: &Commit) -> Result<(), CommitError>;
+
+    /// A page of the redo log, read consistently; `None` if it is not there.
+    async fn stage_page(&self, at: &ItemRef, run: u64, page: u32) -> Result<Option<PageFacts>, StoreError>;
+
+    /// Removes the pages of a stage that is closed. What is left behind expires by itself.
+    async fn drop_pages(&self, at: &ItemRef, run: u64, pages: u32) -> Result<(), StoreError>;
+}
+
+/// The queue of syncs.
+#[async_trait]
+pub trait SyncQueue: Send + Sync {
+    /// Queues a message to be seen after `delay` (at most 15 minutes). Delivered at least once, in any order.
+    async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError>;
+}
+
+/// The queue did not take the message; whether it will be delivered is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the queue cannot be reached: {0}")]
+pub struct QueueError(pub String);
