@@ -173,6 +173,13 @@ macro_rules! opaque_id {
             }
         }
 
+        impl $name {
+            /// An id for what came without one that can be read: the same text gets the same.
+            pub fn stand_in(text: &str) -> Self {
+                Self(format!("unreadable-{}", base32(&Sha256::digest(text.as_bytes()))))
+            }
+        }
+
         serde_as_text!($name);
     };
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
 
 macro_rules! secret_text {
     ($(#[$doc:meta])* $name:ident) => {
@@ -42,6 +44,33 @@ secret_text!(
     /// Our secret at Plaid.
     PlaidSecret
 );
+
+/// Our keys at Plaid.
+#[derive(Debug, Clone)]
+pub struct PlaidCredentials {
+    /// Who we are.
+    pub client_id: String,
+    /// That it is us.
+    pub secret: PlaidSecret,
+}
+
+/// The keys cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CredentialError {
+    /// The service that keeps them does not answer: try again.
+    #[error("the secret store cannot be reached")]
+    Unavailable,
+    /// They are not there or not as they should be: ours to mend.
+    #[error("the Plaid credentials are unusable: {0}")]
+    Unusable(&'static str),
+}
+
+/// Gives our keys at Plaid; remembers them for minutes, so that a rotation needs no new deployment.
+#[async_trait]
+pub trait CredentialSource: Send + Sync {
+    /// The keys.
+    async fn credentials(&self) -> Result<PlaidCredentials, CredentialError>;
+}
 
 /// An access token as the key service sealed it. Opens only for the same item of the same household.
 #[derive(Clone, PartialEq, Eq)]

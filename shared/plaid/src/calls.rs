@@ -1,0 +1,271 @@
+//! The calls, each with its request, its timeout and what its answer becomes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{
+    account::BankAccount,
+    bank::{
+        AccountFeed, AccountsAnswer, BankError, BankItem, Exchange, Exchanged, HistoryStatus, Institution,
+        LinkRequest, LinkToken, Linking, SyncPage, TransactionFeed,
+    },
+    ids::{Cursor, InstitutionId, TransactionId},
+    secret::{AccessToken, PublicToken},
+    transaction::BankFacts,
+};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    client::{Client, passing},
+    transaction::read_transaction,
+    wire,
+};
+
+/// Transactions of a page: the most that Plaid gives, for the fewest pages.
+const COUNT: u16 = 500;
+/// The first page of a long history takes up to eight times as long as any other.
+const SYNC_TIMEOUT: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(8);
+/// The most history that Plaid gives. It cannot be raised later.
+const DAYS_REQUESTED: u16 = 730;
+
+#[derive(Serialize)]
+struct SyncRequest<'a> {
+    access_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<&'a str>,
+    count: u16,
+    options: SyncOptions,
+}
+
+#[derive(Serialize)]
+struct SyncOptions {
+    include_original_description: bool,
+    personal_finance_category_version: &'static str,
+}
+
+const SYNC_OPTIONS: SyncOptions =
+    SyncOptions { include_original_description: true, personal_finance_category_version: "v2" };
+
+#[async_trait]
+impl TransactionFeed for Client {
+    async fn page(&self, token: &AccessToken, cursor: Option<&Cursor>) -> Result<SyncPage, BankError> {
+        let request = SyncRequest {
+            access_token: token.expose(),
+            cursor: cursor.map(Cursor::as_str),
+            count: COUNT,
+            options: SYNC_OPTIONS,
+        };
+        let text = self.post("/transactions/sync", &request, SYNC_TIMEOUT).await?;
+        read_page(&text)
+    }
+}
+
+pub(crate) fn read_page(text: &str) -> Result<SyncPage, BankError> {
+    let page: wire::SyncPage<'_> = parse(text)?;
+    Ok(SyncPage {
+        added: read_all(&page.added),
+        modified: read_all(&page.modified),
+        removed: page
+            .removed
+            .into_iter()
+            .filter_map(|id| id.transaction_id.parse::<TransactionId>().ok())
+            .collect(),
+        accounts: read_accounts(&page.accounts),
+        next_cursor: page.next_cursor.and_then(|cursor| cursor.parse().ok()),
+        has_more: page.has_more,
+        history: page
+            .transactions_update_status
+            .as_deref()
+            .map_or(HistoryStatus::Unknown, HistoryStatus::from),
+    })
+}
+
+fn read_all(transactions: &[&serde_json::value::RawValue]) -> Vec<BankFacts> {
+    transactions.iter().map(|raw| read_transaction(raw.get())).collect()
+}
+
+fn read_accounts(accounts: &[&serde_json::value::RawValue]) -> Vec<BankAccount> {
+    accounts.iter().filter_map(|raw| wire::read_account(raw.get())).collect()
+}
+
+#[derive(Serialize)]
+struct TokenRequest<'a> {
+    access_token: &'a str,
+}
+
+#[async_trait]
+impl AccountFeed for Client {
+    async fn accounts(&self, token: &AccessToken) -> Result<AccountsAnswer, BankError> {
+        let text =
+            self.post("/accounts/get", &TokenRequest { access_token: token.expose() }, TIMEOUT).await?;
+        let answer: wire::Accounts<'_> = parse(&text)?;
+        Ok(AccountsAnswer {
+            accounts: read_accounts(&answer.accounts),
+            item: answer.item.map(|item| wire::read_item(item.get())).unwrap_or_default(),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct ExchangeRequest<'a> {
+    public_token: &'a str,
+}
+
+#[derive(Deserialize)]
+struct ExchangeAnswer {
+    access_token: String,
+    item_id: String,
+}
+
+#[async_trait]
+impl Exchange for Client {
+    async fn exchange(&self, public: &PublicToken) -> Result<Exchanged, BankError> {
+        let request = ExchangeRequest { public_token: public.expose() };
+        let text = self.post("/item/public_token/exchange", &request, TIMEOUT).await?;
+        let answer: ExchangeAnswer = parse(&text)?;
+        let plaid_item = answer.item_id.parse().map_err(|_| passing("unreadable"))?;
+        Ok(Exchanged { token: AccessToken::new(answer.access_token), plaid_item })
+    }
+
+    async fn remove(&self, token: &AccessToken) -> Result<(), BankError> {
+        match self.post("/item/remove", &TokenRequest { access_token: token.expose() }, TIMEOUT).await {
+            Ok(_) | Err(BankError::Gone { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct LinkTokenRequest<'a> {
+    client_name: &'a str,
+    language: &'a str,
+    country_codes: &'a [String],
+    user: LinkUser<'a>,
+    products: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transactions: Option<LinkTransactions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect_uri: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct LinkUser<'a> {
+    client_user_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct LinkTransactions {
+    days_requested: u16,
+}
+
+#[derive(Deserialize)]
+struct LinkTokenAnswer {
+    link_token: String,
+    expiration: jiff::Timestamp,
+}
+
+#[async_trait]
+impl Linking for Client {
+    async fn link_token(&self, request: &LinkRequest) -> Result<LinkToken, BankError> {
+        let has_transactions = request.products.iter().any(|product| product == "transactions");
+        let body = LinkTokenRequest {
+            client_name: &self.config.client_name,
+            language: &self.config.language,
+            country_codes: &self.config.country_codes,
+            user: LinkUser { client_user_id: request.user.as_str() },
+            products: &request.products,
+            transactions: has_transactions.then_some(LinkTransactions { days_requested: DAYS_REQUESTED }),
+            webhook: self.config.webhook_url.as_deref(),
+            redirect_uri: request.redirect_uri.as_deref(),
+        };
+        let text = self.post("/link/token/create", &body, TIMEOUT).await?;
+        let answer: LinkTokenAnswer = parse(&text)?;
+        Ok(LinkToken { link_token: answer.link_token, expiration: answer.expiration })
+    }
+}
+
+#[derive(Serialize)]
+struct InstitutionRequest<'a> {
+    institution_id: &'a str,
+    country_codes: &'a [String],
+}
+
+#[derive(Deserialize)]
+struct InstitutionAnswer {
+    institution: wire::Institution,
+}
+
+#[derive(Serialize)]
+struct GetRequest<'a> {
+    access_token: &'a str,
+    start_date: Date,
+    end_date: Date,
+    options: GetOptions,
+}
+
+#[derive(Serialize)]
+struct GetOptions {
+    count: u16,
+    offset: u32,
+    include_original_description: bool,
+    personal_finance_category_version: &'static str,
+}
+
+/// A page of the transactions between two dates (`/transactions/get`), to compare with what is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RangePage {
+    /// Newest first.
+    pub transactions: Vec<BankFacts>,
+    /// How many there are in the whole range.
+    pub total: u32,
+}
+
+impl Client {
+    /// The item as Plaid describes it (`/item/get`): where its health is read from.
+    pub async fn item(&self, token: &AccessToken) -> Result<BankItem, BankError> {
+        let text = self.post("/item/get", &TokenRequest { access_token: token.expose() }, TIMEOUT).await?;
+        let answer: wire::ItemAnswer<'_> = parse(&text)?;
+        let mut item = wire::read_item(answer.item.get());
+        item.last_successful_update = answer.status.and_then(|status| wire::last_update(status.get()));
+        Ok(item)
+    }
+
+    /// An institution's name (`/institutions/get_by_id`).
+    pub async fn institution(&self, id: &InstitutionId) -> Result<Institution, BankError> {
+        let request =
+            InstitutionRequest { institution_id: id.as_str(), country_codes: &self.config.country_codes };
+        let text = self.post("/institutions/get_by_id", &request, TIMEOUT).await?;
+        let answer: InstitutionAnswer = parse(&text)?;
+        let institution_id = answer.institution.institution_id.parse().map_err(|_| passing("unreadable"))?;
+        Ok(Institution { institution_id, name: answer.institution.name })
+    }
+
+    /// Transactions between two dates, both included, `offset` from the newest (`/transactions/get`).
+    pub async fn between(
+        &self,
+        token: &AccessToken,
+        from: Date,
+        to: Date,
+        offset: u32,
+    ) -> Result<RangePage, BankError> {
+        let options = GetOptions {
+            count: COUNT,
+            offset,
+            include_original_description: SYNC_OPTIONS.include_original_description,
+            personal_finance_category_version: SYNC_OPTIONS.personal_finance_category_version,
+        };
+        let request = GetRequest { access_token: token.expose(), start_date: from, end_date: to, options };
+        let text = self.post("/transactions/get", &request, SYNC_TIMEOUT).await?;
+        let answer: wire::RangePage<'_> = parse(&text)?;
+        Ok(RangePage { transactions: read_all(&answer.transactions), total: answer.total_transactions })
+    }
+}
+
+/// An answer of another shape than Plaid's broke off on its way, or is not Plaid's: the next try may be whole.
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, BankError> {
+    serde_json::from_str(text).map_err(|_| passing("unreadable"))
+}

@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod calls;
+mod client;
+mod errors;
+mod transaction;
+mod wire;
+
+pub use client::{Client, Config, ConfigError};
