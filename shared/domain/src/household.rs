@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::{
     ids::{HouseholdId, UserId},
@@ -62,6 +63,57 @@ pub trait Memberships: Send + Sync {
 
     /// All of the user's households, ordered by id.
     async fn memberships(&self, user: &UserId) -> Result<Vec<Membership>, StoreError>;
+}
+
+/// Why somebody may not.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AccessError {
+    /// There is no such household, or the user is not in it: for the user that is the same.
+    #[error("the user is in no such household")]
+    NotFound,
+    /// The user's role does not allow it.
+    #[error("the user's role does not allow it")]
+    NotAllowed,
+    /// The user is in more than one household and named none.
+    #[error("the user is in more than one household")]
+    Ambiguous,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The household that the user named, or the only one there is, if the user may do `permission` in it.
+pub async fn one_household(
+    port: &dyn Memberships,
+    user: &UserId,
+    named: Option<&HouseholdId>,
+    permission: Permission,
+) -> Result<Membership, AccessError> {
+    let membership = match named {
+        Some(household) => port.membership(user, household).await?.ok_or(AccessError::NotFound)?,
+        None => {
+            let mut all = port.memberships(user).await?.into_iter();
+            match (all.next(), all.next()) {
+                (Some(only), None) => only,
+                (None, _) => return Err(AccessError::NotFound),
+                (Some(_), Some(_)) => return Err(AccessError::Ambiguous),
+            }
+        }
+    };
+    if membership.role.allows(permission) { Ok(membership) } else { Err(AccessError::NotAllowed) }
+}
+
+/// The household that the user named, or all of the user's, ordered by id.
+pub async fn readable_households(
+    port: &dyn Memberships,
+    user: &UserId,
+    named: Option<&HouseholdId>,
+) -> Result<Vec<HouseholdId>, AccessError> {
+    let all = match named {
+        Some(household) => vec![port.membership(user, household).await?.ok_or(AccessError::NotFound)?],
+        None => port.memberships(user).await?,
+    };
+    Ok(all.into_iter().filter(|m| m.role.allows(Permission::Read)).map(|m| m.household).collect())
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ pub trait NewConnections: Send + Sync {
         rev: u64,
         accounts: &[BankAccount],
         bank: &BankItem,
+        now: Timestamp,
     ) -> Result<Saved, StoreError>;
 
     /// The item's revision and sealed token with its accounts, read consistently.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    ids::{PlaidAccountId, TransactionId},
+    ids::{AccountId, PlaidAccountId, TransactionId},
     money::Currency,
 };
 
@@ -145,9 +145,9 @@ impl BankFacts {
     }
 
     /// What a posting without a link is recognised by.
-    pub fn signature(&self) -> Signature {
+    pub fn signature(&self, account: AccountId) -> Signature {
         Signature {
-            account: self.account.clone(),
+            account,
             amount: self.amount,
             currency: self.currency.clone(),
             name: self.name.clone(),
@@ -158,8 +158,8 @@ impl BankFacts {
 /// Account, amount, currency and name: equal for a pending transaction and its posting when Plaid did not link them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Signature {
-    /// Plaid's id of the account.
-    pub account: PlaidAccountId,
+    /// Our id of the account.
+    pub account: AccountId,
     /// The amount.
     pub amount: Option<Decimal>,
     /// Its currency.

@@ -73,7 +73,7 @@ async fn run(
     accounts: &AccountIds,
     done_pages: u32,
 ) -> Result<Progress, Halt> {
-    let links = log.links(index).await?;
+    let links = log.links(index, accounts).await?;
     for number in done_pages..log.stage.pages {
         let page = log.page(number).await?;
         let found = log.rows(&touched(number, &page, index, &links)).await?;
@@ -113,7 +113,7 @@ async fn run(
 /// A page of the log is gone (it lay for longer than its time to live): nothing was lost at the bank's side, so the
 /// item starts from nothing.
 async fn lost(deps: &Deps, state: &SyncState) -> Result<Step, Halt> {
-    let mut commit = Commit::new(&state.item.at, state.rev);
+    let mut commit = Commit::new(&state.item.at, state.rev, deps.clock.now());
     commit.item.stage = Edit::Clear;
     commit.item.cursor = Edit::Clear;
     deps.writes.commit(&commit).await?;
@@ -164,7 +164,7 @@ impl Log<'_> {
         Ok(self.deps.reads.rows(&self.state.item.at, ids).await?)
     }
 
-    async fn links(&mut self, index: &UpdateIndex) -> Result<Links, Halt> {
+    async fn links(&mut self, index: &UpdateIndex, accounts: &AccountIds) -> Result<Links, Halt> {
         let mut finder = LinkFinder::default();
         for number in 0..self.stage.pages {
             let page = self.page(number).await?;
@@ -176,7 +176,7 @@ impl Log<'_> {
                 break;
             }
             let page = self.page(number).await?;
-            finder.look(number, &page, index);
+            finder.look(number, &page, index, accounts);
         }
         Ok(finder.settle())
     }
@@ -246,7 +246,7 @@ impl Writer<'_> {
     }
 
     fn commit(&mut self) -> Commit {
-        let mut commit = Commit::new(&self.state.item.at, self.rev);
+        let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
         commit.rows = std::mem::take(&mut self.rows);
         commit.new_months = std::mem::take(&mut self.new_months);
         if !commit.new_months.is_empty() {

@@ -187,7 +187,7 @@ async fn record_failure(deps: &Deps, read: &SyncState, error: BankError) -> Resu
     // The run may have written since it read the item; whoever changed it meanwhile knows more than we do.
     let Some(state) = deps.reads.state(&read.item.at).await? else { return Ok(Outcome::NoItem) };
     let now = deps.clock.now();
-    let mut commit = Commit::new(&state.item.at, state.rev);
+    let mut commit = Commit::new(&state.item.at, state.rev, now);
     commit.item.failure = Edit::Set(LastFailure {
         at: now,
         want: read.item.want,

@@ -150,7 +150,7 @@ impl Fetch<'_> {
         stage.pages += 1;
         stage.touched = self.deps.clock.now();
         stage.history = page.history;
-        let mut commit = Commit::new(&self.state.item.at, self.rev);
+        let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
         let next = match (page.has_more, page.next_cursor) {
             (true, None) => return Err(SyncError::Endless("more pages, but no cursor").into()),
             (true, Some(next)) => {
@@ -193,7 +193,7 @@ impl Fetch<'_> {
         if rows.len() + accounts.len() > SMALL {
             return Ok(None);
         }
-        let mut commit = Commit::new(&self.state.item.at, self.rev);
+        let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
         commit.rows = rows;
         commit.accounts = accounts.to_vec();
         commit.new_months = self.add_months(facts);
@@ -251,7 +251,7 @@ impl Fetch<'_> {
 
     /// The cursor does not belong to this item any more: the next start is from nothing and ends with a sweep.
     async fn forget_cursor(&mut self) -> Result<Step, Halt> {
-        let mut commit = Commit::new(&self.state.item.at, self.rev);
+        let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
         commit.item.cursor = Edit::Clear;
         self.commit(&commit).await?;
         Ok(Step::Again)
@@ -259,7 +259,7 @@ impl Fetch<'_> {
 
     /// Closes a stage that will not be applied.
     async fn discard(&mut self, stage: &Stage) -> Result<(), Halt> {
-        let mut commit = Commit::new(&self.state.item.at, self.rev);
+        let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
         commit.item.stage = Edit::Clear;
         self.commit(&commit).await?;
         self.deps.writes.drop_pages(&self.state.item.at, stage.run, stage.pages).await?;

@@ -7,7 +7,7 @@ use jiff::{Unit, civil::Date};
 
 use super::{
     fold::{PageFacts, UpdateIndex},
-    plan::StoredRow,
+    plan::{AccountIds, StoredRow},
 };
 use crate::{ids::TransactionId, transaction::Signature};
 
@@ -59,14 +59,20 @@ impl LinkFinder {
     }
 
     /// Looks at the upserts of one page.
-    pub(super) fn look(&mut self, number: u32, page: &PageFacts, index: &UpdateIndex) {
+    pub(super) fn look(
+        &mut self,
+        number: u32,
+        page: &PageFacts,
+        index: &UpdateIndex,
+        accounts: &AccountIds,
+    ) {
         for facts in index.upserts(number, page) {
             for orphan in &mut self.orphans {
                 if facts.pending_of.as_ref() == Some(&orphan.id) {
                     orphan.linked = true;
                 } else if !facts.pending
                     && facts.pending_of.is_none()
-                    && facts.signature() == orphan.signature
+                    && facts.signature(accounts.of(&facts.account)) == orphan.signature
                     && is_within_window(facts.date, orphan.date)
                 {
                     orphan.candidates.push(facts.id.clone());

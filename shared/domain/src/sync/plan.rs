@@ -119,7 +119,7 @@ impl<'a> Rows<'a> {
         });
         row.carries = Some(facts.id.clone());
         row.digest = Some(digest);
-        row.signature = Some((facts.signature(), facts.date));
+        row.signature = Some((facts.signature(self.accounts.of(&facts.account)), facts.date));
     }
 }
 
@@ -247,7 +247,7 @@ pub fn plan_page(
 ) -> (Vec<RowWrite>, Counts) {
     let mut finder = LinkFinder::default();
     finder.add_removed(found.values(), index);
-    finder.look(0, page, index);
+    finder.look(0, page, index, accounts);
     let links = finder.settle();
     let mut rows = Rows::new(found, accounts);
     let mut groups = plan_upserts(0, page, index, &links, &mut rows);

@@ -6,13 +6,14 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use thiserror::Error;
 
 use super::{fold::PageFacts, message::SyncMessage, plan::RowWrite, plan::StoredRow};
 use crate::{
     account::BankAccount,
     bank::HistoryStatus,
-    ids::{AccountId, Cursor, ItemRef, TransactionId},
+    ids::{AccountId, Cursor, InstitutionId, ItemRef, TransactionId},
     item::{Health, LastFailure, LastRun, Stage, SyncState},
     store::StoreError,
     transaction::Month,
@@ -68,6 +69,10 @@ pub struct ItemPatch {
     pub months: Option<BTreeSet<Month>>,
     /// That all accounts have been asked for.
     pub accounts_known: bool,
+    /// The bank, if it was not known before.
+    pub institution: Option<InstitutionId>,
+    /// Its name, likewise.
+    pub institution_name: Option<String>,
 }
 
 /// An account to be written.
@@ -88,6 +93,8 @@ pub struct Commit {
     pub at: ItemRef,
     /// The revision that it must still have. The write adds one.
     pub rev: u64,
+    /// When: what expires counts from here.
+    pub now: Timestamp,
     /// Changes of the item's row.
     pub item: ItemPatch,
     /// Transactions.
@@ -102,10 +109,11 @@ pub struct Commit {
 
 impl Commit {
     /// A write that changes nothing yet.
-    pub fn new(at: &ItemRef, rev: u64) -> Self {
+    pub fn new(at: &ItemRef, rev: u64, now: Timestamp) -> Self {
         Self {
             at: at.clone(),
             rev,
+            now,
             item: ItemPatch::default(),
             rows: Vec::new(),
             accounts: Vec::new(),

@@ -1,0 +1,48 @@
+//! Reading a function's settings: every fault is reported at once, and nothing has a silent default.
+
+use thiserror::Error;
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the settings are incomplete: {}", .0.join("; "))]
+pub struct EnvError(pub Vec<String>);
+
+/// Reads settings by name and collects what is wrong.
+pub struct Env<'a> {
+    read: &'a dyn Fn(&str) -> Option<String>,
+    faults: Vec<String>,
+}
+
+impl<'a> Env<'a> {
+    /// Reads through `read`.
+    pub fn new(read: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { read, faults: Vec::new() }
+    }
+
+    /// A setting that must be there.
+    pub fn required(&mut self, name: &str) -> String {
+        match (self.read)(name).filter(|value| !value.is_empty()) {
+            Some(value) => value,
+            None => {
+                self.faults.push(format!("{name} is not set"));
+                String::new()
+            }
+        }
+    }
+
+    /// A setting that may be absent.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.read)(name).filter(|value| !value.is_empty())
+    }
+
+    /// Words, divided by commas; at least one.
+    pub fn words(&mut self, name: &str) -> Vec<String> {
+        let text = self.required(name);
+        text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
+    }
+
+    /// The settings, if nothing was wrong.
+    pub fn finish<T>(self, settings: T) -> Result<T, EnvError> {
+        if self.faults.is_empty() { Ok(settings) } else { Err(EnvError(self.faults)) }
+    }
+}

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+pub mod batch;
+pub mod env;
+pub mod http;
+pub mod logs;
+pub mod metrics;
+pub mod problem;
+pub mod query;
+pub mod system;
+
+pub use problem::Problem;

@@ -1,0 +1,206 @@
+//! Problems (RFC 9457): what every refusal looks like. `code` is stable, `detail` is for people.
+
+use domain::{
+    bank::{BankError, Patience},
+    household::AccessError,
+    store::StoreError,
+    sync::QueueError,
+    vault::VaultError,
+};
+use serde::Serialize;
+
+/// A refusal, on its way to the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// What programs go by.
+    pub code: &'static str,
+    /// What people read: what happened and what to do.
+    pub detail: String,
+    /// The fields that are wrong.
+    pub errors: Vec<FieldError>,
+    /// Seconds after which another try makes sense.
+    pub retry_after_s: Option<u32>,
+    /// Plaid's code, where Plaid refused.
+    pub plaid_code: Option<String>,
+    /// What the log says beside it; never shown to the caller.
+    pub cause: Option<String>,
+}
+
+/// One field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// The field: a path in the body, or a parameter's name.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plaid_code: Option<&'a str>,
+}
+
+impl Problem {
+    /// A problem with a status, a code and words for people.
+    pub fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_s: None,
+            plaid_code: None,
+            cause: None,
+        }
+    }
+
+    /// 400: these fields are wrong.
+    pub fn fields(code: &'static str, errors: Vec<FieldError>) -> Self {
+        let all: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+        Self { errors, ..Self::new(400, code, all.join("; ")) }
+    }
+
+    /// 400: one field is wrong.
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        let error = FieldError { field: field.to_owned(), message: message.into() };
+        Self::fields("invalid_field", vec![error])
+    }
+
+    /// 404: it is not there, or not the caller's, which is the same.
+    pub fn not_found(code: &'static str, what: &str) -> Self {
+        Self::new(404, code, format!("There is no such {what} in your households."))
+    }
+
+    /// 503: another try after so many seconds may work.
+    pub fn later(code: &'static str, detail: impl Into<String>, retry_after_s: u32) -> Self {
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(503, code, detail) }
+    }
+
+    /// Adds what the log should say.
+    pub fn because(mut self, cause: impl std::fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// The body as JSON.
+    pub fn to_json(&self, request_id: &str) -> String {
+        let body = Body {
+            kind: format!("urn:wumbo:problem:{}", self.code),
+            title: title(self.status),
+            status: self.status,
+            detail: &self.detail,
+            code: self.code,
+            request_id,
+            errors: &self.errors,
+            plaid_code: self.plaid_code.as_deref(),
+        };
+        serde_json::to_string(&body).unwrap_or_default()
+    }
+}
+
+fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not found",
+        409 => "Conflict",
+        412 => "Precondition failed",
+        422 => "Unprocessable",
+        503 => "Service unavailable",
+        _ => "Internal error",
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => {
+                Self::later("store_unavailable", "Your data cannot be reached right now. Try again in a moment.", 2)
+                    .because(error)
+            }
+            StoreError::Corrupt(_) => Self::new(500, "internal_error", "Something is wrong on our side.").because(error),
+        }
+    }
+}
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        Self::later("vault_unavailable", "Bank connections cannot be made right now. Try again in a moment.", 5)
+            .because(error)
+    }
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        Self::later("queue_unavailable", "A sync cannot be started right now. Try again in a moment.", 5)
+            .because(error)
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::NotFound => Self::not_found("household_not_found", "household"),
+            AccessError::NotAllowed => {
+                Self::new(403, "role_not_sufficient", "Your role in this household does not allow this.")
+            }
+            AccessError::Ambiguous => {
+                Self::field("household_id", "is required, since you are in more than one household")
+            }
+            AccessError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BankError> for Problem {
+    fn from(error: BankError) -> Self {
+        let plaid_code = Some(error.code().to_owned());
+        let problem = match &error {
+            BankError::PublicTokenRefused { .. } => Self::new(
+                422,
+                "public_token_refused",
+                "The public token was used before, has expired (30 minutes) or is not of this environment. Open \
+                 Link again to get a new one.",
+            ),
+            BankError::NeedsUser { .. } => {
+                Self::new(409, "item_needs_login", "The bank asks you to log in again. Repair the connection.")
+            }
+            BankError::Gone { .. } => {
+                Self::new(409, "item_gone", "The connection has ended at the bank. Connect the bank again.")
+            }
+            BankError::AccountGone { .. } => {
+                Self::new(409, "account_gone", "The bank does not share this account any more.")
+            }
+            BankError::Later { patience: Patience::Hours, retry_after_s, .. } => Self::later(
+                "bank_unavailable",
+                "The bank cannot be reached right now. It may take hours.",
+                retry_after_s.unwrap_or(3600),
+            ),
+            BankError::Later { patience: Patience::Seconds, retry_after_s, .. } => Self::later(
+                "plaid_unavailable",
+                "Plaid cannot answer right now. Try again in a moment.",
+                retry_after_s.unwrap_or(5),
+            ),
+            BankError::RestartPagination | BankError::CursorRefused => {
+                Self::later("plaid_unavailable", "The update changed while it was read. Try again in a moment.", 5)
+            }
+            BankError::OurFault { .. } => {
+                Self::new(500, "plaid_refused", "Plaid refused our request. This is ours to mend.")
+            }
+        };
+        Self { plaid_code, ..problem.because(error) }
+    }
+}

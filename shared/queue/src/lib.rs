@@ -1,0 +1,60 @@
+#![doc = include_str!("../README.md")]
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use domain::sync::{QueueError, SyncMessage, SyncQueue};
+use serde::Serialize;
+
+/// The version of the messages that we send.
+pub const VERSION: u32 = 1;
+
+/// One queue.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    v: u32,
+    #[serde(flatten)]
+    message: &'a T,
+}
+
+impl Queue {
+    /// The queue at this URL.
+    pub fn new(config: &aws_types::SdkConfig, url: String) -> Self {
+        Self { client: Client::new(config), url }
+    }
+}
+
+#[async_trait]
+impl SyncQueue for Queue {
+    async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
+        let body = serde_json::to_string(&Versioned { v: VERSION, message })
+            .map_err(|_why| QueueError("the message cannot be written as JSON".to_owned()))?;
+        let request = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .message_group_id(message.at.household.as_str());
+        let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+        let request = if seconds == 0 { request } else { request.delay_seconds(seconds) };
+        request.send().await.map(drop).map_err(|error| QueueError(kind(&error)))
+    }
+}
+
+fn kind<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    match error {
+        SdkError::TimeoutError(_) => "timeout".to_owned(),
+        SdkError::DispatchFailure(_) => "unreachable".to_owned(),
+        _ => error.code().unwrap_or("unknown").to_owned(),
+    }
+}

@@ -1,0 +1,236 @@
+//! Items with their accounts: one query reads them all.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    operation::{query::builders::QueryFluentBuilder, update_item::UpdateItemError},
+    types::{Put, ReturnValue, TransactWriteItem},
+};
+use domain::{
+    account::BankAccount,
+    bank::{BankItem, HistoryStatus},
+    ids::{AccountId, HouseholdId, ItemRef},
+    item::{Connection, Health, NewItem, SyncState},
+    store::{Connections, NewConnections, OneConnection, Saved, StoreError, SyncRequests},
+    sync::{AccountWrite, Commit, CommitError, SyncReads, SyncWrites},
+};
+
+use jiff::Timestamp;
+
+use crate::{
+    Store,
+    decode::{self, ItemRow, item_row},
+    encode::{self, SCHEMA},
+    keys,
+    outcome::{Cancelled, cancelled, unavailable, unbuildable},
+    row::{Change, Reader, Row, bytes, key, number, text},
+};
+
+impl Store {
+    /// Every row of a query, however many pages it takes.
+    pub(crate) async fn all(&self, query: QueryFluentBuilder) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        let mut start: Option<Row> = None;
+        loop {
+            let page = query
+                .clone()
+                .set_exclusive_start_key(start.take())
+                .send()
+                .await
+                .map_err(|error| unavailable(&error))?;
+            rows.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// The rows of one item or, without one, of all items of a household.
+    async fn item_rows(
+        &self,
+        household: &HouseholdId,
+        item: Option<&ItemRef>,
+        consistent: bool,
+    ) -> Result<Vec<Row>, StoreError> {
+        let prefix = item.map_or_else(|| "I#".to_owned(), |at| keys::item(&at.item));
+        let query = self
+            .client
+            .query()
+            .table_name(&self.data)
+            .consistent_read(consistent)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .expression_attribute_values(":pk", text(keys::household(household)))
+            .expression_attribute_values(":sk", text(prefix));
+        self.all(query).await
+    }
+}
+
+/// Rows in the order of their keys: an item, then its accounts.
+fn connections(household: &HouseholdId, rows: &[Row]) -> Result<Vec<Connection>, StoreError> {
+    let mut all: Vec<Connection> = Vec::new();
+    for row in rows {
+        match item_row(row)? {
+            ItemRow::Item(id) => {
+                let item = decode::item(household, id, row)?;
+                all.push(Connection { item, accounts: Vec::new() });
+            }
+            ItemRow::Account(item, tail) => {
+                let owner = all.last_mut().filter(|connection| connection.item.at.item == item);
+                owner.ok_or(StoreError::Corrupt("sk"))?.accounts.push(decode::account(&item, &tail, row)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
+#[async_trait]
+impl Connections for Store {
+    async fn connections(&self, household: &HouseholdId) -> Result<Vec<Connection>, StoreError> {
+        let rows = self.item_rows(household, None, false).await?;
+        connections(household, &rows)
+    }
+}
+
+#[async_trait]
+impl OneConnection for Store {
+    async fn connection(&self, at: &ItemRef) -> Result<Option<Connection>, StoreError> {
+        let rows = self.item_rows(&at.household, Some(at), true).await?;
+        Ok(connections(&at.household, &rows)?.pop())
+    }
+}
+
+/// The item with its accounts, from the rows of one item.
+pub(crate) fn sync_state(at: &ItemRef, rows: &[Row]) -> Result<Option<SyncState>, StoreError> {
+    let mut state: Option<SyncState> = None;
+    for row in rows {
+        match item_row(row)? {
+            ItemRow::Item(id) => state = Some(decode::sync_state(&at.household, id, row)?),
+            ItemRow::Account(item, tail) => {
+                let account = decode::account(&item, &tail, row)?;
+                state.as_mut().ok_or(StoreError::Corrupt("sk"))?.accounts.push(account);
+            }
+        }
+    }
+    Ok(state)
+}
+
+impl Store {
+    pub(crate) async fn read_state(&self, at: &ItemRef) -> Result<Option<SyncState>, StoreError> {
+        let rows = self.item_rows(&at.household, Some(at), true).await?;
+        sync_state(at, &rows)
+    }
+}
+
+#[async_trait]
+impl SyncRequests for Store {
+    async fn want_sync(&self, at: &ItemRef) -> Result<Option<u64>, StoreError> {
+        let mut change = Change::default();
+        change.add("want", number(1)).mention("hs").value("removing", text("removing"));
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.data)
+            .set_key(Some(key(keys::household(&at.household), keys::item(&at.item))))
+            .update_expression(change.expression())
+            .condition_expression("attribute_exists(pk) AND #hs <> :removing")
+            .set_expression_attribute_names(Some(change.names()))
+            .set_expression_attribute_values(change.values())
+            .return_values(ReturnValue::UpdatedNew);
+        match update.send().await {
+            Ok(answer) => {
+                let row = answer.attributes.unwrap_or_default();
+                Reader(&row).number("want").map(Some)
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(unavailable(&error)),
+            },
+        }
+    }
+}
+
+fn new_item_row(new: &NewItem) -> Row {
+    let mut row = key(keys::household(&new.at.household), keys::item(&new.at.item));
+    let health = Health::healthy(new.at_time);
+    let or_text = |value: Option<&str>| value.map(text);
+    let fields = [
+        ("v", Some(number(SCHEMA))),
+        ("rev", Some(number(1))),
+        // The first sync is asked for with the item itself: its message carries 1.
+        ("want", Some(number(1))),
+        ("done", Some(number(0))),
+        ("us", Some(text(new.user.as_str()))),
+        ("pi", Some(text(new.plaid_item.as_str()))),
+        ("in", or_text(new.institution.as_ref().map(domain::ids::InstitutionId::as_str))),
+        ("im", or_text(new.institution_name.as_deref())),
+        ("tk", Some(bytes(new.token.0.clone()))),
+        ("hs", Some(text(encode::health_name(health.state)))),
+        ("ha", Some(text(health.since.to_string()))),
+        ("hi", Some(text(HistoryStatus::NotReady.as_str()))),
+        ("ct", Some(text(new.at_time.to_string()))),
+        ("dp", Some(text(keys::due(&new.at.item)))),
+        ("ds", Some(text(keys::transactions(&new.at)))),
+    ];
+    row.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    row
+}
+
+#[async_trait]
+impl NewConnections for Store {
+    async fn add(&self, new: &NewItem) -> Result<(), StoreError> {
+        let mut way_back = key(keys::plaid_item(&new.plaid_item), "REF");
+        way_back.insert("v".to_owned(), number(SCHEMA));
+        way_back.insert("hh".to_owned(), text(new.at.household.as_str()));
+        way_back.insert("it".to_owned(), text(new.at.item.as_str()));
+        let put = |row| {
+            let put = Put::builder().table_name(&self.data).set_item(Some(row));
+            let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(unbuildable)?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        };
+        let request = self
+            .client
+            .transact_write_items()
+            .transact_items(put(new_item_row(new))?)
+            .transact_items(put(way_back)?);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match cancelled(&error) {
+                // Our ids are random: a row that is there is our own first try, whose answer was lost.
+                Cancelled::Condition(0) => Ok(()),
+                Cancelled::Condition(_) => Err(StoreError::Corrupt("a Plaid item that is here already")),
+                Cancelled::Conflict => Err(StoreError::Unavailable("conflict".to_owned())),
+                Cancelled::Failed(error) => Err(error),
+            },
+        }
+    }
+
+    async fn save_accounts(
+        &self,
+        at: &ItemRef,
+        rev: u64,
+        accounts: &[BankAccount],
+        bank: &BankItem,
+        now: Timestamp,
+    ) -> Result<Saved, StoreError> {
+        let mut commit = Commit::new(at, rev, now);
+        commit.item.accounts_known = true;
+        commit.item.institution = bank.institution.clone();
+        commit.item.institution_name = bank.institution_name.clone();
+        let write = |bank: &BankAccount| AccountWrite {
+            id: AccountId::derive(&at.item, &bank.id),
+            bank: bank.clone(),
+            is_new: true,
+        };
+        commit.accounts = accounts.iter().map(write).collect();
+        let added = u32::try_from(commit.accounts.len()).unwrap_or(u32::MAX);
+        match self.commit(&commit).await {
+            Ok(()) => Ok(Saved::Accounts(added)),
+            Err(CommitError::Conflict) => Ok(Saved::Conflict),
+            Err(CommitError::Store(error)) => Err(error),
+        }
+    }
+
+    async fn linked(&self, at: &ItemRef) -> Result<Option<SyncState>, StoreError> {
+        self.state(at).await
+    }
+}

@@ -1,0 +1,130 @@
+//! From attributes to the domain.
+
+use domain::{
+    account::{Account, AccountKind, Balances, BankAccount},
+    bank::HistoryStatus,
+    ids::{HouseholdId, ItemId, ItemRef},
+    item::{Counts, Health, HealthState, Item, LastFailure, LastRun, Phase, Stage, SyncState},
+    secret::SealedToken,
+    store::StoreError,
+};
+
+use crate::{
+    encode::{health_name, read_currency},
+    row::{Reader, Row},
+};
+
+/// An item or an account, as the sort key tells.
+pub(crate) enum ItemRow {
+    Item(ItemId),
+    Account(ItemId, String),
+}
+
+pub(crate) fn item_row(row: &Row) -> Result<ItemRow, StoreError> {
+    let sort = Reader(row).text("sk")?;
+    let rest = sort.strip_prefix("I#").ok_or(StoreError::Corrupt("sk"))?;
+    let id = |text: &str| text.parse::<ItemId>().map_err(|_bad| StoreError::Corrupt("sk"));
+    match rest.split_once("#A#") {
+        Some((item, tail)) => Ok(ItemRow::Account(id(item)?, tail.to_owned())),
+        None => Ok(ItemRow::Item(id(rest)?)),
+    }
+}
+
+pub(crate) fn item(household: &HouseholdId, id: ItemId, row: &Row) -> Result<Item, StoreError> {
+    let row = Reader(row);
+    Ok(Item {
+        at: ItemRef { household: household.clone(), item: id },
+        user: row.parsed("us")?,
+        institution: row.maybe_parsed("in"),
+        institution_name: row.owned("im"),
+        health: health(row)?,
+        history: HistoryStatus::from(row.text("hi")?),
+        want: row.number("want")?,
+        done: row.number("done")?,
+        last_run: row.map("lr").map(last_run).transpose()?,
+        failure: row.map("fa").map(failure).transpose()?,
+    })
+}
+
+pub(crate) fn sync_state(household: &HouseholdId, id: ItemId, row: &Row) -> Result<SyncState, StoreError> {
+    let item = item(household, id, row)?;
+    let row = Reader(row);
+    Ok(SyncState {
+        item,
+        accounts: Vec::new(),
+        rev: row.number("rev")?,
+        token: SealedToken(row.bytes("tk").ok_or(StoreError::Corrupt("tk"))?.to_vec()),
+        cursor: row.maybe_parsed("cr"),
+        stage: row.map("sg").map(stage).transpose()?,
+        months: row.set("mo"),
+        accounts_known: row.flag("ak"),
+    })
+}
+
+fn health(row: Reader<'_>) -> Result<Health, StoreError> {
+    let name = row.text("hs")?;
+    let states =
+        [HealthState::Healthy, HealthState::NeedsLogin, HealthState::Revoked, HealthState::Removing];
+    let state = states.into_iter().find(|state| health_name(*state) == name).ok_or(StoreError::Corrupt("hs"))?;
+    Ok(Health { state, since: row.time("ha")?, reason: row.owned("hr") })
+}
+
+fn counts(row: Reader<'_>) -> Result<Counts, StoreError> {
+    Ok(Counts { added: row.number("a")?, modified: row.number("m")?, removed: row.number("r")? })
+}
+
+fn last_run(row: Reader<'_>) -> Result<LastRun, StoreError> {
+    Ok(LastRun { at: row.time("t")?, counts: counts(row)? })
+}
+
+fn failure(row: Reader<'_>) -> Result<LastFailure, StoreError> {
+    Ok(LastFailure {
+        at: row.time("t")?,
+        want: row.number("w")?,
+        code: row.text("c")?.to_owned(),
+        retry_at: row.maybe_parsed("n"),
+    })
+}
+
+fn stage(row: Reader<'_>) -> Result<Stage, StoreError> {
+    let phase = match row.maybe_parsed("c") {
+        Some(cursor) => Phase::Fetching(cursor),
+        None => Phase::Applying(row.number("d")?),
+    };
+    Ok(Stage {
+        run: row.number("u")?,
+        phase,
+        pages: row.number("p")?,
+        want: row.number("w")?,
+        touched: row.time("t")?,
+        history: HistoryStatus::from(row.text("h")?),
+        counts: counts(row)?,
+        sweeps: row.flag("s"),
+    })
+}
+
+pub(crate) fn account(item: &ItemId, tail: &str, row: &Row) -> Result<Account, StoreError> {
+    let id = format!("acc_{}_{tail}", item.as_str().trim_start_matches("itm_"));
+    let row = Reader(row);
+    Ok(Account {
+        id: id.parse().map_err(|_bad| StoreError::Corrupt("sk"))?,
+        bank: BankAccount {
+            id: row.parsed("pi")?,
+            persistent_id: row.owned("pa"),
+            name: row.text("nm")?.to_owned(),
+            official_name: row.owned("on"),
+            mask: row.owned("mk"),
+            kind: AccountKind::from(row.text("ty")?),
+            subtype: row.owned("su"),
+            balances: Balances {
+                current: row.decimal("bc"),
+                available: row.decimal("ba"),
+                limit: row.decimal("bl"),
+            },
+            currency: row.maybe_text("cu").map(read_currency),
+        },
+        own_name: row.owned("un"),
+        include_in_budget: !row.flag("xb"),
+        stopped: row.flag("sp"),
+    })
+}

@@ -1,0 +1,79 @@
+//! Exchanges under way.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure};
+use domain::{
+    ids::ItemRef,
+    store::{Intent, Intents, StoreError},
+};
+
+use crate::{
+    Store,
+    encode::SCHEMA,
+    outcome::unavailable,
+    row::{Reader, Row, key, number, text},
+};
+
+/// All intents stand in one partition: there are as many as exchanges under way, and a list is one query.
+const PARTITION: &str = "INTENT";
+/// An intent that nobody could finish is shown for so long.
+const DAYS_SHOWN: i64 = 90;
+
+fn intent(row: &Row) -> Result<Intent, StoreError> {
+    let row = Reader(row);
+    Ok(Intent {
+        token_hash: row.text("sk")?.to_owned(),
+        at: ItemRef { household: row.parsed("hh")?, item: row.parsed("it")? },
+        user: row.parsed("us")?,
+        began: row.time("ct")?,
+    })
+}
+
+#[async_trait]
+impl Intents for Store {
+    async fn begin(&self, new: &Intent) -> Result<Option<Intent>, StoreError> {
+        let mut row = key(PARTITION, &new.token_hash);
+        row.insert("v".to_owned(), number(SCHEMA));
+        row.insert("hh".to_owned(), text(new.at.household.as_str()));
+        row.insert("it".to_owned(), text(new.at.item.as_str()));
+        row.insert("us".to_owned(), text(new.user.as_str()));
+        row.insert("ct".to_owned(), text(new.began.to_string()));
+        row.insert("ttl".to_owned(), number(new.began.as_second() + DAYS_SHOWN * 86_400));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.guards)
+            .set_item(Some(row))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match put.send().await {
+            Ok(_) => Ok(None),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(there)) => {
+                    let row = there.item().ok_or(StoreError::Corrupt("intent"))?;
+                    // Our own first try, whose answer was lost, is no earlier exchange.
+                    Some(intent(row)?).filter(|there| there != new).map_or(Ok(None), |there| Ok(Some(there)))
+                }
+                _ => Err(unavailable(&error)),
+            },
+        }
+    }
+
+    async fn end(&self, token_hash: &str) -> Result<(), StoreError> {
+        let delete =
+            self.client.delete_item().table_name(&self.guards).set_key(Some(key(PARTITION, token_hash))).send();
+        delete.await.map(drop).map_err(|error| unavailable(&error))
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Intent>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.guards)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(PARTITION));
+        let mut intents: Vec<_> = self.all(query).await?.iter().map(intent).collect::<Result<_, _>>()?;
+        intents.sort_by_key(|intent: &Intent| intent.began);
+        Ok(intents)
+    }
+}

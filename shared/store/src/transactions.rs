@@ -1,0 +1,144 @@
+//! The rows of transactions, as the sync reads them.
+
+use std::collections::{HashMap, HashSet};
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use domain::{
+    ids::{AccountId, ItemRef, TransactionId},
+    store::StoreError,
+    sync::StoredRow,
+    transaction::{Digest, Signature},
+};
+
+use crate::{
+    Store, encode, keys,
+    outcome::{unavailable, unbuildable},
+    row::{Reader, Row, key, text},
+};
+
+/// What the sync needs of a row. Reading less costs as much, but carries less.
+const FIELDS: &str = "sk, #id, #of, h, ur, ac, am, cu, nm, dt";
+/// The most keys of one batch read.
+const BATCH: usize = 100;
+
+impl Store {
+    /// Reads rows by key, however many rounds it takes.
+    pub(crate) async fn batch_get(
+        &self,
+        keys: Vec<Row>,
+        fields: Option<&str>,
+        consistent: bool,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        let mut waiting = keys;
+        while !waiting.is_empty() {
+            let batch: Vec<Row> = waiting.drain(..waiting.len().min(BATCH)).collect();
+            let request = KeysAndAttributes::builder().set_keys(Some(batch)).consistent_read(consistent);
+            let request = match fields {
+                Some(fields) => request
+                    .projection_expression(fields)
+                    .expression_attribute_names("#id", "id")
+                    .expression_attribute_names("#of", "of"),
+                None => request,
+            };
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(&self.data, request.build().map_err(unbuildable)?)
+                .send()
+                .await
+                .map_err(|error| unavailable(&error))?;
+            rows.extend(answer.responses.unwrap_or_default().remove(&self.data).unwrap_or_default());
+            let unprocessed = answer.unprocessed_keys.unwrap_or_default().remove(&self.data);
+            waiting.extend(unprocessed.map(|keys| keys.keys).unwrap_or_default());
+        }
+        Ok(rows)
+    }
+
+    pub(crate) async fn read_rows(
+        &self,
+        at: &ItemRef,
+        ids: &[TransactionId],
+    ) -> Result<HashMap<TransactionId, StoredRow>, StoreError> {
+        let partition = keys::transactions(at);
+        let row_key = |id: &TransactionId| key(&partition, keys::transaction(id));
+        let first = self.batch_get(ids.iter().map(row_key).collect(), Some(FIELDS), true).await?;
+        let mut found = HashMap::new();
+        let mut aliases: Vec<(TransactionId, TransactionId)> = Vec::new();
+        for row in &first {
+            match stored(at, row)? {
+                Stored::Row(stored) => drop(found.insert(stored.key.clone(), stored)),
+                Stored::Alias { id, of } => aliases.push((id, of)),
+            }
+        }
+        let missing: HashSet<_> =
+            aliases.iter().map(|(_, of)| of).filter(|of| !found.contains_key(*of)).cloned().collect();
+        let second = self.batch_get(missing.iter().map(row_key).collect(), Some(FIELDS), true).await?;
+        let mut targets = HashMap::new();
+        for row in &second {
+            if let Stored::Row(stored) = stored(at, row)? {
+                targets.insert(stored.key.clone(), stored);
+            }
+        }
+        for (id, of) in aliases {
+            if let Some(row) = found.get(&of).or_else(|| targets.get(&of)).cloned() {
+                found.insert(id, row);
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn read_live_rows(&self, at: &ItemRef) -> Result<Vec<StoredRow>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.data)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .filter_expression("attribute_exists(#id)")
+            .projection_expression(FIELDS)
+            .expression_attribute_names("#id", "id")
+            .expression_attribute_names("#of", "of")
+            .expression_attribute_values(":pk", text(keys::transactions(at)))
+            .expression_attribute_values(":sk", text("T#"));
+        let mut live = Vec::new();
+        for row in self.all(query).await? {
+            if let Stored::Row(stored) = stored(at, &row)? {
+                live.push(stored);
+            }
+        }
+        Ok(live)
+    }
+}
+
+enum Stored {
+    Row(StoredRow),
+    Alias { id: TransactionId, of: TransactionId },
+}
+
+fn stored(at: &ItemRef, row: &Row) -> Result<Stored, StoreError> {
+    let row = Reader(row);
+    let sort = row.text("sk")?.strip_prefix("T#").ok_or(StoreError::Corrupt("sk"))?;
+    let id: TransactionId = sort.parse().map_err(|_bad| StoreError::Corrupt("sk"))?;
+    if row.has("of") {
+        return Ok(Stored::Alias { id, of: row.parsed("of")? });
+    }
+    Ok(Stored::Row(StoredRow {
+        key: id,
+        carries: row.maybe_parsed("id"),
+        digest: row.bytes("h").and_then(|bytes| bytes.try_into().ok()).map(Digest),
+        edited: row.has("ur"),
+        signature: signature(at, row),
+    }))
+}
+
+fn signature(at: &ItemRef, row: Reader<'_>) -> Option<(Signature, jiff::civil::Date)> {
+    let account = format!("acc_{}_{}", at.item.as_str().trim_start_matches("itm_"), row.maybe_text("ac")?);
+    let signature = Signature {
+        account: account.parse::<AccountId>().ok()?,
+        amount: row.decimal("am"),
+        currency: row.maybe_text("cu").map(encode::read_currency),
+        name: row.owned("nm")?,
+    };
+    Some((signature, row.maybe_parsed("dt")?))
+}
