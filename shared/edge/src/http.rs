@@ -64,6 +64,13 @@ impl Request {
         if self.body.len() > LARGEST_BODY {
             return Err(Problem::new(400, "body_too_large", "The body is larger than 256 KB."));
         }
+        if !self.body.trim_ascii_start().starts_with(b"{") {
+            // Serde would take an array for a struct, field by field in their order.
+            return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(&self.body) {
+                Ok(_) => Problem::field("body", "must be a JSON object"),
+                Err(_) => Problem::new(400, "invalid_json", "The body is not well-formed JSON."),
+            });
+        }
         let mut json = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| body_problem(&error))?;
         json.end().map_err(|_rest| Problem::new(400, "invalid_json", "The body has text after its JSON."))?;
@@ -248,7 +255,8 @@ mod tests {
         let cases = [
             ("", "invalid_json", ""),
             ("{", "invalid_json", ""),
-            (deep.as_str(), "invalid_field", "body"),
+            (deep.as_str(), "invalid_json", ""),
+            (r#"["x"]"#, "invalid_field", "body"),
             (r#"{"name":"x"} x"#, "invalid_json", ""),
             (r#"{"name":"\ud800"}"#, "invalid_json", ""),
             ("{}", "invalid_field", "name"),

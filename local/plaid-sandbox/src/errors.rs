@@ -1,0 +1,68 @@
+//! Plaid's error envelope.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+/// A refusal: status, type, code, message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlaidError {
+    pub(crate) status: u16,
+    pub(crate) kind: &'static str,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+impl PlaidError {
+    pub(crate) fn new(kind: &'static str, code: &str, message: &str) -> Self {
+        Self { status: 400, kind, code: code.to_owned(), message: message.to_owned() }
+    }
+
+    pub(crate) fn request(code: &str, message: &str) -> Self {
+        Self::new("INVALID_REQUEST", code, message)
+    }
+
+    pub(crate) fn input(code: &str, message: &str) -> Self {
+        Self::new("INVALID_INPUT", code, message)
+    }
+
+    pub(crate) fn item(code: &str, message: &str) -> Self {
+        Self::new("ITEM_ERROR", code, message)
+    }
+
+    /// An error by its code alone, with the type that Plaid documents for it.
+    pub(crate) fn of_code(code: &str) -> Self {
+        let (kind, status) = match code {
+            "INSTITUTION_DOWN" | "INSTITUTION_NOT_RESPONDING" | "INSTITUTION_NOT_AVAILABLE" => ("INSTITUTION_ERROR", 400),
+            "INTERNAL_SERVER_ERROR" => ("API_ERROR", 500),
+            "PLANNED_MAINTENANCE" => ("API_ERROR", 503),
+            "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION" => ("TRANSACTIONS_ERROR", 400),
+            code if code.ends_with("_LIMIT") || code.starts_with("RATE_LIMIT") => ("RATE_LIMIT_EXCEEDED", 429),
+            "INVALID_API_KEYS" | "INVALID_PUBLIC_TOKEN" | "INVALID_ACCESS_TOKEN" | "INVALID_ACCOUNT_ID" => {
+                ("INVALID_INPUT", 400)
+            }
+            _ => ("ITEM_ERROR", 400),
+        };
+        Self { status, ..Self::new(kind, code, "asked for on demand") }
+    }
+
+    pub(crate) fn body(&self, request_id: &str) -> Value {
+        json!({
+            "error_type": self.kind,
+            "error_code": self.code,
+            "error_message": self.message,
+            "display_message": null,
+            "documentation_url": format!("https://plaid.com/docs/?ref=error#{}", self.code.to_lowercase()),
+            "request_id": request_id,
+            "suggested_action": null,
+        })
+    }
+
+    pub(crate) fn into_response_for(self, request_id: &str) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let json = HeaderValue::from_static("application/json");
+        (status, [(CONTENT_TYPE, json)], self.body(request_id).to_string()).into_response()
+    }
+}
