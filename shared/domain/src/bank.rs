@@ -94,6 +94,19 @@ pub struct LinkRequest {
     pub redirect_uri: Option<String>,
 }
 
+/// What Link looks like.
+#[derive(Debug, Clone)]
+pub struct LinkSettings {
+    /// The name that Link shows to people, at most 30 characters.
+    pub client_name: String,
+    /// Where Plaid sends webhooks for new items; none if absent.
+    pub webhook_url: Option<String>,
+    /// Countries whose banks are offered, such as `US`.
+    pub country_codes: Vec<String>,
+    /// The language of Link, such as `en`.
+    pub language: String,
+}
+
 /// A link token: what the app opens Link with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkToken {

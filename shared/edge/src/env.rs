@@ -46,3 +46,9 @@ impl<'a> Env<'a> {
         if self.faults.is_empty() { Ok(settings) } else { Err(EnvError(self.faults)) }
     }
 }
+
+/// A variable of the process's environment, for `Config::from_env` in a `main.rs`.
+#[expect(clippy::disallowed_methods, reason = "the one place where a function's environment is read")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -64,14 +64,16 @@ impl Request {
         if self.body.len() > LARGEST_BODY {
             return Err(Problem::new(400, "body_too_large", "The body is larger than 256 KB."));
         }
-        if !self.body.trim_ascii_start().starts_with(b"{") {
+        // No body says as much as an empty object.
+        let text = if self.body.trim_ascii().is_empty() { b"{}".as_slice() } else { &self.body };
+        if !text.trim_ascii_start().starts_with(b"{") {
             // Serde would take an array for a struct, field by field in their order.
-            return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(&self.body) {
+            return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
                 Ok(_) => Problem::field("body", "must be a JSON object"),
                 Err(_) => Problem::new(400, "invalid_json", "The body is not well-formed JSON."),
             });
         }
-        let mut json = serde_json::Deserializer::from_slice(&self.body);
+        let mut json = serde_json::Deserializer::from_slice(text);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| body_problem(&error))?;
         json.end().map_err(|_rest| Problem::new(400, "invalid_json", "The body has text after its JSON."))?;
         Ok(value)
@@ -253,7 +255,7 @@ mod tests {
     fn a_body_that_is_wrong_is_told_where() {
         let deep = "[".repeat(10_000);
         let cases = [
-            ("", "invalid_json", ""),
+            ("", "invalid_field", "name"),
             ("{", "invalid_json", ""),
             (deep.as_str(), "invalid_json", ""),
             (r#"["x"]"#, "invalid_field", "body"),

@@ -7,7 +7,7 @@ use domain::{
     account::BankAccount,
     bank::{
         AccountFeed, AccountsAnswer, BankError, BankItem, Exchange, Exchanged, HistoryStatus, Institution,
-        LinkRequest, LinkToken, Linking, SyncPage, TransactionFeed,
+        LinkRequest, LinkSettings, LinkToken, Linking, SyncPage, TransactionFeed,
     },
     ids::{Cursor, InstitutionId, TransactionId},
     secret::{AccessToken, PublicToken},
@@ -168,21 +168,29 @@ struct LinkTokenAnswer {
     expiration: jiff::Timestamp,
 }
 
+/// Starts connections: the client with what Link looks like.
+pub struct Linker {
+    /// The client.
+    pub client: Client,
+    /// What Link looks like.
+    pub settings: LinkSettings,
+}
+
 #[async_trait]
-impl Linking for Client {
+impl Linking for Linker {
     async fn link_token(&self, request: &LinkRequest) -> Result<LinkToken, BankError> {
         let has_transactions = request.products.iter().any(|product| product == "transactions");
         let body = LinkTokenRequest {
-            client_name: &self.config.client_name,
-            language: &self.config.language,
-            country_codes: &self.config.country_codes,
+            client_name: &self.settings.client_name,
+            language: &self.settings.language,
+            country_codes: &self.settings.country_codes,
             user: LinkUser { client_user_id: request.user.as_str() },
             products: &request.products,
             transactions: has_transactions.then_some(LinkTransactions { days_requested: DAYS_REQUESTED }),
-            webhook: self.config.webhook_url.as_deref(),
+            webhook: self.settings.webhook_url.as_deref(),
             redirect_uri: request.redirect_uri.as_deref(),
         };
-        let text = self.post("/link/token/create", &body, TIMEOUT).await?;
+        let text = self.client.post("/link/token/create", &body, TIMEOUT).await?;
         let answer: LinkTokenAnswer = parse(&text)?;
         Ok(LinkToken { link_token: answer.link_token, expiration: answer.expiration })
     }
@@ -235,9 +243,8 @@ impl Client {
     }
 
     /// An institution's name (`/institutions/get_by_id`).
-    pub async fn institution(&self, id: &InstitutionId) -> Result<Institution, BankError> {
-        let request =
-            InstitutionRequest { institution_id: id.as_str(), country_codes: &self.config.country_codes };
+    pub async fn institution(&self, id: &InstitutionId, country_codes: &[String]) -> Result<Institution, BankError> {
+        let request = InstitutionRequest { institution_id: id.as_str(), country_codes };
         let text = self.post("/institutions/get_by_id", &request, TIMEOUT).await?;
         let answer: InstitutionAnswer = parse(&text)?;
         let institution_id = answer.institution.institution_id.parse().map_err(|_| passing("unreadable"))?;

@@ -17,21 +17,6 @@ const PLAID_VERSION: &str = "2020-09-14";
 /// An answer may not be larger: a page of 500 transactions is below 1 MB.
 const LARGEST_ANSWER: usize = 32 << 20;
 
-/// What the client needs to know.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Such as `https://production.plaid.com`.
-    pub base_url: String,
-    /// The name that Link shows to people, at most 30 characters.
-    pub client_name: String,
-    /// Where Plaid sends webhooks for new items; none if absent.
-    pub webhook_url: Option<String>,
-    /// Countries whose banks are offered, such as `US`.
-    pub country_codes: Vec<String>,
-    /// The language of Link, such as `en`.
-    pub language: String,
-}
-
 /// The client cannot be built.
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -50,17 +35,16 @@ pub enum ConfigError {
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    pub(crate) config: Config,
     credentials: Arc<dyn CredentialSource>,
 }
 
 impl Client {
-    /// A client; nothing is sent yet.
-    pub fn new(config: Config, credentials: Arc<dyn CredentialSource>) -> Result<Self, ConfigError> {
-        let base = Url::parse(&config.base_url)
+    /// A client of the Plaid at `base_url`, such as `https://production.plaid.com`. Nothing is sent yet.
+    pub fn new(base_url: &str, credentials: Arc<dyn CredentialSource>) -> Result<Self, ConfigError> {
+        let base = Url::parse(base_url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            .ok_or_else(|| ConfigError::BaseUrl(config.base_url.clone()))?;
+            .ok_or_else(|| ConfigError::BaseUrl(base_url.to_owned()))?;
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls().map_err(ConfigError::Tls)?)
             .no_proxy()
@@ -72,7 +56,7 @@ impl Client {
             .pool_idle_timeout(Duration::from_secs(50))
             .build()
             .map_err(ConfigError::Http)?;
-        Ok(Self { http, base, config, credentials })
+        Ok(Self { http, base, credentials })
     }
 
     /// Posts `request` to `path` and gives the answer's text, or what the refusal means.

@@ -6,4 +6,5 @@ mod errors;
 mod transaction;
 mod wire;
 
-pub use client::{Client, Config, ConfigError};
+pub use calls::{Linker, RangePage};
+pub use client::{Client, ConfigError};

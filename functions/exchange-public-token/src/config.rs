@@ -1,0 +1,36 @@
+//! This function's settings.
+
+use edge::env::{Env, EnvError};
+
+/// What the template gives.
+#[derive(Debug)]
+pub struct Config {
+    /// The table of data.
+    pub table: String,
+    /// The table of guards.
+    pub guards: String,
+    /// The key that seals tokens.
+    pub key: String,
+    /// The queue of syncs.
+    pub queue_url: String,
+    /// Plaid's address.
+    pub plaid_url: String,
+    /// The secret with our keys at Plaid.
+    pub plaid_secret: String,
+}
+
+impl Config {
+    /// Reads the settings through `read`.
+    pub fn from_env(read: &dyn Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
+        let mut env = Env::new(read);
+        let config = Self {
+            table: env.required("TABLE_NAME"),
+            guards: env.required("GUARDS_TABLE_NAME"),
+            key: env.required("TOKEN_KEY_ARN"),
+            queue_url: env.required("SYNC_QUEUE_URL"),
+            plaid_url: env.required("PLAID_BASE_URL"),
+            plaid_secret: env.required("PLAID_SECRET_ID"),
+        };
+        env.finish(config)
+    }
+}

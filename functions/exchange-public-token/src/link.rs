@@ -1,0 +1,205 @@
+//! The steps of an exchange, each safe to come to again.
+
+use std::time::Duration;
+
+use domain::{
+    bank::{BankError, Exchanged},
+    ids::{HouseholdId, InstitutionId, ItemId, ItemRef, UserId},
+    item::{NewItem, SyncState},
+    secret::{AccessToken, PublicToken},
+    store::{Intent, Saved, StoreError},
+    sync::SyncMessage,
+    time::{later, until},
+};
+use edge::Problem;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::Deps;
+
+/// A finished Link session, to be turned into a connection.
+pub(crate) struct Session {
+    pub(crate) household: HouseholdId,
+    pub(crate) user: UserId,
+    pub(crate) public_token: PublicToken,
+    pub(crate) institution: Option<InstitutionId>,
+    pub(crate) institution_name: Option<String>,
+    pub(crate) deadline: Timestamp,
+}
+
+/// What is kept back at the end of the time for taking an item back at Plaid.
+const RESERVE: Duration = Duration::from_secs(9);
+/// Between two tries of the store.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Tries of saving the accounts while the first sync writes too.
+const SAVES: u32 = 5;
+
+pub(crate) async fn link(deps: &Deps, session: &Session) -> Result<SyncState, Problem> {
+    let intent = begin(deps, session).await?;
+    let linked = match deps.items.linked(&intent.at).await? {
+        // An earlier request got as far as storing it. What it left open is done again, which is harmless.
+        Some(linked) => Linked { state: linked, token: None },
+        None => connect(deps, session, &intent).await?,
+    };
+    deps.queue.send(&SyncMessage::first(intent.at.clone(), 1), Duration::ZERO).await?;
+    let state = with_accounts(deps, linked).await?;
+    // If this fails the intent is listed as unfinished although all is well: a warning too many, no loss.
+    if let Err(error) = deps.intents.end(&intent.token_hash).await {
+        tracing::warn!(target: "function", %error, "a finished intent could not be removed");
+    }
+    Ok(state)
+}
+
+/// Remembers the exchange. The same public token finds the same intent, whoever died over it.
+async fn begin(deps: &Deps, session: &Session) -> Result<Intent, Problem> {
+    let token_hash = Sha256::digest(session.public_token.expose().as_bytes());
+    let intent = Intent {
+        token_hash: token_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        at: ItemRef {
+            household: session.household.clone(),
+            item: ItemId::from_entropy(deps.random.entropy()),
+        },
+        user: session.user.clone(),
+        began: deps.clock.now(),
+    };
+    match deps.intents.begin(&intent).await? {
+        None => Ok(intent),
+        Some(earlier) if earlier.at.household == session.household && earlier.user == session.user => Ok(earlier),
+        Some(_) => Err(BankError::PublicTokenRefused { code: "INVALID_PUBLIC_TOKEN".to_owned() }.into()),
+    }
+}
+
+struct Linked {
+    state: SyncState,
+    /// Open, if it was exchanged just now.
+    token: Option<AccessToken>,
+}
+
+/// Exchange, seal, store. Everything that can fail comes before the exchange.
+async fn connect(deps: &Deps, session: &Session, intent: &Intent) -> Result<Linked, Problem> {
+    if let Err(error) = deps.vault.rehearse(&intent.at).await {
+        forget(deps, intent).await;
+        return Err(error.into());
+    }
+    let exchanged = match deps.bank.exchange(&session.public_token).await {
+        Ok(exchanged) => exchanged,
+        Err(error) => {
+            if certainly_did_not_happen(&error) {
+                forget(deps, intent).await;
+            } else {
+                tracing::error!(target: "function", item_id = %intent.at.item, "the fate of an exchange is not known");
+                edge::metrics::emit(&[], &[("ExchangeFateUnknown", "Count", 1)]);
+            }
+            return Err(error.into());
+        }
+    };
+    match keep(deps, session, intent, &exchanged).await {
+        Ok(state) => Ok(Linked { state, token: Some(exchanged.token) }),
+        Err(problem) => {
+            take_back(deps, intent, &exchanged.token).await;
+            Err(problem)
+        }
+    }
+}
+
+/// A refusal is an answer; a lost answer is none.
+fn certainly_did_not_happen(error: &BankError) -> bool {
+    match error {
+        BankError::Later { code, .. } => !matches!(code.as_str(), "timeout" | "interrupted" | "unreadable"),
+        _ => true,
+    }
+}
+
+/// Seals and stores what came, trying until the time is nearly over.
+async fn keep(deps: &Deps, session: &Session, intent: &Intent, exchanged: &Exchanged) -> Result<SyncState, Problem> {
+    let sealed = loop {
+        match deps.vault.seal(&intent.at, &exchanged.token).await {
+            Ok(sealed) => break sealed,
+            Err(error) if !pause(deps, session).await => return Err(error.into()),
+            Err(_) => {}
+        }
+    };
+    let new = NewItem {
+        at: intent.at.clone(),
+        user: session.user.clone(),
+        plaid_item: exchanged.plaid_item.clone(),
+        institution: session.institution.clone(),
+        institution_name: session.institution_name.clone(),
+        token: sealed,
+        at_time: deps.clock.now(),
+    };
+    loop {
+        match store(deps, &new).await {
+            Ok(state) => return Ok(state),
+            Err(error @ StoreError::Corrupt(_)) => return Err(error.into()),
+            Err(error) if !pause(deps, session).await => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+}
+
+async fn store(deps: &Deps, new: &NewItem) -> Result<SyncState, StoreError> {
+    deps.items.add(new).await?;
+    deps.items.linked(&new.at).await?.ok_or(StoreError::Corrupt("an item that was just stored"))
+}
+
+/// Waits a little; false if there is no time for it.
+async fn pause(deps: &Deps, session: &Session) -> bool {
+    let has_time = until(later(deps.clock.now(), PAUSE), session.deadline) > RESERVE;
+    if has_time {
+        deps.clock.sleep(PAUSE).await;
+    }
+    has_time
+}
+
+/// Ends the item at Plaid, with the token in hand: nothing is half-stored and nothing is billed.
+async fn take_back(deps: &Deps, intent: &Intent, token: &AccessToken) {
+    match deps.bank.remove(token).await {
+        Ok(()) => forget(deps, intent).await,
+        Err(error) => {
+            tracing::error!(target: "function", item_id = %intent.at.item, code = error.code(),
+                "an item could neither be stored nor taken back");
+            edge::metrics::emit(&[], &[("ItemsLost", "Count", 1)]);
+        }
+    }
+}
+
+/// An intent that cannot be forgotten expires; until then it is listed.
+async fn forget(deps: &Deps, intent: &Intent) {
+    if let Err(error) = deps.intents.end(&intent.token_hash).await {
+        tracing::warn!(target: "function", %error, "an intent could not be removed");
+    }
+}
+
+/// Saves the item's accounts, unless they are saved already: by an earlier request, or by the first sync.
+async fn with_accounts(deps: &Deps, linked: Linked) -> Result<SyncState, Problem> {
+    let Linked { mut state, token } = linked;
+    let at = state.item.at.clone();
+    let mut told = None;
+    for _ in 0..SAVES {
+        if state.accounts_known {
+            return Ok(state);
+        }
+        // Without the token the sync brings the accounts: this function may not open what it sealed.
+        let Some(token) = &token else { return Err(unfinished()) };
+        let answer = match told.take() {
+            Some(answer) => answer,
+            None => deps.accounts.accounts(token).await?,
+        };
+        let saved = deps.items.save_accounts(&at, state.rev, &answer.accounts, &answer.item, deps.clock.now()).await?;
+        told = Some(answer);
+        state = deps.items.linked(&at).await?.ok_or_else(unfinished)?;
+        if let Saved::Conflict = saved {
+            deps.clock.sleep(PAUSE).await;
+        }
+    }
+    Err(unfinished())
+}
+
+fn unfinished() -> Problem {
+    Problem::later(
+        "link_unfinished",
+        "The bank is connected; its accounts are still being read. Send the same request again in a moment.",
+        3,
+    )
+}

@@ -1,0 +1,32 @@
+//! Wiring of exchange-public-token.
+
+use std::sync::Arc;
+
+use edge::system::System;
+use exchange_public_token::{Deps, config::Config, handle};
+use queue::Queue;
+use store::{Store, Tables};
+use vault::{Credentials, Sealer};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    edge::logs::init();
+    let config = Config::from_env(&edge::env::variable)?;
+    let sdk = aws::sdk_config(aws::settings()?)?;
+    let store = Arc::new(Store::new(&sdk, Tables { data: config.table, guards: config.guards }));
+    let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
+    let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
+    let deps = Deps {
+        memberships: store.clone(),
+        connections: store.clone(),
+        intents: store.clone(),
+        items: store,
+        vault: Arc::new(Sealer::new(&sdk, config.key)),
+        bank: bank.clone(),
+        accounts: bank,
+        queue: Arc::new(Queue::new(&sdk, config.queue_url)),
+        clock: Arc::new(System),
+        random: Arc::new(System),
+    };
+    edge::http::serve(deps, handle).await
+}

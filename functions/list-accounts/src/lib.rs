@@ -1,0 +1,114 @@
+//! GET /api/v1/plaid/accounts — the accounts of a household, or of all households of the caller, with balances, health
+//! and freshness.
+//!
+//! Reads only: the memberships, then one query a household.
+
+pub mod config;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use domain::{
+    account::Account,
+    household::{Memberships, readable_households},
+    ids::{AccountId, HouseholdId, ItemId, UserId},
+    item::{Connection, HealthState, Item},
+    store::Connections,
+};
+use edge::{
+    Problem,
+    http::{Reply, Request},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What this function reaches the world through.
+pub struct Deps {
+    /// Who belongs where.
+    pub memberships: Arc<dyn Memberships>,
+    /// The items with their accounts.
+    pub connections: Arc<dyn Connections>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    accounts: Vec<AccountView>,
+}
+
+#[derive(Serialize)]
+struct AccountView {
+    id: AccountId,
+    item_id: ItemId,
+    household_id: HouseholdId,
+    user_id: UserId,
+    institution_name: Option<String>,
+    name: String,
+    official_name: Option<String>,
+    mask: Option<String>,
+    #[serde(rename = "type")]
+    kind: String,
+    subtype: Option<String>,
+    current_balance: Option<String>,
+    available_balance: Option<String>,
+    credit_limit: Option<String>,
+    currency: Option<String>,
+    include_in_budget: bool,
+    is_active: bool,
+    sync_error: Option<String>,
+    health: HealthState,
+    last_synced_at: Option<Timestamp>,
+}
+
+/// Lists accounts.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    let mut query = request.query();
+    let household = query.value::<HouseholdId>("household_id");
+    query.finish()?;
+    let households = readable_households(&*deps.memberships, &request.user, household.as_ref()).await?;
+    let mut accounts = Vec::new();
+    for household in &households {
+        for connection in deps.connections.connections(household).await? {
+            let Connection { item, accounts: owned } = connection;
+            accounts.extend(owned.into_iter().map(|account| view(&item, account)));
+        }
+    }
+    Reply::json(200, &Answer { accounts })
+}
+
+fn view(item: &Item, account: Account) -> AccountView {
+    let text = |amount: Option<rust_decimal::Decimal>| amount.map(|amount| amount.to_string());
+    AccountView {
+        item_id: item.at.item.clone(),
+        household_id: item.at.household.clone(),
+        user_id: item.user.clone(),
+        institution_name: item.institution_name.clone(),
+        name: account.name().to_owned(),
+        is_active: item.health.is_active() && !account.stopped,
+        sync_error: sync_error(item),
+        health: item.health.state,
+        last_synced_at: item.last_run.map(|run| run.at),
+        include_in_budget: account.include_in_budget,
+        id: account.id,
+        official_name: account.bank.official_name,
+        mask: account.bank.mask,
+        kind: account.bank.kind.as_str().to_owned(),
+        subtype: account.bank.subtype,
+        current_balance: text(account.bank.balances.current),
+        available_balance: text(account.bank.balances.available),
+        credit_limit: text(account.bank.balances.limit),
+        currency: account.bank.currency.map(|currency| currency.code().to_owned()),
+    }
+}
+
+/// What a person can do about it, else what happened last.
+fn sync_error(item: &Item) -> Option<String> {
+    if let Some(advice) = item.health.advice() {
+        return Some(advice.to_owned());
+    }
+    let failure = item.failure.as_ref()?;
+    Some(match failure.retry_at {
+        Some(_) => format!("The bank could not be reached ({}). It will be tried again by itself.", failure.code),
+        None => format!("The last sync failed ({}). We have been told.", failure.code),
+    })
+}

@@ -1,0 +1,140 @@
+//! POST /api/v1/plaid/accounts/{account_id}/sync — syncs the account's item now: 200 with counts, or 202 when it takes
+//! longer than 20 seconds or history is still coming.
+//!
+//! Order of effects: `want` + 1 → message → wait until the worker has covered that number. A crash after the first step
+//! leaves a number that the next sync covers; the caller asks again.
+
+pub mod config;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    household::{Memberships, Permission},
+    ids::{AccountId, ItemRef},
+    item::{Connection, Item},
+    store::{OneConnection, SyncRequests},
+    sync::{SyncMessage, SyncQueue},
+    time::{Clock, later},
+};
+use edge::{
+    Problem,
+    http::{Reply, Request},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What this function reaches the world through.
+pub struct Deps {
+    /// Who belongs where.
+    pub memberships: Arc<dyn Memberships>,
+    /// The item, while it is waited for.
+    pub connection: Arc<dyn OneConnection>,
+    /// Where syncs are asked for.
+    pub requests: Arc<dyn SyncRequests>,
+    /// The queue of syncs.
+    pub queue: Arc<dyn SyncQueue>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How long the caller waits for the worker.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks: short at first, since most syncs take less than a second.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+#[derive(Serialize)]
+struct Answer {
+    transactions_added: u32,
+    transactions_modified: u32,
+    transactions_removed: u32,
+    last_synced_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Running {
+    status: &'static str,
+}
+
+/// Syncs the item of an account.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    request.query().finish()?;
+    let _: Empty = request.json()?;
+    let missing = || Problem::not_found("account_not_found", "account");
+    let account: AccountId = request.path("account_id", missing)?;
+    let at = find(deps, &request, &account).await?.ok_or_else(missing)?;
+    let number = deps.requests.want_sync(&at).await?.ok_or_else(missing)?;
+    deps.queue.send(&SyncMessage::numbered(at.clone(), number), Duration::ZERO).await?;
+    match wait(deps, &at, number).await? {
+        Some(reply) => Ok(reply),
+        None => Reply::json(202, &Running { status: "running" }),
+    }
+}
+
+/// This endpoint takes no fields.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Empty {}
+
+/// The item of the account, in the one of the caller's households that has it.
+async fn find(deps: &Deps, request: &Request, account: &AccountId) -> Result<Option<ItemRef>, Problem> {
+    for membership in deps.memberships.memberships(&request.user).await? {
+        let at = ItemRef { household: membership.household, item: account.item() };
+        let Some(Connection { item, accounts }) = deps.connection.connection(&at).await? else { continue };
+        let Some(found) = accounts.iter().find(|stored| stored.id == *account) else { continue };
+        if !membership.role.allows(Permission::Connect) {
+            return Err(domain::household::AccessError::NotAllowed.into());
+        }
+        if found.stopped || !item.health.may_sync() {
+            let advice = item.health.advice().unwrap_or("The account was stopped.");
+            return Err(Problem::new(409, "account_inactive", advice));
+        }
+        return Ok(Some(at));
+    }
+    Ok(None)
+}
+
+/// Looks at the item until the worker has covered `number`, has failed at it, or the patience is over.
+async fn wait(deps: &Deps, at: &ItemRef, number: u64) -> Result<Option<Reply>, Problem> {
+    let end = later(deps.clock.now(), PATIENCE);
+    let mut pause = FIRST_LOOK;
+    while deps.clock.now() < end {
+        deps.clock.sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        let connection = deps.connection.connection(at).await?;
+        let item = connection.ok_or_else(|| Problem::not_found("account_not_found", "account"))?.item;
+        if item.done >= number {
+            return covered(&item);
+        }
+        if let Some(failure) = item.failure.as_ref().filter(|failure| failure.want >= number) {
+            return Err(refused(&item, &failure.code, failure.retry_at));
+        }
+    }
+    Ok(None)
+}
+
+/// `None` while history is still coming: the counts would tell half of it.
+fn covered(item: &Item) -> Result<Option<Reply>, Problem> {
+    let Some(run) = item.last_run.filter(|_| !item.history.is_coming()) else { return Ok(None) };
+    let answer = Answer {
+        transactions_added: run.counts.added,
+        transactions_modified: run.counts.modified,
+        transactions_removed: run.counts.removed,
+        last_synced_at: run.at,
+    };
+    Reply::json(200, &answer).map(Some)
+}
+
+fn refused(item: &Item, code: &str, retry_at: Option<Timestamp>) -> Problem {
+    let problem = match (item.health.advice(), retry_at) {
+        (Some(advice), _) => Problem::new(409, "item_needs_attention", advice),
+        (None, Some(_)) => {
+            let words = "The bank cannot be reached right now. It will be tried again by itself.";
+            Problem::later("bank_unavailable", words, 60)
+        }
+        (None, None) => Problem::new(500, "plaid_refused", "Plaid refused our request. This is ours to mend."),
+    };
+    Problem { plaid_code: Some(code.to_owned()), ..problem }
+}

@@ -1,0 +1,131 @@
+//! The sync worker — SQS, the queue of syncs.
+//!
+//! Each message names an item; the run is `domain::sync::sync`. Order of effects: the run's commits → the next look for
+//! history, or a hand-over message. A crash before the commit leaves nothing; after it, the message comes again and finds
+//! its number covered, and then sends what was not sent.
+
+pub mod config;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    bank::{BankError, Patience},
+    store::StoreError,
+    sync::{self, NextPoll, Outcome, SyncError, SyncMessage, SyncQueue, Trigger, next_poll},
+    vault::VaultError,
+};
+use edge::batch::{Message, Verdict};
+use jiff::Timestamp;
+
+/// What this function reaches the world through.
+pub struct Deps {
+    /// What a run needs.
+    pub sync: sync::Deps,
+    /// The queue of syncs, for what comes next.
+    pub queue: Arc<dyn SyncQueue>,
+}
+
+/// Syncs one item.
+pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
+    let Message { content, deadline } = message;
+    if content.is_early(deps.sync.clock.now()) {
+        return send_next(deps, &content).await;
+    }
+    let trigger = Trigger { at: content.at.clone(), want: content.want, deadline };
+    let began = deps.sync.clock.now();
+    let outcome = sync::sync(&deps.sync, &trigger).await;
+    report(&content, &outcome, began, deps.sync.clock.now());
+    match outcome {
+        Ok(Outcome::Finished { history, .. } | Outcome::AlreadyDone { history }) if history.is_coming() => {
+            send_next(deps, &content).await
+        }
+        Ok(Outcome::Finished { .. } | Outcome::AlreadyDone { .. } | Outcome::NoItem | Outcome::Inactive) => {
+            Verdict::Done
+        }
+        Ok(Outcome::HandOver) => send(deps, &content, Duration::ZERO).await,
+        Ok(Outcome::Failed(error)) => after_refusal(&error),
+        Err(error) => after_error(&error),
+    }
+}
+
+/// The next look for the rest of the history, if the schedule has one.
+async fn send_next(deps: &Deps, message: &SyncMessage) -> Verdict {
+    match next_poll(message, deps.sync.clock.now()) {
+        Some(NextPoll { message, delay }) => send(deps, &message, delay).await,
+        None => Verdict::Done,
+    }
+}
+
+async fn send(deps: &Deps, message: &SyncMessage, delay: Duration) -> Verdict {
+    match deps.queue.send(message, delay).await {
+        Ok(()) => Verdict::Done,
+        Err(error) => Verdict::Retry(error.to_string()),
+    }
+}
+
+/// What the bank's side refused stands on the item already. Only what passes in seconds is worth another delivery.
+fn after_refusal(error: &BankError) -> Verdict {
+    match error {
+        BankError::Later { patience: Patience::Seconds, .. } | BankError::RestartPagination => {
+            Verdict::Retry(error.to_string())
+        }
+        BankError::Later { patience: Patience::Hours, .. }
+        | BankError::NeedsUser { .. }
+        | BankError::Gone { .. }
+        | BankError::AccountGone { .. } => Verdict::Done,
+        BankError::CursorRefused | BankError::PublicTokenRefused { .. } | BankError::OurFault { .. } => {
+            Verdict::Park(error.to_string())
+        }
+    }
+}
+
+fn after_error(error: &SyncError) -> Verdict {
+    match error {
+        SyncError::Store(StoreError::Unavailable(_))
+        | SyncError::Vault(VaultError::Unavailable)
+        | SyncError::Contended => Verdict::Retry(error.to_string()),
+        SyncError::Store(StoreError::Corrupt(_))
+        | SyncError::Vault(VaultError::NotForThisItem)
+        | SyncError::Endless(_) => Verdict::Park(error.to_string()),
+    }
+}
+
+fn report(message: &SyncMessage, outcome: &Result<Outcome, SyncError>, began: Timestamp, ended: Timestamp) {
+    let name = match outcome {
+        Ok(Outcome::Finished { .. }) => "finished",
+        Ok(Outcome::AlreadyDone { .. }) => "already_done",
+        Ok(Outcome::NoItem) => "no_item",
+        Ok(Outcome::Inactive) => "inactive",
+        Ok(Outcome::HandOver) => "hand_over",
+        Ok(Outcome::Failed(_)) => "refused",
+        Err(_) => "failed",
+    };
+    let counts = match outcome {
+        Ok(Outcome::Finished { counts, .. }) => *counts,
+        _ => domain::item::Counts::default(),
+    };
+    let code = match outcome {
+        Ok(Outcome::Failed(error)) => Some(error.code().to_owned()),
+        Err(error) => Some(error.to_string()),
+        Ok(_) => None,
+    };
+    let duration_ms = u64::try_from(ended.duration_since(began).as_millis()).unwrap_or_default();
+    tracing::info!(
+        target: "function",
+        item_id = %message.at.item,
+        outcome = name,
+        code,
+        added = counts.added,
+        modified = counts.modified,
+        removed = counts.removed,
+        duration_ms,
+        "item synced"
+    );
+    let rows = u64::from(counts.added + counts.modified + counts.removed);
+    edge::metrics::emit(
+        &[("Outcome", name)],
+        &[("Syncs", "Count", 1), ("SyncDuration", "Milliseconds", duration_ms), ("RowsChanged", "Count", rows)],
+    );
+}

@@ -1,0 +1,30 @@
+//! Wiring of sync-item.
+
+use std::sync::Arc;
+
+use domain::sync;
+use edge::system::System;
+use queue::Queue;
+use store::{Store, Tables};
+use sync_item::{Deps, config::Config, handle};
+use vault::{Credentials, Opener};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    edge::logs::init();
+    let config = Config::from_env(&edge::env::variable)?;
+    let sdk = aws::sdk_config(aws::settings()?)?;
+    let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
+    let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
+    let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
+    let sync = sync::Deps {
+        feed: bank.clone(),
+        accounts: bank,
+        vault: Arc::new(Opener::new(&sdk, config.key)),
+        reads: store.clone(),
+        writes: store,
+        clock: Arc::new(System),
+        random: Arc::new(System),
+    };
+    edge::batch::serve(Deps { sync, queue: Arc::new(Queue::new(&sdk, config.queue_url)) }, handle).await
+}
