@@ -30,7 +30,7 @@ pub struct Deps {
 /// Syncs one item.
 pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
     let Message { content, deadline } = message;
-    if content.is_early(deps.sync.clock.now()) {
+    if content.is_hop() {
         return send_next(deps, &content).await;
     }
     let trigger = Trigger { at: content.at.clone(), want: content.want, deadline };
@@ -52,7 +52,7 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
 
 /// The next look for the rest of the history, if the schedule has one.
 async fn send_next(deps: &Deps, message: &SyncMessage) -> Verdict {
-    match next_poll(message, deps.sync.clock.now()) {
+    match next_poll(message) {
         Some(NextPoll { message, delay }) => send(deps, &message, delay).await,
         None => Verdict::Done,
     }

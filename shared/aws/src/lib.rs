@@ -10,7 +10,8 @@ use aws_smithy_http_client::{
 };
 use aws_smithy_runtime_api::client::{behavior_version::BehaviorVersion, http::SharedHttpClient};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
-use aws_types::{SdkConfig, region::Region};
+pub use aws_types::SdkConfig;
+use aws_types::region::Region;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use thiserror::Error;
 

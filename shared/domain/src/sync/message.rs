@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    ids::ItemRef,
-    time::{later, until},
-};
+use crate::ids::ItemRef;
 
 /// A request for a sync of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +24,15 @@ pub struct SyncMessage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Poll {
     /// Which look, from 0.
-    pub step: u32,
-    /// Not before this. The queue delays by 15 minutes at most, so a long wait takes several hops.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<Timestamp>,
+    pub step: usize,
+    /// How often the message is to be sent on before the look: the queue delays by 15 minutes at most.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hops: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_zero(hops: &u32) -> bool {
+    *hops == 0
 }
 
 impl SyncMessage {
@@ -42,7 +43,7 @@ impl SyncMessage {
 
     /// The first message of a new item: starts the looks for its history.
     pub fn first(at: ItemRef, want: u64) -> Self {
-        Self { at, want: Some(want), poll: Some(Poll { step: 0, not_before: None }) }
+        Self { at, want: Some(want), poll: Some(Poll { step: 0, hops: 0 }) }
     }
 }
 
@@ -67,27 +68,52 @@ pub struct NextPoll {
     pub delay: Duration,
 }
 
-/// The next look for the history after the one that `message` asked for; `None` at the end of the schedule.
-/// A message that came before its time is sent on.
-pub fn next_poll(message: &SyncMessage, now: Timestamp) -> Option<NextPoll> {
+/// What follows `message` while the history is incomplete: the next look, or the next hop towards it. `None` at the
+/// end of the schedule, and for a message that is no look.
+pub fn next_poll(message: &SyncMessage) -> Option<NextPoll> {
     let poll = message.poll?;
-    let (step, due) = match poll.not_before.filter(|due| *due > now) {
-        Some(due) => (poll.step, due),
+    let (poll, delay) = match poll.hops.checked_sub(1) {
+        Some(hops) => (Poll { hops, ..poll }, LONGEST_DELAY),
         None => {
-            let delay = POLL_DELAYS.get(usize::try_from(poll.step).ok()?)?;
-            (poll.step + 1, later(now, *delay))
+            let (mut delay, mut hops) = (*POLL_DELAYS.get(poll.step)?, 0);
+            while delay > LONGEST_DELAY {
+                delay = delay.saturating_sub(LONGEST_DELAY);
+                hops += 1;
+            }
+            (Poll { step: poll.step + 1, hops }, delay)
         }
     };
-    let message =
-        SyncMessage { at: message.at.clone(), want: None, poll: Some(Poll { step, not_before: Some(due) }) };
-    Some(NextPoll { message, delay: until(now, due).min(LONGEST_DELAY) })
+    let message = SyncMessage { at: message.at.clone(), want: None, poll: Some(poll) };
+    Some(NextPoll { message, delay })
 }
 
 impl SyncMessage {
-    /// Whether it is too early for this look.
-    pub fn is_early(&self, now: Timestamp) -> bool {
-        // The queue counts whole seconds: one that comes a second early is on time.
-        let due = self.poll.and_then(|poll| poll.not_before);
-        due.is_some_and(|due| until(now, due) > Duration::from_secs(1))
+    /// Whether it is on its way still: to be sent on, not to be looked at.
+    pub fn is_hop(&self) -> bool {
+        self.poll.is_some_and(|poll| poll.hops > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{HouseholdId, ItemId};
+
+    #[test]
+    fn the_looks_follow_the_schedule() {
+        let at =
+            ItemRef { household: HouseholdId::from_entropy([1; 10]), item: ItemId::from_entropy([2; 10]) };
+        let mut message = SyncMessage::first(at, 1);
+        let mut looks = Vec::new();
+        let mut waited = 0;
+        while let Some(next) = next_poll(&message) {
+            assert!(next.delay <= LONGEST_DELAY);
+            waited += next.delay.as_secs();
+            message = next.message;
+            if !message.is_hop() {
+                looks.push(std::mem::take(&mut waited));
+            }
+        }
+        assert_eq!(looks, POLL_DELAYS.map(|delay| delay.as_secs()));
     }
 }

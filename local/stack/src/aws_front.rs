@@ -1,0 +1,51 @@
+//! The address that stands for AWS: hands everything to the emulators, shortens queue delays, and tells the queues'
+//! readers at once that something has come.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use emulators::Emulators;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+/// DynamoDB takes requests of up to 16 MB.
+const LARGEST: usize = 16 << 20;
+
+#[derive(Clone)]
+pub(crate) struct AwsFront {
+    pub(crate) services: Arc<Emulators>,
+    pub(crate) time_scale: u32,
+    pub(crate) sent: Arc<Notify>,
+}
+
+impl AwsFront {
+    pub(crate) fn router(self) -> Router {
+        Router::new().fallback(answer).layer(DefaultBodyLimit::max(LARGEST)).with_state(self)
+    }
+}
+
+async fn answer(State(front): State<AwsFront>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let sends = target == "AmazonSQS.SendMessage";
+    let body = if sends { scale_delay(&body, front.time_scale) } else { body };
+    let answer = front.services.call(&target, headers, body).await;
+    if sends {
+        front.sent.notify_waiters();
+    }
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(CONTENT_TYPE, "application/x-amz-json-1.0")], answer.body).into_response()
+}
+
+/// A delay in whole seconds, rounded up: a message that is to come later does not come at once.
+fn scale_delay(body: &Bytes, scale: u32) -> Bytes {
+    let Ok(mut request) = serde_json::from_slice::<Value>(body) else { return body.clone() };
+    let Some(delay) = request["DelaySeconds"].as_u64() else { return body.clone() };
+    request["DelaySeconds"] = json!(delay.div_ceil(u64::from(scale.max(1))));
+    Bytes::from(request.to_string())
+}

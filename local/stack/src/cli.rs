@@ -1,0 +1,235 @@
+//! The command line.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+use domain::store::Intents;
+use serde_json::json;
+
+use crate::{
+    Client, StackError, demo, invoke,
+    options::{Options, Plaid},
+    output::print,
+    stack::{CLIENT_ID, Ready, SECRET, Stack, store_at},
+};
+
+const PLAID_SANDBOX: &str = "https://sandbox.plaid.com";
+
+/// The whole system on this machine.
+#[derive(Parser)]
+#[command(name = "cargo dev", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start everything and serve until Ctrl-C (what happens without a command).
+    Up(Up),
+    /// Link banks, sync, list: the main job end to end; exits 0 if all of it worked.
+    Demo,
+    /// Run one event through a function and print its answer.
+    Invoke {
+        /// The function, such as list-accounts.
+        function: String,
+        /// The event's file.
+        event: PathBuf,
+    },
+    /// Print a token for a user of the stack that runs.
+    Token {
+        /// The user, such as alice.
+        user: String,
+    },
+    /// List the exchanges that never ended, of the stack that runs.
+    Intents,
+    /// Make the running stack's Plaid answer an error.
+    Plaid(Fault),
+}
+
+#[derive(Args, Default)]
+struct Up {
+    /// The API's port; 0 takes a free one.
+    #[arg(long, default_value_t = 4000)]
+    port: u16,
+    /// Keep everything in this folder between runs; memory if absent.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// A server that speaks Plaid's API, instead of the built-in sandbox.
+    #[arg(long)]
+    plaid_url: Option<String>,
+    /// Write what is where into this file when all is up.
+    #[arg(long)]
+    ready_file: Option<PathBuf>,
+    /// Divide queue delays, visibility timeouts and the sandbox's waits.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    time_scale: u32,
+}
+
+#[derive(Args)]
+struct Fault {
+    /// The error code, such as ITEM_LOGIN_REQUIRED.
+    code: String,
+    /// The path that it hits.
+    #[arg(long, default_value = "/transactions/sync")]
+    path: String,
+    /// Calls that it hits.
+    #[arg(long, default_value_t = 1)]
+    times: u32,
+    /// Calls that pass before.
+    #[arg(long, default_value_t = 0)]
+    after: u32,
+}
+
+/// Runs the command line.
+pub async fn run() -> ExitCode {
+    let command = Cli::parse().command.unwrap_or(Command::Up(Up { port: 4000, time_scale: 1, ..Up::default() }));
+    let outcome = match command {
+        Command::Up(up) => serve(up).await,
+        Command::Demo => demo::run().await,
+        Command::Invoke { function, event } => invoke_one(&function, &event).await,
+        Command::Token { user } => token(&user).await,
+        Command::Intents => intents().await,
+        Command::Plaid(fault) => plaid(&fault).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the terminal is what this tool talks to")]
+fn complain(error: &StackError) {
+    eprintln!("cargo dev: {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        eprintln!("  because {cause}");
+        source = cause.source();
+    }
+}
+
+/// Where the stack that runs says what is where.
+fn state_file() -> PathBuf {
+    crate::root().join("target").join("dev-stack.json")
+}
+
+fn which_plaid(url: Option<String>) -> Plaid {
+    let keys = (edge::env::variable("PLAID_CLIENT_ID"), edge::env::variable("PLAID_SECRET"));
+    match (url, keys) {
+        (Some(url), (client_id, secret)) => Plaid::At {
+            url,
+            client_id: client_id.unwrap_or_else(|| CLIENT_ID.to_owned()),
+            secret: secret.unwrap_or_else(|| SECRET.to_owned()),
+        },
+        (None, (Some(client_id), Some(secret))) => Plaid::At { url: PLAID_SANDBOX.to_owned(), client_id, secret },
+        (None, _) => Plaid::BuiltIn,
+    }
+}
+
+async fn serve(up: Up) -> Result<(), StackError> {
+    print("building the functions …");
+    let options = Options {
+        port: up.port,
+        data: up.data,
+        plaid: which_plaid(up.plaid_url),
+        time_scale: up.time_scale,
+        verbose: true,
+        seed: None,
+    };
+    let stack = Stack::start(options).await?;
+    announce(&stack.ready);
+    write_ready(&state_file(), &stack.ready)?;
+    if let Some(file) = &up.ready_file {
+        write_ready(file, &stack.ready)?;
+    }
+    until_stopped().await?;
+    print("stopping …");
+    stack.stop().await?;
+    // Nobody runs any more whom the other commands could ask.
+    std::fs::remove_file(state_file()).or_else(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })?;
+    Ok(())
+}
+
+/// Written whole or not at all: whoever waits for the file may read it at once.
+fn write_ready(file: &Path, ready: &Ready) -> Result<(), StackError> {
+    let json = serde_json::to_string_pretty(ready).map_err(|error| StackError::Unexpected(error.to_string()))?;
+    let half_written = file.with_extension("half");
+    std::fs::write(&half_written, json)?;
+    std::fs::rename(half_written, file)?;
+    Ok(())
+}
+
+async fn until_stopped() -> Result<(), StackError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+fn announce(ready: &Ready) {
+    print(&format!("API       {}", ready.api_url));
+    print(&format!("Plaid     {}", ready.plaid_url));
+    print(&format!("issuer    {}", ready.issuer_url));
+    print(&format!("webhooks  {}", ready.webhook_url));
+    print(&format!("console   {}", ready.console_url));
+    print(&format!("log       {}", ready.log.display()));
+    for (user, household) in &ready.households {
+        print(&format!("{user:<9} {household}  (cargo dev token {user})"));
+    }
+}
+
+fn running() -> Result<Ready, StackError> {
+    let text = std::fs::read_to_string(state_file())
+        .map_err(|_absent| StackError::Unexpected("no stack is running: start one with `cargo dev`".to_owned()))?;
+    serde_json::from_str(&text).map_err(|error| StackError::Unexpected(error.to_string()))
+}
+
+async fn invoke_one(function: &str, event: &Path) -> Result<(), StackError> {
+    let stack = invoke::stack().await?;
+    let outcome = invoke::run(&stack, function, event).await;
+    stack.stop().await?;
+    let outcome = outcome?;
+    print(&outcome.text);
+    if outcome.is_good { Ok(()) } else { Err(StackError::Unexpected("the function failed".to_owned())) }
+}
+
+async fn token(user: &str) -> Result<(), StackError> {
+    let issuer = Client::new(&running()?.issuer_url)?;
+    let (_, answer) = issuer.post("/token", &json!({"user": user})).await?;
+    let token = answer["token"].as_str();
+    print(token.ok_or_else(|| StackError::Unexpected("the issuer gave no token".to_owned()))?);
+    Ok(())
+}
+
+async fn intents() -> Result<(), StackError> {
+    let store = store_at(&running()?.aws_url)?;
+    let intents = store.unfinished().await.map_err(|error| StackError::Unexpected(error.to_string()))?;
+    print(&format!("{} unfinished", intents.len()));
+    for intent in intents {
+        print(&format!("{}  {}  {}  {}", intent.began, intent.at.household, intent.at.item, intent.user));
+    }
+    Ok(())
+}
+
+async fn plaid(fault: &Fault) -> Result<(), StackError> {
+    let plaid = Client::new(&running()?.plaid_url)?;
+    let body = json!({
+        "path": fault.path, "error_code": fault.code, "times": fault.times, "after": fault.after,
+    });
+    match plaid.post("/control/faults", &body).await? {
+        (204, _) => Ok(()),
+        (status, _) => Err(StackError::Unexpected(format!("this Plaid takes no faults: {status}"))),
+    }
+}

@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+
+pub mod cli;
+mod authority;
+mod aws_front;
+mod client;
+mod compile;
+mod console;
+mod demo;
+mod gateway;
+mod invoke;
+mod names;
+mod options;
+mod output;
+mod pool;
+mod process;
+mod queue_source;
+mod runtime_api;
+mod seed;
+mod stack;
+
+pub use client::Client;
+pub use options::{Options, Plaid};
+pub use stack::{Ready, Stack, StackError};
+
+/// The root of the repository.
+pub fn root() -> std::path::PathBuf {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}

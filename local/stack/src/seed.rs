@@ -1,0 +1,38 @@
+//! The households that are there from the start: alice and carol in one, bob in another. Their ids are fixed, so that
+//! events in files can name them.
+
+use domain::{household::Role, ids::HouseholdId, ids::UserId};
+use jiff::Timestamp;
+use store::{NewHousehold, Store};
+
+use crate::StackError;
+
+/// The household of alice and carol.
+pub(crate) const ALICES: &str = "hh_a11ce00000000000";
+/// The household of bob.
+pub(crate) const BOBS: &str = "hh_b0b0000000000000";
+/// Everybody who gets a token.
+pub(crate) const USERS: [&str; 3] = ["alice", "bob", "carol"];
+
+fn id<T: std::str::FromStr<Err = domain::ids::IdError>>(text: &str) -> Result<T, StackError> {
+    text.parse().map_err(|error| StackError::Seed(format!("{text} {error}")))
+}
+
+pub(crate) async fn households(store: &Store) -> Result<(), StackError> {
+    let seeds = [
+        (ALICES, "Alice's household", vec![("alice", Role::Owner), ("carol", Role::Member)]),
+        (BOBS, "Bob's household", vec![("bob", Role::Owner)]),
+    ];
+    for (household, name, members) in seeds {
+        let members: Result<Vec<_>, StackError> =
+            members.into_iter().map(|(user, role)| Ok((id::<UserId>(user)?, role))).collect();
+        let new = NewHousehold {
+            id: id::<HouseholdId>(household)?,
+            name: name.to_owned(),
+            members: members?,
+            at: Timestamp::now(),
+        };
+        store.add_household(&new).await.map_err(|error| StackError::Seed(error.to_string()))?;
+    }
+    Ok(())
+}

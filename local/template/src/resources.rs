@@ -1,0 +1,190 @@
+//! The resources that matter here, in their own types.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{Template, TemplateError, fault};
+
+/// A Lambda function.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Its logical id.
+    pub id: String,
+    /// Its binary: package, folder and name everywhere else.
+    pub binary: String,
+    /// Seconds.
+    pub timeout_s: u64,
+    /// Megabytes.
+    pub memory_mb: u64,
+    /// Instances at most, if bounded.
+    pub reserved_concurrency: Option<u64>,
+    /// Environment, unresolved.
+    pub environment: BTreeMap<String, Value>,
+    /// What calls it.
+    pub events: Vec<Event>,
+    /// What it may do.
+    pub statements: Vec<Statement>,
+}
+
+/// What calls a function.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A route of the HTTP API.
+    Http {
+        /// `GET`, `POST`, …
+        method: String,
+        /// With `{parameters}`.
+        path: String,
+        /// Whether the JWT authorizer guards it.
+        authorized: bool,
+    },
+    /// A queue.
+    Queue {
+        /// The queue's ARN, unresolved.
+        queue: Value,
+        /// Messages of a batch.
+        batch_size: u64,
+        /// Whether only the failed messages come again.
+        partial_failures: bool,
+        /// Batches at once, unresolved.
+        concurrency: Option<Value>,
+    },
+}
+
+/// A statement of a function's policy.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// Such as `dynamodb:GetItem`.
+    pub actions: Vec<String>,
+    /// ARNs, unresolved.
+    pub resources: Vec<Value>,
+    /// Conditions.
+    pub condition: Value,
+}
+
+/// A queue.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// Its logical id.
+    pub id: String,
+    /// Seconds for which a received message is hidden.
+    pub visibility_s: u64,
+    /// Where messages go that failed too often: ARN, unresolved, and receives.
+    pub dead_letters: Option<(Value, u64)>,
+}
+
+/// A DynamoDB table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Its logical id.
+    pub id: String,
+    /// The request that creates it, but for its name.
+    pub definition: Value,
+    /// The attribute that holds the time to live.
+    pub ttl: Option<String>,
+}
+
+impl Template {
+    /// All functions.
+    pub fn functions(&self) -> Result<Vec<Function>, TemplateError> {
+        let globals = self.section("Globals").get("Function").cloned().unwrap_or_default();
+        let all = self.of_type("AWS::Serverless::Function");
+        all.iter().map(|(id, resource)| self.function(id, resource, &globals)).collect()
+    }
+
+    fn function(&self, id: &str, resource: &Value, globals: &Value) -> Result<Function, TemplateError> {
+        let properties = &resource["Properties"];
+        let either = |name: &str| properties.get(name).or_else(|| globals.get(name));
+        let number = |name: &str| {
+            either(name).and_then(Value::as_u64).ok_or_else(|| fault(id, format!("{name} is not set")))
+        };
+        let binary = resource.pointer("/Metadata/BuildProperties/Binary").and_then(Value::as_str);
+        let mut environment = BTreeMap::new();
+        for source in [globals, properties] {
+            let variables = source.pointer("/Environment/Variables").and_then(Value::as_object);
+            environment.extend(variables.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
+        }
+        let events = properties.get("Events").and_then(Value::as_object);
+        let policies = properties.get("Policies").and_then(Value::as_array);
+        Ok(Function {
+            id: id.to_owned(),
+            binary: binary.ok_or_else(|| fault(id, "Metadata.BuildProperties.Binary is not set"))?.to_owned(),
+            timeout_s: number("Timeout")?,
+            memory_mb: number("MemorySize")?,
+            reserved_concurrency: properties.get("ReservedConcurrentExecutions").and_then(Value::as_u64),
+            environment,
+            events: events.into_iter().flatten().map(|(_, e)| self.event(id, e)).collect::<Result<_, _>>()?,
+            statements: policies.into_iter().flatten().flat_map(statements).collect(),
+        })
+    }
+
+    fn event(&self, id: &str, event: &Value) -> Result<Event, TemplateError> {
+        let properties = &event["Properties"];
+        let text = |name: &str| {
+            let value = properties.get(name).and_then(Value::as_str).map(str::to_owned);
+            value.ok_or_else(|| fault(id, format!("an event without {name}")))
+        };
+        match event["Type"].as_str() {
+            Some("HttpApi") => Ok(Event::Http {
+                method: text("Method")?,
+                path: text("Path")?,
+                authorized: self.has_default_authorizer()
+                    && properties.pointer("/Auth/Authorizer").and_then(Value::as_str) != Some("NONE"),
+            }),
+            Some("SQS") => Ok(Event::Queue {
+                queue: properties["Queue"].clone(),
+                batch_size: properties["BatchSize"].as_u64().unwrap_or(10),
+                partial_failures: properties["FunctionResponseTypes"] == json!(["ReportBatchItemFailures"]),
+                concurrency: properties.pointer("/ScalingConfig/MaximumConcurrency").cloned(),
+            }),
+            other => Err(fault(id, format!("an event of the type {other:?}, which nobody serves here"))),
+        }
+    }
+
+    fn has_default_authorizer(&self) -> bool {
+        let apis = self.of_type("AWS::Serverless::HttpApi");
+        !apis.is_empty() && apis.values().all(|api| api.pointer("/Properties/Auth/DefaultAuthorizer").is_some())
+    }
+
+    /// All queues.
+    pub fn queues(&self) -> Vec<Queue> {
+        let queue = |(id, resource): (String, Value)| {
+            let redrive = resource.pointer("/Properties/RedrivePolicy");
+            let dead_letters = redrive.and_then(|redrive| {
+                Some((redrive.get("deadLetterTargetArn")?.clone(), redrive.get("maxReceiveCount")?.as_u64()?))
+            });
+            let visibility = resource.pointer("/Properties/VisibilityTimeout").and_then(Value::as_u64);
+            // CloudFormation's own default.
+            Queue { id, visibility_s: visibility.unwrap_or(30), dead_letters }
+        };
+        self.of_type("AWS::SQS::Queue").into_iter().map(queue).collect()
+    }
+
+    /// All tables.
+    pub fn tables(&self) -> Vec<Table> {
+        const OF_CREATION: [&str; 4] = ["AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes"];
+        let table = |(id, resource): (String, Value)| {
+            let properties = resource.get("Properties").and_then(Value::as_object).cloned().unwrap_or_default();
+            let ttl = properties.get("TimeToLiveSpecification").and_then(|ttl| ttl["AttributeName"].as_str());
+            let ttl = ttl.map(str::to_owned);
+            let definition = properties.into_iter().filter(|(name, _)| OF_CREATION.contains(&name.as_str())).collect();
+            Table { id, definition: Value::Object(definition), ttl }
+        };
+        self.of_type("AWS::DynamoDB::Table").into_iter().map(table).collect()
+    }
+}
+
+fn statements(policy: &Value) -> Vec<Statement> {
+    let list = |value: &Value| match value {
+        Value::Array(list) => list.clone(),
+        Value::Null => Vec::new(),
+        one => vec![one.clone()],
+    };
+    let statement = |statement: Value| Statement {
+        actions: list(&statement["Action"]).iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        resources: list(&statement["Resource"]),
+        condition: statement["Condition"].clone(),
+    };
+    list(&policy["Statement"]).into_iter().map(statement).collect()
+}
