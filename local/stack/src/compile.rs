@@ -10,6 +10,11 @@ use crate::StackError;
 pub(crate) async fn functions(root: &Path, binaries: &[String]) -> Result<PathBuf, StackError> {
     let cargo = edge::env::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
     let mut command = Command::new(cargo);
+    // What cargo told this process of its own package would look like a change to some build scripts, and everything
+    // behind them would be compiled again, back and forth.
+    for name in edge::env::names().filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+        command.env_remove(name);
+    }
     command.current_dir(root).args(["build", "--quiet", "--message-format", "json-render-diagnostics"]);
     // The same set of packages as `cargo dev` itself needs, so that both share what is compiled.
     command.args(["--package", "stack", "--bin", "dev"]);
