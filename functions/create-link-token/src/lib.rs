@@ -73,7 +73,8 @@ fn products(asked: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
 /// Plaid takes no query and no fragment in it.
 fn redirect_uri(uri: String) -> Result<String, Problem> {
     let has_scheme = uri.starts_with("https://") || uri.starts_with("http://");
-    if !has_scheme || uri.contains(['?', '#']) || uri.len() > LONGEST_URI || uri.chars().any(char::is_control) {
+    if !has_scheme || uri.contains(['?', '#']) || uri.len() > LONGEST_URI || uri.chars().any(char::is_control)
+    {
         let must = "must be an http or https URL of at most 2048 characters, without query or fragment";
         return Err(Problem::field("redirect_uri", must));
     }

@@ -11,7 +11,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     edge::logs::init();
     let config = Config::from_env(&edge::env::variable)?;
     let sdk = aws::sdk_config(aws::settings()?)?;
-    let client = plaid::Client::new(&config.plaid_url, Arc::new(Credentials::new(&sdk, config.plaid_secret)))?;
+    let client =
+        plaid::Client::new(&config.plaid_url, Arc::new(Credentials::new(&sdk, config.plaid_secret)))?;
     let bank = plaid::Linker { client, settings: config.link };
     let store = Store::new(&sdk, Tables { data: config.table, ..Tables::default() });
     edge::http::serve(Deps { memberships: Arc::new(store), bank: Arc::new(bank) }, handle).await

@@ -165,7 +165,9 @@ async fn refuse_duplicate(deps: &Deps, household: &HouseholdId, body: &Body) -> 
         if connection.item.institution.as_ref() != Some(institution) || !connection.item.health.may_sync() {
             continue;
         }
-        if let Some(twin) = connection.accounts.iter().find(|account| linked.iter().any(|new| is_same(new, account))) {
+        if let Some(twin) =
+            connection.accounts.iter().find(|account| linked.iter().any(|new| is_same(new, account)))
+        {
             let detail = format!(
                 "{} is connected already as item {}. Repair that connection instead, or send allow_duplicate.",
                 twin.name(),

@@ -35,11 +35,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 const SAVES: u32 = 5;
 
 pub(crate) async fn link(deps: &Deps, session: &Session) -> Result<SyncState, Problem> {
-    let intent = begin(deps, session).await?;
+    let begun = begin(deps, session).await?;
+    let intent = &begun.intent;
     let linked = match deps.items.linked(&intent.at).await? {
         // An earlier request got as far as storing it. What it left open is done again, which is harmless.
         Some(linked) => Linked { state: linked, token: None },
-        None => connect(deps, session, &intent).await?,
+        None => connect(deps, session, &begun).await?,
     };
     deps.queue.send(&SyncMessage::first(intent.at.clone(), 1), Duration::ZERO).await?;
     let state = with_accounts(deps, linked).await?;
@@ -51,7 +52,7 @@ pub(crate) async fn link(deps: &Deps, session: &Session) -> Result<SyncState, Pr
 }
 
 /// Remembers the exchange. The same public token finds the same intent, whoever died over it.
-async fn begin(deps: &Deps, session: &Session) -> Result<Intent, Problem> {
+async fn begin(deps: &Deps, session: &Session) -> Result<Begun, Problem> {
     let token_hash = Sha256::digest(session.public_token.expose().as_bytes());
     let intent = Intent {
         token_hash: token_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -63,10 +64,18 @@ async fn begin(deps: &Deps, session: &Session) -> Result<Intent, Problem> {
         began: deps.clock.now(),
     };
     match deps.intents.begin(&intent).await? {
-        None => Ok(intent),
-        Some(earlier) if earlier.at.household == session.household && earlier.user == session.user => Ok(earlier),
+        None => Ok(Begun { intent, again: false }),
+        Some(intent) if intent.at.household == session.household && intent.user == session.user => {
+            Ok(Begun { intent, again: true })
+        }
         Some(_) => Err(BankError::PublicTokenRefused { code: "INVALID_PUBLIC_TOKEN".to_owned() }.into()),
     }
+}
+
+struct Begun {
+    intent: Intent,
+    /// Whether an earlier request has begun it: what that one did is not known.
+    again: bool,
 }
 
 struct Linked {
@@ -76,16 +85,22 @@ struct Linked {
 }
 
 /// Exchange, seal, store. Everything that can fail comes before the exchange.
-async fn connect(deps: &Deps, session: &Session, intent: &Intent) -> Result<Linked, Problem> {
+async fn connect(deps: &Deps, session: &Session, begun: &Begun) -> Result<Linked, Problem> {
+    let intent = &begun.intent;
     if let Err(error) = deps.vault.rehearse(&intent.at).await {
-        forget(deps, intent).await;
+        if !begun.again {
+            forget(deps, intent).await;
+        }
         return Err(error.into());
     }
     let exchanged = match deps.bank.exchange(&session.public_token).await {
         Ok(exchanged) => exchanged,
         Err(error) => {
             if certainly_did_not_happen(&error) {
-                forget(deps, intent).await;
+                // A token that an earlier request may have used up: its intent is all that tells of the item.
+                if !begun.again {
+                    forget(deps, intent).await;
+                }
             } else {
                 tracing::error!(target: "function", item_id = %intent.at.item, "the fate of an exchange is not known");
                 edge::metrics::emit(&[], &[("ExchangeFateUnknown", "Count", 1)]);
@@ -111,7 +126,12 @@ fn certainly_did_not_happen(error: &BankError) -> bool {
 }
 
 /// Seals and stores what came, trying until the time is nearly over.
-async fn keep(deps: &Deps, session: &Session, intent: &Intent, exchanged: &Exchanged) -> Result<SyncState, Problem> {
+async fn keep(
+    deps: &Deps,
+    session: &Session,
+    intent: &Intent,
+    exchanged: &Exchanged,
+) -> Result<SyncState, Problem> {
     let sealed = loop {
         match deps.vault.seal(&intent.at, &exchanged.token).await {
             Ok(sealed) => break sealed,
@@ -186,7 +206,10 @@ async fn with_accounts(deps: &Deps, linked: Linked) -> Result<SyncState, Problem
             Some(answer) => answer,
             None => deps.accounts.accounts(token).await?,
         };
-        let saved = deps.items.save_accounts(&at, state.rev, &answer.accounts, &answer.item, deps.clock.now()).await?;
+        let saved = deps
+            .items
+            .save_accounts(&at, state.rev, &answer.accounts, &answer.item, deps.clock.now())
+            .await?;
         told = Some(answer);
         state = deps.items.linked(&at).await?.ok_or_else(unfinished)?;
         if let Saved::Conflict = saved {

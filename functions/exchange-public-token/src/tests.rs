@@ -1,0 +1,242 @@
+//! What a caller of the exchange sees, and what it leaves behind whatever fails.
+
+use std::sync::Arc;
+
+use domain::store::{Connections, Intents, NewConnections};
+use edge::{http::Request, system::System};
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Value, json};
+use testkit::{Fault, World, body, request};
+
+use crate::{Deps, handle};
+
+fn deps(world: &World) -> Deps {
+    Deps {
+        memberships: world.store.clone(),
+        connections: world.store.clone(),
+        intents: world.store.clone(),
+        items: world.store.clone(),
+        vault: world.sealer.clone(),
+        bank: world.plaid.clone(),
+        accounts: world.plaid.clone(),
+        queue: world.queue.clone(),
+        clock: Arc::new(System),
+        random: Arc::new(System),
+    }
+}
+
+fn exchange(public_token: &str) -> Request {
+    request("alice", &[], "", &json!({"public_token": public_token}))
+}
+
+/// A request whose time is nearly over, so that what is tried until the end is tried briefly.
+fn hurried(public_token: &str) -> Request {
+    let deadline = Timestamp::now().checked_add(9500.milliseconds()).unwrap();
+    Request { deadline, ..exchange(public_token) }
+}
+
+async fn call(world: &World, request: Request) -> (u16, Value) {
+    body(handle(&deps(world), request).await)
+}
+
+#[tokio::test]
+async fn a_finished_session_becomes_a_connection() {
+    let world = World::new().await;
+    let token = world.public_token("user_good", "pass_good").await;
+    let (status, answer) = call(&world, exchange(&token)).await;
+    assert_eq!(status, 201, "{answer}");
+    assert_eq!(answer["accounts_added"], 3);
+    assert_eq!(answer["institution"]["name"], "First Platypus Bank");
+    assert_eq!(answer["accounts"].as_array().unwrap().len(), 3);
+
+    let [(message, delay)] = world.queue.take().try_into().unwrap();
+    assert_eq!((message.want, delay.as_secs()), (Some(1), 0));
+    assert_eq!(message.at.item.to_string(), answer["item_id"]);
+    assert!(world.store.unfinished().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn only_members_who_may_connect_connect() {
+    let world = World::new().await;
+    let token = world.public_token("user_good", "pass_good").await;
+    let named =
+        |user| request(user, &[], "", &json!({"public_token": token, "household_id": world.household}));
+    assert_eq!(call(&world, named("bob")).await.0, 404);
+    assert_eq!(call(&world, named("nobody")).await.0, 404);
+    assert_eq!(call(&world, named("carol")).await.1["code"], "role_not_sufficient");
+    assert_eq!(world.sandbox.world().items(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_wrong_is_told_where() {
+    let world = World::new().await;
+    let cases = [
+        (json!({}), "public_token"),
+        (json!({"public_token": ""}), "public_token"),
+        (json!({"public_token": 7}), "public_token"),
+        (json!({"public_token": "x", "household_id": "y"}), "household_id"),
+        (json!({"public_token": "x", "role": "owner"}), "role"),
+        (json!({"public_token": "x", "accounts": [{"mask": 1}]}), "accounts[0].mask"),
+        (json!({"public_token": "x", "institution": {"name": "n".repeat(300)}}), "institution.name"),
+    ];
+    for (wrong, field) in cases {
+        let (status, answer) = call(&world, request("alice", &[], "", &wrong)).await;
+        assert_eq!((status, answer["errors"][0]["field"].as_str()), (400, Some(field)), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_used_token_is_422_with_plaids_code() {
+    let world = World::new().await;
+    let token = world.public_token("user_good", "pass_good").await;
+    assert_eq!(call(&world, exchange(&token)).await.0, 201);
+    world.queue.take();
+    for token in [token.as_str(), "public-sandbox-never-was"] {
+        let (status, answer) = call(&world, exchange(token)).await;
+        assert_eq!((status, answer["plaid_code"].as_str()), (422, Some("INVALID_PUBLIC_TOKEN")), "{answer}");
+    }
+    assert!(world.store.unfinished().await.unwrap().is_empty(), "a refusal leaves nothing");
+}
+
+#[tokio::test]
+async fn a_second_connection_to_the_same_accounts_is_refused_unless_insisted_on() {
+    let world = World::new().await;
+    let session = |token: &str, more: Value| {
+        let mut body = json!({
+            "public_token": token,
+            "institution": {"institution_id": "ins_109508", "name": "First Platypus Bank"},
+            "accounts": [{"name": "Plaid Checking", "mask": "0000", "subtype": "checking"}],
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        request("alice", &[], "", &body)
+    };
+    let tokens = [
+        world.public_token("user_good", "pass_good").await,
+        world.public_token("user_good", "pass_good").await,
+    ];
+    assert_eq!(call(&world, session(&tokens[0], json!({}))).await.0, 201);
+    let (status, answer) = call(&world, session(&tokens[1], json!({}))).await;
+    assert_eq!((status, answer["code"].as_str()), (409, Some("duplicate_connection")));
+    assert_eq!(world.sandbox.world().items(), 1, "nothing was exchanged");
+    let other = json!({"accounts": [{"name": "Plaid Checking", "mask": "9999"}]});
+    assert_eq!(call(&world, session("unknown", other)).await.0, 422, "another log-in at the bank is none");
+    assert_eq!(call(&world, session(&tokens[1], json!({"allow_duplicate": true}))).await.0, 201);
+    world.queue.take();
+}
+
+#[tokio::test]
+async fn without_the_key_service_nothing_is_exchanged() {
+    let world = World::new().await;
+    let token = world.public_token("user_good", "pass_good").await;
+    world.aws.fault("Encrypt", 0, 100, Fault::Refuse);
+    let (status, answer) = call(&world, exchange(&token)).await;
+    assert_eq!((status, answer["code"].as_str()), (503, Some("vault_unavailable")));
+    assert_eq!(world.sandbox.world().items(), 0);
+    world.aws.heal();
+    assert!(world.store.unfinished().await.unwrap().is_empty());
+    assert_eq!(call(&world, exchange(&token)).await.0, 201, "the token is as good as before");
+    world.queue.take();
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_sealed_or_stored_is_taken_back() {
+    for (operation, pass) in [("Encrypt", 1), ("TransactWriteItems", 0)] {
+        let world = World::new().await;
+        let token = world.public_token("user_good", "pass_good").await;
+        world.aws.fault(operation, pass, 10_000, Fault::Refuse);
+        let (status, answer) = call(&world, hurried(&token)).await;
+        assert_eq!(status, 503, "{operation}: {answer}");
+        world.aws.heal();
+        assert_eq!(world.sandbox.world().items(), 0, "{operation}: the item is gone at Plaid");
+        assert!(world.store.connections(&world.household).await.unwrap().is_empty());
+        assert!(world.store.unfinished().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn plaid_down_is_503_and_stores_nothing() {
+    let world = World::new().await;
+    let token = world.public_token("user_good", "pass_good").await;
+    for code in ["INTERNAL_SERVER_ERROR", "PLANNED_MAINTENANCE", "RATE_LIMIT_EXCEEDED"] {
+        let fault = json!({"path": "/item/public_token/exchange", "times": 1, "error_code": code});
+        world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
+        let (status, answer) = call(&world, exchange(&token)).await;
+        assert_eq!((status, answer["plaid_code"].as_str()), (503, Some(code)), "{answer}");
+        assert!(world.store.connections(&world.household).await.unwrap().is_empty());
+    }
+    assert_eq!(call(&world, exchange(&token)).await.0, 201);
+    world.queue.take();
+}
+
+#[tokio::test]
+async fn accounts_that_cannot_be_read_now_are_503_and_the_same_request_completes() {
+    let world = World::new().await;
+    let token = world.public_token("user_good", "pass_good").await;
+    let fault = json!({"path": "/accounts/get", "times": 1, "error_code": "INTERNAL_SERVER_ERROR"});
+    world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
+    assert_eq!(call(&world, exchange(&token)).await.0, 503);
+    let [(first, _)] = world.queue.take().try_into().unwrap();
+    let again = call(&world, exchange(&token)).await;
+    assert_eq!((again.0, again.1["code"].as_str()), (503, Some("link_unfinished")));
+    // The first sync brings the accounts.
+    let trigger = domain::sync::Trigger { at: first.at, want: first.want, deadline: Timestamp::MAX };
+    domain::sync::sync(&world.sync(), &trigger).await.unwrap();
+    let (status, answer) = call(&world, exchange(&token)).await;
+    assert_eq!((status, &answer["accounts_added"]), (201, &json!(3)), "{answer}");
+    assert_eq!(world.sandbox.world().items(), 1);
+    world.queue.take();
+}
+
+/// Killed at each call of AWS, before and after it takes effect; then the app sends the same request again, and the
+/// first sync runs.
+#[tokio::test]
+async fn killed_anywhere_the_next_run_completes_the_link_or_the_intent_tells_of_it() {
+    let mut lost = 0;
+    for fault in [Fault::HangBefore, Fault::HangAfter] {
+        for step in 0.. {
+            let world = World::new().await;
+            let token = world.public_token("user_good", "pass_good").await;
+            world.aws.fault("", step, 1, fault);
+            let dependencies = deps(&world);
+            let was_killed = tokio::select! {
+                outcome = handle(&dependencies, exchange(&token)) => {
+                    assert!(outcome.is_ok());
+                    false
+                }
+                () = world.aws.hung() => true,
+            };
+            world.queue.take();
+            if !was_killed {
+                break;
+            }
+            let (mut status, mut answer) = call(&world, exchange(&token)).await;
+            if answer["code"] == "link_unfinished" {
+                let [(first, _)] = world.queue.take().try_into().unwrap();
+                let trigger =
+                    domain::sync::Trigger { at: first.at, want: first.want, deadline: Timestamp::MAX };
+                domain::sync::sync(&world.sync(), &trigger).await.unwrap();
+                (status, answer) = call(&world, exchange(&token)).await;
+            }
+            world.queue.take();
+            let connections = world.store.connections(&world.household).await.unwrap();
+            let unfinished = world.store.unfinished().await.unwrap();
+            if let [connection] = connections.as_slice() {
+                let state = world.store.linked(&connection.item.at).await.unwrap().unwrap();
+                assert_eq!(state.accounts.len(), 3, "{fault:?} {step}: {answer}");
+                assert!(unfinished.is_empty() || status == 201, "{fault:?} {step}");
+                assert_eq!(world.sandbox.world().items(), 1);
+            } else {
+                // The token died with the function: the item is at Plaid, and the intent tells whose it was.
+                lost += 1;
+                assert_eq!(
+                    (connections.len(), status, unfinished.len()),
+                    (0, 422, 1),
+                    "{fault:?} {step}: {answer}"
+                );
+                assert_eq!(world.sandbox.world().items(), 1);
+            }
+        }
+    }
+    // Before and after the sealing, and before the store: the one window there is.
+    assert_eq!(lost, 3);
+}

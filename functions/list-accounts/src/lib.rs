@@ -108,7 +108,9 @@ fn sync_error(item: &Item) -> Option<String> {
     }
     let failure = item.failure.as_ref()?;
     Some(match failure.retry_at {
-        Some(_) => format!("The bank could not be reached ({}). It will be tried again by itself.", failure.code),
+        Some(_) => {
+            format!("The bank could not be reached ({}). It will be tried again by itself.", failure.code)
+        }
         None => format!("The last sync failed ({}). We have been told.", failure.code),
     })
 }

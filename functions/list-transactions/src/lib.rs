@@ -102,8 +102,14 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     if asked.account.is_some() && scope.account_household.is_none() {
         return Err(Problem::not_found("account_not_found", "account"));
     }
-    let search =
-        Search { households, from: asked.from, to: asked.to, account: asked.account, limit: asked.limit, after };
+    let search = Search {
+        households,
+        from: asked.from,
+        to: asked.to,
+        account: asked.account,
+        limit: asked.limit,
+        after,
+    };
     let page = deps.search.find(&search, &scope).await?;
     let next_cursor = page.next.as_ref().map(|position| cursor::encode(position, &binding));
     Reply::json(200, &Answer { transactions: page.transactions.into_iter().map(view).collect(), next_cursor })

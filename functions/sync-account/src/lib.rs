@@ -64,10 +64,10 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let _: Empty = request.json()?;
     let missing = || Problem::not_found("account_not_found", "account");
     let account: AccountId = request.path("account_id", missing)?;
-    let at = find(deps, &request, &account).await?.ok_or_else(missing)?;
-    let number = deps.requests.want_sync(&at).await?.ok_or_else(missing)?;
-    deps.queue.send(&SyncMessage::numbered(at.clone(), number), Duration::ZERO).await?;
-    match wait(deps, &at, number).await? {
+    let before = find(deps, &request, &account).await?.ok_or_else(missing)?;
+    let number = deps.requests.want_sync(&before.at).await?.ok_or_else(missing)?;
+    deps.queue.send(&SyncMessage::numbered(before.at.clone(), number), Duration::ZERO).await?;
+    match wait(deps, &before, number).await? {
         Some(reply) => Ok(reply),
         None => Reply::json(202, &Running { status: "running" }),
     }
@@ -79,7 +79,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
 struct Empty {}
 
 /// The item of the account, in the one of the caller's households that has it.
-async fn find(deps: &Deps, request: &Request, account: &AccountId) -> Result<Option<ItemRef>, Problem> {
+async fn find(deps: &Deps, request: &Request, account: &AccountId) -> Result<Option<Item>, Problem> {
     for membership in deps.memberships.memberships(&request.user).await? {
         let at = ItemRef { household: membership.household, item: account.item() };
         let Some(Connection { item, accounts }) = deps.connection.connection(&at).await? else { continue };
@@ -91,22 +91,22 @@ async fn find(deps: &Deps, request: &Request, account: &AccountId) -> Result<Opt
             let advice = item.health.advice().unwrap_or("The account was stopped.");
             return Err(Problem::new(409, "account_inactive", advice));
         }
-        return Ok(Some(at));
+        return Ok(Some(item));
     }
     Ok(None)
 }
 
 /// Looks at the item until the worker has covered `number`, has failed at it, or the patience is over.
-async fn wait(deps: &Deps, at: &ItemRef, number: u64) -> Result<Option<Reply>, Problem> {
+async fn wait(deps: &Deps, before: &Item, number: u64) -> Result<Option<Reply>, Problem> {
     let end = later(deps.clock.now(), PATIENCE);
     let mut pause = FIRST_LOOK;
     while deps.clock.now() < end {
         deps.clock.sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        let connection = deps.connection.connection(at).await?;
+        let connection = deps.connection.connection(&before.at).await?;
         let item = connection.ok_or_else(|| Problem::not_found("account_not_found", "account"))?.item;
         if item.done >= number {
-            return covered(&item);
+            return covered(before, &item);
         }
         if let Some(failure) = item.failure.as_ref().filter(|failure| failure.want >= number) {
             return Err(refused(&item, &failure.code, failure.retry_at));
@@ -116,12 +116,13 @@ async fn wait(deps: &Deps, at: &ItemRef, number: u64) -> Result<Option<Reply>, P
 }
 
 /// `None` while history is still coming: the counts would tell half of it.
-fn covered(item: &Item) -> Result<Option<Reply>, Problem> {
+fn covered(before: &Item, item: &Item) -> Result<Option<Reply>, Problem> {
     let Some(run) = item.last_run.filter(|_| !item.history.is_coming()) else { return Ok(None) };
+    let counts = item.totals.since(before.totals);
     let answer = Answer {
-        transactions_added: run.counts.added,
-        transactions_modified: run.counts.modified,
-        transactions_removed: run.counts.removed,
+        transactions_added: counts.added,
+        transactions_modified: counts.modified,
+        transactions_removed: counts.removed,
         last_synced_at: run.at,
     };
     Reply::json(200, &answer).map(Some)
@@ -134,7 +135,9 @@ fn refused(item: &Item, code: &str, retry_at: Option<Timestamp>) -> Problem {
             let words = "The bank cannot be reached right now. It will be tried again by itself.";
             Problem::later("bank_unavailable", words, 60)
         }
-        (None, None) => Problem::new(500, "plaid_refused", "Plaid refused our request. This is ours to mend."),
+        (None, None) => {
+            Problem::new(500, "plaid_refused", "Plaid refused our request. This is ours to mend.")
+        }
     };
     Problem { plaid_code: Some(code.to_owned()), ..problem }
 }

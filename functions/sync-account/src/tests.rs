@@ -1,0 +1,102 @@
+//! What a caller sees while a worker does the work.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    ids::ItemRef,
+    sync::{Trigger, sync},
+};
+use edge::system::System;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use testkit::{World, body, request};
+
+use crate::{Deps, handle};
+
+/// Calls the endpoint with a worker beside it that serves its queue.
+async fn call(world: &World, user: &str, account: &str) -> (u16, Value) {
+    let deps = Deps {
+        memberships: world.store.clone(),
+        connection: world.store.clone(),
+        requests: world.store.clone(),
+        queue: world.queue.clone(),
+        clock: Arc::new(System),
+    };
+    let worker = async {
+        loop {
+            for (message, _) in world.queue.take() {
+                let trigger = Trigger { at: message.at, want: message.want, deadline: Timestamp::MAX };
+                sync(&world.sync(), &trigger).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        outcome = handle(&deps, request(user, &[("account_id", account)], "", &Value::Null)) => body(outcome),
+        () = worker => unreachable!("the worker has no end"),
+    }
+}
+
+async fn first_sync(world: &World, at: &ItemRef) -> String {
+    let trigger = Trigger { at: at.clone(), want: Some(1), deadline: Timestamp::MAX };
+    sync(&world.sync(), &trigger).await.unwrap();
+    let state = world.sync().reads.state(at).await.unwrap().unwrap();
+    state.accounts[0].id.to_string()
+}
+
+#[tokio::test]
+async fn a_sync_answers_with_what_changed_since_it_was_asked_for() {
+    let world = World::new().await;
+    let (at, token) = world.item("user_transactions_dynamic", "x").await;
+    let account = first_sync(&world, &at).await;
+    let (status, idle) = call(&world, "alice", &account).await;
+    assert_eq!((status, &idle["transactions_added"]), (200, &json!(0)), "{idle}");
+    world.call_plaid("/transactions/refresh", &json!({"access_token": token.expose()})).await;
+    let (status, news) = call(&world, "alice", &account).await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        (&news["transactions_added"], &news["transactions_modified"]),
+        (&json!(2), &json!(6)),
+        "{news}"
+    );
+    assert!(news["last_synced_at"].as_str() > idle["last_synced_at"].as_str());
+}
+
+#[tokio::test]
+async fn while_history_is_coming_it_is_running() {
+    let world = World::with_plaid(Duration::ZERO, Duration::from_hours(1)).await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    let account = first_sync(&world, &at).await;
+    assert_eq!(call(&world, "alice", &account).await, (202, json!({"status": "running"})));
+}
+
+#[tokio::test]
+async fn other_peoples_accounts_are_not_there() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    let account = first_sync(&world, &at).await;
+    let unknown = format!("{}x", &account[..account.len() - 1]);
+    for (user, account) in
+        [("bob", account.as_str()), ("alice", unknown.as_str()), ("alice", "x"), ("alice", "")]
+    {
+        let (status, answer) = call(&world, user, account).await;
+        assert_eq!((status, answer["code"].as_str()), (404, Some("account_not_found")), "{user} {account}");
+    }
+    assert_eq!(call(&world, "carol", &account).await.0, 403);
+}
+
+#[tokio::test]
+async fn what_the_bank_refuses_is_said() {
+    let world = World::new().await;
+    let (at, token) = world.item("user_good", "pass_good").await;
+    let account = first_sync(&world, &at).await;
+    world.call_plaid("/sandbox/item/reset_login", &json!({"access_token": token.expose()})).await;
+    for _ in 0..2 {
+        let (status, answer) = call(&world, "alice", &account).await;
+        let plaid_code = answer["plaid_code"].as_str();
+        assert_eq!((status, plaid_code), (409, Some("ITEM_LOGIN_REQUIRED")), "{answer}");
+    }
+    let fault = json!({"path": "/transactions/sync", "times": 1, "error_code": "INSTITUTION_DOWN"});
+    world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
+    assert!(matches!(call(&world, "alice", &account).await.0, 409 | 503));
+}

@@ -126,6 +126,10 @@ fn report(message: &SyncMessage, outcome: &Result<Outcome, SyncError>, began: Ti
     let rows = u64::from(counts.added + counts.modified + counts.removed);
     edge::metrics::emit(
         &[("Outcome", name)],
-        &[("Syncs", "Count", 1), ("SyncDuration", "Milliseconds", duration_ms), ("RowsChanged", "Count", rows)],
+        &[
+            ("Syncs", "Count", 1),
+            ("SyncDuration", "Milliseconds", duration_ms),
+            ("RowsChanged", "Count", rows),
+        ],
     );
 }

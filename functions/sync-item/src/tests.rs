@@ -1,0 +1,245 @@
+//! What the worker does to the store, what it sends, and what it costs.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use domain::{
+    ids::ItemRef,
+    store::{Search, TransactionSearch},
+    sync::SyncMessage,
+};
+use edge::batch::{Message, Verdict};
+use jiff::{Timestamp, ToSpan};
+use serde_json::json;
+use testkit::{Fault, World};
+
+use crate::{Deps, handle};
+
+fn deps(world: &World) -> Deps {
+    Deps { sync: world.sync(), queue: world.queue.clone() }
+}
+
+async fn run(world: &World, content: SyncMessage) -> Verdict {
+    let deadline = Timestamp::now().checked_add(50.seconds()).unwrap();
+    handle(&deps(world), Message { content, deadline }).await
+}
+
+/// Id, amount and pending of every listed transaction.
+async fn listed(world: &World) -> BTreeMap<String, (String, bool)> {
+    let households = vec![world.household.clone()];
+    let scope = world.store.scope(&households, None).await.unwrap();
+    let mut search = Search { households, from: None, to: None, account: None, limit: 500, after: None };
+    let mut all = BTreeMap::new();
+    loop {
+        let page = world.store.find(&search, &scope).await.unwrap();
+        for found in page.transactions {
+            let facts = (found.amount.unwrap().to_string(), found.pending);
+            assert!(all.insert(found.id.to_string(), facts).is_none(), "listed twice");
+        }
+        search.after = page.next;
+        if search.after.is_none() {
+            return all;
+        }
+    }
+}
+
+/// Amount and pending of every transaction in the sandbox's ledger.
+fn ledger(world: &World) -> Vec<(String, bool)> {
+    let sandbox = world.sandbox.world();
+    let ids = sandbox.item_ids();
+    let all = ids.iter().flat_map(|id| sandbox.ledger(id));
+    let mut all: Vec<_> = all.map(|t| (t.amount.normalize().to_string(), t.pending)).collect();
+    all.sort();
+    all
+}
+
+async fn assert_equal_to_ledger(world: &World) -> usize {
+    let mut mine: Vec<_> = listed(world).await.into_values().collect();
+    mine.sort();
+    assert_eq!(mine, ledger(world));
+    mine.len()
+}
+
+fn message(at: &ItemRef, want: u64) -> SyncMessage {
+    SyncMessage::numbered(at.clone(), want)
+}
+
+fn poll(at: &ItemRef) -> SyncMessage {
+    SyncMessage { at: at.clone(), want: None, poll: None }
+}
+
+#[tokio::test]
+async fn five_thousand_transactions_arrive_complete_each_once() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_many", "5000").await;
+    assert_eq!(run(&world, message(&at, 1)).await, Verdict::Done);
+    assert_eq!(assert_equal_to_ledger(&world).await, 5000);
+}
+
+#[tokio::test]
+async fn a_first_page_of_500_costs_8_write_requests_and_3_units_and_a_half_a_row() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_many", "500").await;
+    run(&world, message(&at, 1)).await;
+    let calls = world.aws.take_calls();
+    let writes: usize = ["TransactWriteItems", "UpdateItem", "PutItem", "DeleteItem"]
+        .iter()
+        .map(|operation| calls.get(*operation).copied().unwrap_or_default())
+        .sum();
+    assert!(writes <= 8, "{calls:?}");
+    let units = world.aws.take_write_units();
+    assert!(units <= 3.5 * 500.0, "{units} write units for 500 rows");
+}
+
+#[tokio::test]
+async fn an_idle_sync_costs_one_read_one_plaid_call_one_kms_call_one_write() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    run(&world, message(&at, 1)).await;
+    world.aws.take_calls();
+    world.sandbox.world().take_calls();
+    assert_eq!(run(&world, poll(&at)).await, Verdict::Done);
+    let calls: Vec<_> = world.aws.take_calls().into_iter().collect();
+    let one = |name: &str| (name.to_owned(), 1);
+    assert_eq!(calls, [one("Decrypt"), one("Query"), one("UpdateItem")]);
+    let plaid: Vec<_> = world.sandbox.world().take_calls().into_iter().collect();
+    assert_eq!(plaid, [("/transactions/sync".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_new_transaction_costs_3_units_and_nothing_new_writes_no_row() {
+    let world = World::new().await;
+    let (at, token) = world.item("user_transactions_dynamic", "x").await;
+    run(&world, message(&at, 1)).await;
+    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let new: Vec<_> = (0..10)
+        .map(|n| json!({"date_transacted": today, "date_posted": today, "amount": n, "description": "Tea"}))
+        .collect();
+    let body = json!({"access_token": token.expose(), "transactions": new});
+    world.call_plaid("/sandbox/transactions/create", &body).await;
+    world.aws.take_write_units();
+    run(&world, poll(&at)).await;
+    let units = world.aws.take_write_units();
+    // Ten rows and the item, which is about 1 KB.
+    assert!(units <= 3.1 * 10.0 + 4.0, "{units} write units for 10 rows");
+    assert_equal_to_ledger(&world).await;
+    world.aws.take_calls();
+    assert_eq!(run(&world, poll(&at)).await, Verdict::Done);
+    let calls = world.aws.take_calls();
+    assert_eq!((calls.get("TransactWriteItems"), calls.get("UpdateItem")), (None, Some(&1)), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_number_that_is_covered_calls_nobody() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    run(&world, message(&at, 1)).await;
+    world.sandbox.world().take_calls();
+    assert_eq!(run(&world, message(&at, 1)).await, Verdict::Done);
+    assert!(world.sandbox.world().take_calls().is_empty());
+}
+
+#[tokio::test]
+async fn pendings_post_under_their_first_id_and_news_are_applied() {
+    let world = World::new().await;
+    let (at, token) = world.item("user_transactions_dynamic", "x").await;
+    run(&world, message(&at, 1)).await;
+    let before = listed(&world).await;
+    let pending: Vec<_> =
+        before.iter().filter(|(_, (_, pending))| *pending).map(|(id, _)| id.clone()).collect();
+    assert!(!pending.is_empty());
+    world.call_plaid("/transactions/refresh", &json!({"access_token": token.expose()})).await;
+    run(&world, poll(&at)).await;
+    let after = listed(&world).await;
+    assert_equal_to_ledger(&world).await;
+    for id in pending {
+        assert_eq!(after.get(&id).map(|(_, pending)| *pending), Some(false), "{id} has posted where it was");
+    }
+}
+
+#[tokio::test]
+async fn history_that_is_not_there_yet_is_looked_for_again() {
+    let world = World::with_plaid(Duration::from_hours(1), Duration::from_hours(2)).await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    let mut content = SyncMessage::first(at.clone(), 1);
+    let mut delays = Vec::new();
+    loop {
+        assert_eq!(run(&world, content.clone()).await, Verdict::Done);
+        let mut sent = world.queue.take();
+        let Some((next, delay)) = sent.pop() else { break };
+        delays.push(delay.as_secs());
+        content = next;
+    }
+    assert_eq!(
+        delays,
+        [10, 30, 120, 600, 900, 900, 900, 900],
+        "10 s, 30 s, 2 min, 10 min, and an hour in hops"
+    );
+    assert!(listed(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_log_in_parks_the_item_without_retries_and_comes_back() {
+    let world = World::new().await;
+    let (at, token) = world.item("user_good", "pass_good").await;
+    run(&world, message(&at, 1)).await;
+    world.call_plaid("/sandbox/item/reset_login", &json!({"access_token": token.expose()})).await;
+    assert_eq!(run(&world, poll(&at)).await, Verdict::Done);
+    assert_eq!(listed(&world).await.len(), ledger(&world).len(), "what is there stays");
+}
+
+#[tokio::test]
+async fn what_passes_in_seconds_is_retried_and_what_is_ours_is_parked() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    let refuse = |code: &str, times: u32| {
+        let fault = json!({"path": "/transactions/sync", "times": times, "error_code": code});
+        world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
+    };
+    refuse("INTERNAL_SERVER_ERROR", 3);
+    assert!(matches!(run(&world, message(&at, 1)).await, Verdict::Retry(_)));
+    refuse("INTERNAL_SERVER_ERROR", 2);
+    assert_eq!(run(&world, message(&at, 1)).await, Verdict::Done, "two failures are retried in place");
+    refuse("INSTITUTION_DOWN", 1);
+    assert_eq!(run(&world, poll(&at)).await, Verdict::Done, "hours are not waited for in the queue");
+    refuse("INVALID_API_KEYS", 1);
+    assert!(matches!(run(&world, poll(&at)).await, Verdict::Park(_)));
+    refuse("TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION", 1);
+    assert_eq!(run(&world, poll(&at)).await, Verdict::Done, "a mutation starts the update over");
+    world.aws.fault("Query", 0, 100, Fault::Refuse);
+    assert!(matches!(run(&world, poll(&at)).await, Verdict::Retry(_)));
+    world.aws.heal();
+    assert_equal_to_ledger(&world).await;
+}
+
+#[tokio::test]
+async fn an_item_that_is_no_more_is_done() {
+    let world = World::new().await;
+    let (mut at, _) = world.item("user_good", "pass_good").await;
+    at.item = domain::ids::ItemId::from_entropy([9; 10]);
+    assert_eq!(run(&world, message(&at, 1)).await, Verdict::Done);
+}
+
+/// Killed at each call of AWS, before and after it takes effect, in the middle of a history of two pages; then the
+/// message comes again.
+#[tokio::test]
+async fn killed_anywhere_the_next_delivery_completes_the_history() {
+    for fault in [Fault::HangBefore, Fault::HangAfter] {
+        for step in (0..).step_by(3) {
+            let world = World::new().await;
+            let (at, _) = world.item("user_many", "520").await;
+            world.aws.fault("", step, 1, fault);
+            let dependencies = Arc::new(deps(&world));
+            let deadline = Timestamp::now().checked_add(50.seconds()).unwrap();
+            let content = message(&at, 1);
+            let was_killed = tokio::select! {
+                _ = handle(&dependencies, Message { content, deadline }) => false,
+                () = world.aws.hung() => true,
+            };
+            if !was_killed {
+                break;
+            }
+            assert_eq!(run(&world, message(&at, 1)).await, Verdict::Done);
+            assert_eq!(assert_equal_to_ledger(&world).await, 520, "{fault:?} at call {step}");
+        }
+    }
+}

@@ -104,15 +104,25 @@ impl Emulators {
             headers.insert("x-amz-target", value);
         }
         let answer = self.call(target, headers, Bytes::from(body.to_string())).await;
-        let refused = || EmulatorError::Refused(target.to_owned(), String::from_utf8_lossy(&answer.body).into_owned());
+        let refused =
+            || EmulatorError::Refused(target.to_owned(), String::from_utf8_lossy(&answer.body).into_owned());
         if answer.status != 200 {
             return Err(refused());
         }
-        if answer.body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&answer.body).map_err(|_| refused()) }
+        if answer.body.is_empty() {
+            Ok(Value::Null)
+        } else {
+            serde_json::from_slice(&answer.body).map_err(|_| refused())
+        }
     }
 
     /// Makes a table from its definition in the template, unless it is there.
-    pub async fn create_table(&self, name: &str, definition: &Value, ttl: Option<&str>) -> Result<(), EmulatorError> {
+    pub async fn create_table(
+        &self,
+        name: &str,
+        definition: &Value,
+        ttl: Option<&str>,
+    ) -> Result<(), EmulatorError> {
         let there = self.ask("DynamoDB_20120810.ListTables", &json!({})).await?;
         if there["TableNames"].as_array().is_some_and(|names| names.iter().any(|there| there == name)) {
             return Ok(());

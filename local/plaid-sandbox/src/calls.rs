@@ -110,7 +110,13 @@ async fn not_found() -> Response {
 }
 
 /// What every call goes through: faults, keys, JSON, the endpoint, the envelope.
-async fn answer(sandbox: &Sandbox, path: &str, endpoint: Endpoint, headers: &HeaderMap, body: &[u8]) -> Response {
+async fn answer(
+    sandbox: &Sandbox,
+    path: &str,
+    endpoint: Endpoint,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Response {
     let (result, request_id, delay) = {
         let mut world = sandbox.world();
         *world.calls.entry(path.to_owned()).or_default() += 1;
@@ -136,7 +142,8 @@ async fn answer(sandbox: &Sandbox, path: &str, endpoint: Endpoint, headers: &Hea
 fn run(sandbox: &Sandbox, world: &mut World, endpoint: Endpoint, headers: &HeaderMap, body: &[u8]) -> Answer {
     let mut body: Value = serde_json::from_slice(body)
         .map_err(|_not_json| PlaidError::request("INVALID_BODY", "body could not be parsed as JSON"))?;
-    let fields = body.as_object_mut().ok_or_else(|| PlaidError::request("INVALID_BODY", "body must be an object"))?;
+    let fields =
+        body.as_object_mut().ok_or_else(|| PlaidError::request("INVALID_BODY", "body must be an object"))?;
     let key = |header: &str, field: Option<Value>| {
         let header = headers.get(header).and_then(|value| value.to_str().ok()).map(str::to_owned);
         header.or_else(|| field.as_ref().and_then(Value::as_str).map(str::to_owned))
@@ -234,7 +241,10 @@ fn link_token_create(call: &mut Call<'_>, request: LinkTokenRequest) -> Answer {
     }
     let refused = ["balance", "recurring_transactions", "transactions_refresh"];
     if let Some(product) = request.products.iter().find(|product| refused.contains(&product.as_str())) {
-        return Err(PlaidError::input("INVALID_PRODUCT", &format!("client is not authorized to access: {product}")));
+        return Err(PlaidError::input(
+            "INVALID_PRODUCT",
+            &format!("client is not authorized to access: {product}"),
+        ));
     }
     if request.redirect_uri.as_ref().is_some_and(|uri| uri.contains(['?', '#'])) {
         return field("redirect_uri must not contain query parameters or fragments");
@@ -247,7 +257,7 @@ fn link_token_create(call: &mut Call<'_>, request: LinkTokenRequest) -> Answer {
         created_at: call.now,
     };
     let (token, expires) = call.world.open_link(session, call.now);
-    ok(json!({"link_token": token, "expiration": expires}))
+    ok(json!({"link_token": token, "expiration": format!("{expires:.0}")}))
 }
 
 #[derive(Deserialize)]
@@ -294,7 +304,9 @@ fn link_submit(call: &mut Call<'_>, request: &LinkSubmit) -> Answer {
         match request.mfa.as_deref() {
             None => return ok(json!({"mfa": "device"})),
             Some(MFA_CODE) => {}
-            Some(_) => return Err(PlaidError::item("INVALID_MFA", "the provided MFA response(s) were not correct")),
+            Some(_) => {
+                return Err(PlaidError::item("INVALID_MFA", "the provided MFA response(s) were not correct"));
+            }
         }
     }
     let new = NewItem {
@@ -373,7 +385,8 @@ fn exchange(call: &mut Call<'_>, request: &ExchangeRequest) -> Answer {
 fn item_view(call: &mut Call<'_>, access_token: &str) -> Result<Value, PlaidError> {
     let institutions = call.world.institutions.clone();
     let item = call.item(access_token)?;
-    let name = institutions.iter().find(|i| i.institution_id == item.institution_id).map_or("", |i| i.name.as_str());
+    let name =
+        institutions.iter().find(|i| i.institution_id == item.institution_id).map_or("", |i| i.name.as_str());
     Ok(wire::item(item, name))
 }
 
@@ -447,7 +460,9 @@ fn accounts_get(call: &mut Call<'_>, request: &AccountsRequest) -> Answer {
     let item = call.item(&request.access_token)?;
     item.usable()?;
     let wanted = request.options.account_ids.as_ref();
-    if let Some(missing) = wanted.into_iter().flatten().find(|id| item.accounts.iter().all(|a| a.account_id != **id)) {
+    if let Some(missing) =
+        wanted.into_iter().flatten().find(|id| item.accounts.iter().all(|a| a.account_id != **id))
+    {
         return Err(PlaidError::input("INVALID_ACCOUNT_ID", &format!("no account {missing} in this item")));
     }
     let shown = item.accounts.iter().filter(|a| wanted.is_none_or(|ids| ids.contains(&a.account_id)));
@@ -503,7 +518,8 @@ fn transactions_sync(call: &mut Call<'_>, request: &SyncRequest) -> Answer {
         None => Cursor { item: item.item_id.clone(), from: 0, to: tick, offset: 0 },
         Some(text) => {
             let refused = || PlaidError::request("INVALID_FIELD", "cursor not associated with access_token");
-            let cursor = Cursor::decode(text).filter(|cursor| cursor.item == item.item_id).ok_or_else(refused)?;
+            let cursor =
+                Cursor::decode(text).filter(|cursor| cursor.item == item.item_id).ok_or_else(refused)?;
             // A cursor between two updates reads up to now; one inside an update reads that update on.
             if cursor.offset == 0 { Cursor { from: cursor.to, to: tick, ..cursor } } else { cursor }
         }
@@ -518,7 +534,8 @@ fn transactions_sync(call: &mut Call<'_>, request: &SyncRequest) -> Answer {
         Cursor { from: start.to, offset: 0, ..start }
     };
     let named = |id: &String| delta.added.iter().chain(&delta.modified).any(|t| t.account_id == *id);
-    let accounts = item.accounts.iter().filter(|account| named(&account.account_id)).map(wire::account).collect();
+    let accounts =
+        item.accounts.iter().filter(|account| named(&account.account_id)).map(wire::account).collect();
     let view = |list: Vec<Transaction>| list.into_iter().map(wire::transaction).collect();
     ok(SyncAnswer {
         transactions_update_status: status,
@@ -587,8 +604,10 @@ fn transactions_get(call: &mut Call<'_>, request: &GetRequest) -> Answer {
 }
 
 fn transactions_refresh(call: &mut Call<'_>, request: &TokenRequest) -> Answer {
-    call.item(&request.access_token)?.usable()?;
-    call.world.refresh(&request.access_token, call.now);
+    let item = call.item(&request.access_token)?;
+    item.usable()?;
+    let item_id = item.item_id.clone();
+    call.world.refresh(&item_id, call.now);
     updated(call, &request.access_token)?;
     ok(json!({}))
 }
@@ -624,7 +643,8 @@ fn transactions_create(call: &mut Call<'_>, request: TransactionsCreate) -> Answ
         return Err(PlaidError::request("INVALID_FIELD", why));
     }
     let account = item.accounts.iter().find(|account| account.kind == "depository").cloned();
-    let account = account.ok_or_else(|| PlaidError::item("NO_ACCOUNTS", "the item has no depository account"))?;
+    let account =
+        account.ok_or_else(|| PlaidError::item("NO_ACCOUNTS", "the item has no depository account"))?;
     for (id, new) in ids.into_iter().zip(request.transactions) {
         let amount = domain::money::parse_amount(new.amount.get());
         item.ledger.put(Transaction {
@@ -717,7 +737,9 @@ fn fire_webhook(call: &mut Call<'_>, request: &FireWebhook) -> Answer {
     }
     let kind = request.webhook_type.as_deref().unwrap_or("TRANSACTIONS");
     let body = match request.webhook_code.as_str() {
-        "SYNC_UPDATES_AVAILABLE" => json!({"initial_update_complete": true, "historical_update_complete": true}),
+        "SYNC_UPDATES_AVAILABLE" => {
+            json!({"initial_update_complete": true, "historical_update_complete": true})
+        }
         _ => json!({"error": null}),
     };
     due(call, &request.access_token, kind, &request.webhook_code, body)?;
@@ -731,7 +753,13 @@ fn updated(call: &mut Call<'_>, access_token: &str) -> Result<(), PlaidError> {
 }
 
 /// Writes down a webhook that is due.
-fn due(call: &mut Call<'_>, access_token: &str, kind: &str, code: &str, body: Value) -> Result<(), PlaidError> {
+fn due(
+    call: &mut Call<'_>,
+    access_token: &str,
+    kind: &str,
+    code: &str,
+    body: Value,
+) -> Result<(), PlaidError> {
     let item = call.item(access_token)?;
     let (Some(url), Value::Object(mut body)) = (item.webhook.clone(), body) else { return Ok(()) };
     body.insert("webhook_type".to_owned(), json!(kind));

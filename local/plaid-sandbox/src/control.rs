@@ -21,7 +21,7 @@ pub(crate) fn routes(sandbox: Sandbox) -> Router {
 }
 
 async fn add_fault(State(sandbox): State<Sandbox>, Json(fault): Json<Fault>) -> StatusCode {
-    sandbox.world().faults.add(fault);
+    sandbox.world().add_fault(fault);
     StatusCode::NO_CONTENT
 }
 

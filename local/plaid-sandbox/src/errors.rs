@@ -35,11 +35,15 @@ impl PlaidError {
     /// An error by its code alone, with the type that Plaid documents for it.
     pub(crate) fn of_code(code: &str) -> Self {
         let (kind, status) = match code {
-            "INSTITUTION_DOWN" | "INSTITUTION_NOT_RESPONDING" | "INSTITUTION_NOT_AVAILABLE" => ("INSTITUTION_ERROR", 400),
+            "INSTITUTION_DOWN" | "INSTITUTION_NOT_RESPONDING" | "INSTITUTION_NOT_AVAILABLE" => {
+                ("INSTITUTION_ERROR", 400)
+            }
             "INTERNAL_SERVER_ERROR" => ("API_ERROR", 500),
             "PLANNED_MAINTENANCE" => ("API_ERROR", 503),
             "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION" => ("TRANSACTIONS_ERROR", 400),
-            code if code.ends_with("_LIMIT") || code.starts_with("RATE_LIMIT") => ("RATE_LIMIT_EXCEEDED", 429),
+            code if code.ends_with("_LIMIT") || code.starts_with("RATE_LIMIT") => {
+                ("RATE_LIMIT_EXCEEDED", 429)
+            }
             "INVALID_API_KEYS" | "INVALID_PUBLIC_TOKEN" | "INVALID_ACCESS_TOKEN" | "INVALID_ACCOUNT_ID" => {
                 ("INVALID_INPUT", 400)
             }

@@ -90,7 +90,9 @@ impl Ledger {
     pub(crate) fn delta(&self, from: Tick, to: Tick) -> Delta {
         let mut changes: Vec<(Tick, Option<&Transaction>, Option<&Transaction>)> = Vec::new();
         for versions in self.versions.values() {
-            let Some((last, _)) = versions.iter().rev().find(|(tick, _)| *tick > from && *tick <= to) else { continue };
+            let Some((last, _)) = versions.iter().rev().find(|(tick, _)| *tick > from && *tick <= to) else {
+                continue;
+            };
             changes.push((*last, Self::at(versions, from), Self::at(versions, to)));
         }
         changes.sort_by_key(|(tick, _, _)| *tick);

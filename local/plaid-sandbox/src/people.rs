@@ -105,9 +105,30 @@ fn account(generator: &mut Generator, row: (&str, &str, &str, &str, &str, i64)) 
 
 fn usual_accounts(generator: &mut Generator) -> Vec<Account> {
     [
-        ("Plaid Checking", "Plaid Gold Standard 0% Interest Checking", "0000", "depository", "checking", 11_000),
-        ("Plaid Saving", "Plaid Silver Standard 0.1% Interest Saving", "1111", "depository", "savings", 21_000),
-        ("Plaid Credit Card", "Plaid Diamond 12.5% APR Interest Credit Card", "3333", "credit", "credit card", 41_000),
+        (
+            "Plaid Checking",
+            "Plaid Gold Standard 0% Interest Checking",
+            "0000",
+            "depository",
+            "checking",
+            11_000,
+        ),
+        (
+            "Plaid Saving",
+            "Plaid Silver Standard 0.1% Interest Saving",
+            "1111",
+            "depository",
+            "savings",
+            21_000,
+        ),
+        (
+            "Plaid Credit Card",
+            "Plaid Diamond 12.5% APR Interest Credit Card",
+            "3333",
+            "credit",
+            "credit card",
+            41_000,
+        ),
     ]
     .map(|row| account(generator, row))
     .to_vec()
@@ -117,17 +138,80 @@ fn usual_accounts(generator: &mut Generator) -> Vec<Account> {
 type Habit = (&'static str, Option<&'static str>, &'static str, (&'static str, &'static str), i64, i64);
 
 const HABITS: [Habit; 12] = [
-    ("Starbucks 7 SEATTLE", Some("Starbucks"), "in store", ("FOOD_AND_DRINK", "FOOD_AND_DRINK_COFFEE"), 310, 990),
-    ("McDonald's #3322", Some("McDonald's"), "in store", ("FOOD_AND_DRINK", "FOOD_AND_DRINK_FAST_FOOD"), 560, 2_400),
-    ("UBER *TRIP", Some("Uber"), "online", ("TRANSPORTATION", "TRANSPORTATION_TAXIS_AND_RIDE_SHARES"), 633, 4_800),
-    ("WHOLEFDS MKT 10203", Some("Whole Foods"), "in store", ("FOOD_AND_DRINK", "FOOD_AND_DRINK_GROCERIES"), 1_200, 19_900),
-    ("AMAZON MKTPL*2K4", Some("Amazon"), "online", ("GENERAL_MERCHANDISE", "GENERAL_MERCHANDISE_ONLINE_MARKETPLACES"), 499, 25_000),
-    ("Netflix.com", Some("Netflix"), "online", ("ENTERTAINMENT", "ENTERTAINMENT_TV_AND_MOVIES"), 1_549, 1_549),
+    (
+        "Starbucks 7 SEATTLE",
+        Some("Starbucks"),
+        "in store",
+        ("FOOD_AND_DRINK", "FOOD_AND_DRINK_COFFEE"),
+        310,
+        990,
+    ),
+    (
+        "McDonald's #3322",
+        Some("McDonald's"),
+        "in store",
+        ("FOOD_AND_DRINK", "FOOD_AND_DRINK_FAST_FOOD"),
+        560,
+        2_400,
+    ),
+    (
+        "UBER *TRIP",
+        Some("Uber"),
+        "online",
+        ("TRANSPORTATION", "TRANSPORTATION_TAXIS_AND_RIDE_SHARES"),
+        633,
+        4_800,
+    ),
+    (
+        "WHOLEFDS MKT 10203",
+        Some("Whole Foods"),
+        "in store",
+        ("FOOD_AND_DRINK", "FOOD_AND_DRINK_GROCERIES"),
+        1_200,
+        19_900,
+    ),
+    (
+        "AMAZON MKTPL*2K4",
+        Some("Amazon"),
+        "online",
+        ("GENERAL_MERCHANDISE", "GENERAL_MERCHANDISE_ONLINE_MARKETPLACES"),
+        499,
+        25_000,
+    ),
+    (
+        "Netflix.com",
+        Some("Netflix"),
+        "online",
+        ("ENTERTAINMENT", "ENTERTAINMENT_TV_AND_MOVIES"),
+        1_549,
+        1_549,
+    ),
     ("SHELL OIL 5744", Some("Shell"), "in store", ("TRANSPORTATION", "TRANSPORTATION_GAS"), 2_000, 7_900),
-    ("Touchstone Climbing", Some("Touchstone"), "in store", ("PERSONAL_CARE", "PERSONAL_CARE_GYMS_AND_FITNESS_CENTERS"), 7_850, 7_850),
+    (
+        "Touchstone Climbing",
+        Some("Touchstone"),
+        "in store",
+        ("PERSONAL_CARE", "PERSONAL_CARE_GYMS_AND_FITNESS_CENTERS"),
+        7_850,
+        7_850,
+    ),
     ("ACH Electronic CreditGUSTO PAY 123456", None, "other", ("INCOME", "INCOME_WAGES"), -585_000, -250_000),
-    ("AUTOMATIC PAYMENT - THANK", None, "other", ("LOAN_PAYMENTS", "LOAN_PAYMENTS_CREDIT_CARD_PAYMENT"), 10_000, 207_850),
-    ("United Airlines REFUND", Some("United Airlines"), "online", ("TRAVEL", "TRAVEL_FLIGHTS"), -50_000, -5_000),
+    (
+        "AUTOMATIC PAYMENT - THANK",
+        None,
+        "other",
+        ("LOAN_PAYMENTS", "LOAN_PAYMENTS_CREDIT_CARD_PAYMENT"),
+        10_000,
+        207_850,
+    ),
+    (
+        "United Airlines REFUND",
+        Some("United Airlines"),
+        "online",
+        ("TRAVEL", "TRAVEL_FLIGHTS"),
+        -50_000,
+        -5_000,
+    ),
     ("INTRST PYMNT", None, "other", ("INCOME", "INCOME_INTEREST_EARNED"), -422, -1),
 ];
 
@@ -162,7 +246,9 @@ fn day_before(today: Date, days: u32) -> Date {
 /// So many transactions spread over the window, oldest first.
 fn history(accounts: &[Account], count: u32, window: Window, generator: &mut Generator) -> Vec<Transaction> {
     let days = u32::from(window.days).max(1);
-    let spread = |number: u32| days - 1 - u32::try_from(u64::from(number) * u64::from(days) / u64::from(count.max(1))).unwrap_or(0);
+    let spread = |number: u32| {
+        days - 1 - u32::try_from(u64::from(number) * u64::from(days) / u64::from(count.max(1))).unwrap_or(0)
+    };
     (0..count)
         .filter_map(|number| {
             let account = generator.pick(accounts)?.clone();
@@ -255,7 +341,12 @@ fn custom_account(custom: &CustomAccount, place: usize, generator: &mut Generato
     let currency = custom.currency.clone().filter(|code| !code.is_empty());
     Account {
         account_id: generator.id(),
-        name: custom.meta.name.clone().filter(|n| !n.is_empty()).unwrap_or_else(|| format!("Plaid {subtype}")),
+        name: custom
+            .meta
+            .name
+            .clone()
+            .filter(|n| !n.is_empty())
+            .unwrap_or_else(|| format!("Plaid {subtype}")),
         official_name: custom.meta.official_name.clone(),
         mask: Some(custom.meta.mask.clone().unwrap_or_else(|| format!("{place:04}"))),
         kind: custom.kind.clone(),
@@ -279,7 +370,11 @@ fn custom_transaction(
     (!is_old).then(|| {
         let amount = decimal(&custom.amount).unwrap_or_default();
         let income = amount.is_sign_negative();
-        let category = if income { ("INCOME", "INCOME_OTHER_INCOME") } else { ("GENERAL_SERVICES", "GENERAL_SERVICES_OTHER_GENERAL_SERVICES") };
+        let category = if income {
+            ("INCOME", "INCOME_OTHER_INCOME")
+        } else {
+            ("GENERAL_SERVICES", "GENERAL_SERVICES_OTHER_GENERAL_SERVICES")
+        };
         Transaction {
             id: generator.id(),
             account_id: account.account_id.clone(),

@@ -89,7 +89,9 @@ pub(crate) fn transaction(t: Transaction) -> WireTransaction {
         category: None,
         category_id: None,
         check_number: None,
-        personal_finance_category_icon_url: format!("https://plaid-category-icons.plaid.com/PFC_{primary}.png"),
+        personal_finance_category_icon_url: format!(
+            "https://plaid-category-icons.plaid.com/PFC_{primary}.png"
+        ),
         personal_finance_category: json!({
             "primary": primary, "detailed": detailed, "confidence_level": "VERY_HIGH", "version": "v2",
         }),

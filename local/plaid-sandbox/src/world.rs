@@ -8,10 +8,11 @@ use std::{
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{
     errors::PlaidError,
-    faults::Faults,
+    faults::{Fault, Faults},
     generate::Generator,
     ledger::{Ledger, Transaction},
     people::{self, Account, Login, Person, Window},
@@ -91,8 +92,9 @@ pub struct World {
     waiting: BTreeMap<String, Waiting>,
     /// Public tokens that were exchanged.
     used: BTreeSet<String>,
+    /// By the hash of the access token: like any server, this one does not keep what it gave out.
     items: BTreeMap<String, Item>,
-    /// Access tokens of items that were removed.
+    /// Hashes of the access tokens of items that were removed.
     removed: BTreeSet<String>,
     pub(crate) webhooks: Vec<Webhook>,
     pub(crate) faults: Faults,
@@ -112,6 +114,10 @@ pub(crate) struct NewItem<'a> {
 
 fn today(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
+}
+
+fn hash(access_token: &str) -> String {
+    Sha256::digest(access_token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn plus(now: Timestamp, duration: Duration) -> Timestamp {
@@ -162,7 +168,11 @@ impl World {
     }
 
     /// Logs in, and gives a public token with the item's accounts.
-    pub(crate) fn log_in(&mut self, new: NewItem<'_>, now: Timestamp) -> Result<(String, Vec<Account>), PlaidError> {
+    pub(crate) fn log_in(
+        &mut self,
+        new: NewItem<'_>,
+        now: Timestamp,
+    ) -> Result<(String, Vec<Account>), PlaidError> {
         self.institution(new.institution_id)?;
         let window = Window { today: today(now), days: new.days_requested };
         let Login { person, accounts, history } =
@@ -202,7 +212,11 @@ impl World {
     }
 
     /// Turns a public token into an item: once, within 30 minutes.
-    pub(crate) fn exchange(&mut self, public_token: &str, now: Timestamp) -> Result<(String, String), PlaidError> {
+    pub(crate) fn exchange(
+        &mut self,
+        public_token: &str,
+        now: Timestamp,
+    ) -> Result<(String, String), PlaidError> {
         let refused = |why| PlaidError::input("INVALID_PUBLIC_TOKEN", why);
         if self.used.contains(public_token) {
             return Err(refused("the provided public token has already been exchanged"));
@@ -219,7 +233,7 @@ impl World {
         let mut item = waiting.item;
         item.created_at = now;
         let item_id = item.item_id.clone();
-        self.items.insert(access_token.clone(), item);
+        self.items.insert(hash(&access_token), item);
         Ok((access_token, item_id))
     }
 
@@ -230,35 +244,37 @@ impl World {
         now: Timestamp,
         delays: (Duration, Duration),
     ) -> Result<&mut Item, PlaidError> {
-        if self.removed.contains(access_token) {
+        let key = hash(access_token);
+        if self.removed.contains(&key) {
             return Err(PlaidError::item("ITEM_NOT_FOUND", "the Item you requested cannot be found"));
         }
-        let item = self
-            .items
-            .get_mut(access_token)
-            .ok_or_else(|| PlaidError::input("INVALID_ACCESS_TOKEN", "could not find matching access token"))?;
+        let item = self.items.get_mut(&key).ok_or_else(|| {
+            PlaidError::input("INVALID_ACCESS_TOKEN", "could not find matching access token")
+        })?;
         item.advance(now, delays);
         Ok(item)
     }
 
     pub(crate) fn remove(&mut self, access_token: &str) {
-        if self.items.remove(access_token).is_some() {
-            self.removed.insert(access_token.to_owned());
+        let key = hash(access_token);
+        if self.items.remove(&key).is_some() {
+            self.removed.insert(key);
         }
     }
 
     /// A new access token for the same item; the old one is worth nothing from now on.
     pub(crate) fn rotate(&mut self, access_token: &str) -> Option<String> {
-        let item = self.items.remove(access_token)?;
+        let item = self.items.remove(&hash(access_token))?;
         let token = format!("access-sandbox-{}", self.generator.uuid());
-        self.items.insert(token.clone(), item);
+        self.items.insert(hash(&token), item);
         Some(token)
     }
 
     /// What `/transactions/refresh` does for `user_transactions_dynamic`: pendings post under new ids, new ones come,
     /// one older amount grows by 1.00.
-    pub(crate) fn refresh(&mut self, access_token: &str, now: Timestamp) {
-        let Some(item) = self.items.get_mut(access_token).filter(|item| item.person == Person::Dynamic) else { return };
+    pub fn refresh(&mut self, item_id: &str, now: Timestamp) {
+        let item = self.items.values_mut().find(|item| item.item_id == item_id);
+        let Some(item) = item.filter(|item| item.person == Person::Dynamic) else { return };
         let day = today(now);
         for pending in item.ledger.now().into_iter().filter(|t| t.pending) {
             item.ledger.remove(&pending.id);
@@ -285,14 +301,19 @@ impl World {
         }
     }
 
+    /// Lets calls meet a fault.
+    pub fn add_fault(&mut self, fault: Fault) {
+        self.faults.add(fault);
+    }
+
+    /// The calls so far, by path, and forgets them.
+    pub fn take_calls(&mut self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.calls)
+    }
+
     /// How many items there are: those that are billed.
     pub fn items(&self) -> usize {
         self.items.len()
-    }
-
-    /// All access tokens, for tests that look for them where they must not be.
-    pub fn access_tokens(&self) -> Vec<String> {
-        self.items.keys().chain(&self.removed).cloned().collect()
     }
 
     /// The ledger of an item by Plaid's id, as it stands.
@@ -312,7 +333,8 @@ impl Item {
     fn advance(&mut self, now: Timestamp, (initial_after, historical_after): (Duration, Duration)) {
         if self.history == History::NotReady && now >= plus(self.created_at, initial_after) {
             let first = today(now).checked_sub(INITIAL_DAYS.days()).unwrap_or(Date::MIN);
-            let (recent, older) = std::mem::take(&mut self.arriving).into_iter().partition(|t| t.date >= first);
+            let (recent, older) =
+                std::mem::take(&mut self.arriving).into_iter().partition(|t| t.date >= first);
             self.arriving = older;
             self.post(recent);
             self.history = History::Initial;

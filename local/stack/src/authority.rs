@@ -6,7 +6,12 @@ use aws_lc_rs::{
     encoding::AsDer,
     rsa::{KeyPair, KeySize},
 };
-use axum::{Json, Router, extract::State, http::StatusCode, routing::{get, post}};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, post},
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, jwk::Jwk};
@@ -41,7 +46,8 @@ struct Claims {
 impl Authority {
     pub(crate) fn new(issuer: String, audience: &str) -> Result<Self, StackError> {
         let keys = KeyPair::generate(KeySize::Rsa2048).map_err(|_unspecified| StackError::Keys)?;
-        let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&keys).map_err(|_unspecified| StackError::Keys)?;
+        let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&keys)
+            .map_err(|_unspecified| StackError::Keys)?;
         let pem = format!(
             "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
             STANDARD.encode(der.as_ref())

@@ -31,7 +31,8 @@ impl AwsFront {
 }
 
 async fn answer(State(front): State<AwsFront>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let target =
+        headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let sends = target == "AmazonSQS.SendMessage";
     let body = if sends { scale_delay(&body, front.time_scale) } else { body };
     let answer = front.services.call(&target, headers, body).await;

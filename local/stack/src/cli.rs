@@ -86,7 +86,8 @@ struct Fault {
 
 /// Runs the command line.
 pub async fn run() -> ExitCode {
-    let command = Cli::parse().command.unwrap_or(Command::Up(Up { port: 4000, time_scale: 1, ..Up::default() }));
+    let command =
+        Cli::parse().command.unwrap_or(Command::Up(Up { port: 4000, time_scale: 1, ..Up::default() }));
     let outcome = match command {
         Command::Up(up) => serve(up).await,
         Command::Demo => demo::run().await,
@@ -127,7 +128,9 @@ fn which_plaid(url: Option<String>) -> Plaid {
             client_id: client_id.unwrap_or_else(|| CLIENT_ID.to_owned()),
             secret: secret.unwrap_or_else(|| SECRET.to_owned()),
         },
-        (None, (Some(client_id), Some(secret))) => Plaid::At { url: PLAID_SANDBOX.to_owned(), client_id, secret },
+        (None, (Some(client_id), Some(secret))) => {
+            Plaid::At { url: PLAID_SANDBOX.to_owned(), client_id, secret }
+        }
         (None, _) => Plaid::BuiltIn,
     }
 }
@@ -161,7 +164,8 @@ async fn serve(up: Up) -> Result<(), StackError> {
 
 /// Written whole or not at all: whoever waits for the file may read it at once.
 fn write_ready(file: &Path, ready: &Ready) -> Result<(), StackError> {
-    let json = serde_json::to_string_pretty(ready).map_err(|error| StackError::Unexpected(error.to_string()))?;
+    let json =
+        serde_json::to_string_pretty(ready).map_err(|error| StackError::Unexpected(error.to_string()))?;
     let half_written = file.with_extension("half");
     std::fs::write(&half_written, json)?;
     std::fs::rename(half_written, file)?;
@@ -191,8 +195,9 @@ fn announce(ready: &Ready) {
 }
 
 fn running() -> Result<Ready, StackError> {
-    let text = std::fs::read_to_string(state_file())
-        .map_err(|_absent| StackError::Unexpected("no stack is running: start one with `cargo dev`".to_owned()))?;
+    let text = std::fs::read_to_string(state_file()).map_err(|_absent| {
+        StackError::Unexpected("no stack is running: start one with `cargo dev`".to_owned())
+    })?;
     serde_json::from_str(&text).map_err(|error| StackError::Unexpected(error.to_string()))
 }
 

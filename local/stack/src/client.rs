@@ -68,7 +68,8 @@ impl Client {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        let request = self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let request =
+            self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
         let response = request.send().await?;
         let status = response.status().as_u16();
         let text = response.text().await?;

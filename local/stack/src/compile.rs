@@ -12,7 +12,9 @@ pub(crate) async fn functions(root: &Path, binaries: &[String]) -> Result<PathBu
     let mut command = Command::new(cargo);
     // What cargo told this process of its own package would look like a change to some build scripts, and everything
     // behind them would be compiled again, back and forth.
-    for name in edge::env::names().filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+    for name in edge::env::names()
+        .filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+    {
         command.env_remove(name);
     }
     command.current_dir(root).args(["build", "--quiet", "--message-format", "json-render-diagnostics"]);

@@ -57,7 +57,8 @@ impl Gateway {
 
     /// The most specific route: one with fewer parameters goes first.
     fn find(&self, method: &Method, path: &str) -> Option<(&Route, BTreeMap<String, String>)> {
-        let fits = |route: &'_ Route| if route.method == *method { parameters(&route.path, path) } else { None };
+        let fits =
+            |route: &'_ Route| if route.method == *method { parameters(&route.path, path) } else { None };
         let found = self.routes.iter().filter_map(|route| fits(route).map(|parameters| (route, parameters)));
         found.min_by_key(|(_, parameters)| parameters.len())
     }
@@ -101,7 +102,8 @@ fn decode(text: &str) -> String {
 }
 
 fn message(status: StatusCode, text: &str) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], json!({"message": text}).to_string()).into_response()
+    (status, [(header::CONTENT_TYPE, "application/json")], json!({"message": text}).to_string())
+        .into_response()
 }
 
 async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -205,9 +207,14 @@ fn answer(invoked: &Invoked) -> Response {
         return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
     };
     let content = answer.body.unwrap_or_default();
-    let content = if answer.is_base64_encoded { STANDARD.decode(content).unwrap_or_default() } else { content.into_bytes() };
+    let content = if answer.is_base64_encoded {
+        STANDARD.decode(content).unwrap_or_default()
+    } else {
+        content.into_bytes()
+    };
     let mut response = Response::new(axum::body::Body::from(content));
-    *response.status_mut() = StatusCode::from_u16(answer.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in answer.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().insert(name, value);

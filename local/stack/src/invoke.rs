@@ -6,12 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{
-    StackError,
-    options::Options,
-    pool::Ended,
-    stack::Stack,
-};
+use crate::{StackError, options::Options, pool::Ended, stack::Stack};
 
 /// The public token that events in files may exchange.
 const PUBLIC_TOKEN: &str = "public-sandbox-00000000-0000-4000-a000-000000000001";

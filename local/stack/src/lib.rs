@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 
-pub mod cli;
 mod authority;
 mod aws_front;
+pub mod cli;
 mod client;
 mod compile;
 mod console;

@@ -90,8 +90,12 @@ impl QueueSource {
             Ended::TimedOut => "timed out".to_owned(),
         };
         let ms = began.elapsed().as_millis();
-        self.output.say(&format!("queue {} → {} {} message(s) {outcome} {ms} ms {state}",
-            self.queue, self.pool.name(), messages.len()));
+        self.output.say(&format!(
+            "queue {} → {} {} message(s) {outcome} {ms} ms {state}",
+            self.queue,
+            self.pool.name(),
+            messages.len()
+        ));
     }
 
     fn record(&self, message: &Value) -> Value {

@@ -146,7 +146,8 @@ impl Stack {
         let programs = compile::functions(&root, &binaries).await?;
 
         let temporary = if options.data.is_none() { Some(tempfile::tempdir()?) } else { None };
-        let folder = options.data.clone().or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned()));
+        let folder =
+            options.data.clone().or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned()));
         let folder = folder.unwrap_or_default();
         std::fs::create_dir_all(&folder)?;
         let log = folder.join("stack.log");
@@ -356,8 +357,9 @@ fn routes(functions: &[Function], pools: &BTreeMap<String, Arc<Pool>>) -> Result
         let Some(pool) = pools.get(&function.binary) else { continue };
         for event in &function.events {
             let Event::Http { method, path, authorized } = event else { continue };
-            let method = Method::from_bytes(method.as_bytes())
-                .map_err(|_unknown| StackError::Resource(function.id.clone(), format!("the method {method}")))?;
+            let method = Method::from_bytes(method.as_bytes()).map_err(|_unknown| {
+                StackError::Resource(function.id.clone(), format!("the method {method}"))
+            })?;
             routes.push(Route { method, path: path.clone(), authorized: *authorized, pool: pool.clone() });
         }
     }
@@ -377,7 +379,8 @@ fn sources(
         let Some(pool) = pools.get(&function.binary) else { continue };
         for event in &function.events {
             let Event::Queue { queue, batch_size, partial_failures, concurrency } = event else { continue };
-            let text = |value| known.text(value).map_err(|why| StackError::Resource(function.id.clone(), why));
+            let text =
+                |value| known.text(value).map_err(|why| StackError::Resource(function.id.clone(), why));
             let arn = text(queue)?;
             let concurrency = concurrency.as_ref().map(text).transpose()?;
             sources.push(QueueSource {
@@ -407,7 +410,8 @@ pub(crate) fn sdk_config(aws_url: &str) -> Result<aws::SdkConfig, StackError> {
         "AWS_ENDPOINT_URL" => Some(aws_url.to_owned()),
         _ => None,
     };
-    let settings = aws::Settings::from_env(read).map_err(|error| StackError::Unexpected(error.to_string()))?;
+    let settings =
+        aws::Settings::from_env(read).map_err(|error| StackError::Unexpected(error.to_string()))?;
     aws::sdk_config(settings).map_err(|error| StackError::Unexpected(error.to_string()))
 }
 

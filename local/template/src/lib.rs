@@ -70,7 +70,9 @@ impl Template {
         let known = [self.section("Parameters"), self.section("Resources")];
         let mut names = Vec::new();
         resolve::mentions(&self.root, &mut names);
-        names.retain(|name| !name.starts_with("AWS::") && !known.iter().any(|section| section.contains_key(name)));
+        names.retain(|name| {
+            !name.starts_with("AWS::") && !known.iter().any(|section| section.contains_key(name))
+        });
         names.sort();
         names.dedup();
         names

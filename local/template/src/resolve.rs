@@ -32,7 +32,8 @@ pub(crate) fn expand(yaml: Yaml) -> Result<Value, String> {
             match (name, value) {
                 ("Ref", value) => json!({"Ref": value}),
                 ("GetAtt", Value::String(path)) => {
-                    let (resource, attribute) = path.split_once('.').ok_or("a GetAtt without an attribute")?;
+                    let (resource, attribute) =
+                        path.split_once('.').ok_or("a GetAtt without an attribute")?;
                     json!({"Fn::GetAtt": [resource, attribute]})
                 }
                 ("GetAtt" | "Sub" | "Join", value) => json!({format!("Fn::{name}"): value}),
@@ -49,11 +50,13 @@ pub(crate) fn mentions(value: &Value, names: &mut Vec<String>) {
             if let Some(name) = fields.get("Ref").and_then(Value::as_str) {
                 names.push(name.to_owned());
             }
-            if let Some(name) = fields.get("Fn::GetAtt").and_then(|path| path.get(0)).and_then(Value::as_str) {
+            if let Some(name) = fields.get("Fn::GetAtt").and_then(|path| path.get(0)).and_then(Value::as_str)
+            {
                 names.push(name.to_owned());
             }
             if let Some(text) = fields.get("Fn::Sub").and_then(Value::as_str) {
-                names.extend(placeholders(text).map(|name| name.split('.').next().unwrap_or(name).to_owned()));
+                names
+                    .extend(placeholders(text).map(|name| name.split('.').next().unwrap_or(name).to_owned()));
             }
             fields.values().for_each(|value| mentions(value, names));
         }
@@ -96,7 +99,9 @@ impl Known {
                 let resolved = fields.iter().map(|(key, value)| Ok((key.clone(), self.resolve(value)?)));
                 Value::Object(resolved.collect::<Result<_, String>>()?)
             }
-            Value::Array(list) => Value::Array(list.iter().map(|v| self.resolve(v)).collect::<Result<_, _>>()?),
+            Value::Array(list) => {
+                Value::Array(list.iter().map(|v| self.resolve(v)).collect::<Result<_, _>>()?)
+            }
             other => other.clone(),
         })
     }

@@ -144,7 +144,8 @@ impl Template {
 
     fn has_default_authorizer(&self) -> bool {
         let apis = self.of_type("AWS::Serverless::HttpApi");
-        !apis.is_empty() && apis.values().all(|api| api.pointer("/Properties/Auth/DefaultAuthorizer").is_some())
+        !apis.is_empty()
+            && apis.values().all(|api| api.pointer("/Properties/Auth/DefaultAuthorizer").is_some())
     }
 
     /// All queues.
@@ -163,12 +164,15 @@ impl Template {
 
     /// All tables.
     pub fn tables(&self) -> Vec<Table> {
-        const OF_CREATION: [&str; 4] = ["AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes"];
+        const OF_CREATION: [&str; 4] =
+            ["AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes"];
         let table = |(id, resource): (String, Value)| {
-            let properties = resource.get("Properties").and_then(Value::as_object).cloned().unwrap_or_default();
+            let properties =
+                resource.get("Properties").and_then(Value::as_object).cloned().unwrap_or_default();
             let ttl = properties.get("TimeToLiveSpecification").and_then(|ttl| ttl["AttributeName"].as_str());
             let ttl = ttl.map(str::to_owned);
-            let definition = properties.into_iter().filter(|(name, _)| OF_CREATION.contains(&name.as_str())).collect();
+            let definition =
+                properties.into_iter().filter(|(name, _)| OF_CREATION.contains(&name.as_str())).collect();
             Table { id, definition: Value::Object(definition), ttl }
         };
         self.of_type("AWS::DynamoDB::Table").into_iter().map(table).collect()

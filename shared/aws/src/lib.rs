@@ -89,7 +89,9 @@ pub fn sdk_config(settings: Settings) -> Result<SdkConfig, TlsError> {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(settings.region))
         .credentials_provider(SharedCredentialsProvider::new(settings.credentials))
-        .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
+        .retry_config(
+            RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)),
+        )
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(1))
@@ -108,7 +110,8 @@ pub fn sdk_config(settings: Settings) -> Result<SdkConfig, TlsError> {
 
 fn http_client(roots: Roots) -> Result<SharedHttpClient, TlsError> {
     let trust = TrustStore::empty().with_pem_certificate(pem(roots));
-    let tls = TlsContext::builder().with_trust_store(trust).build().map_err(|error| TlsError(error.into()))?;
+    let tls =
+        TlsContext::builder().with_trust_store(trust).build().map_err(|error| TlsError(error.into()))?;
     Ok(Builder::new()
         .pool_idle_timeout(Duration::from_secs(50))
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
@@ -148,13 +151,15 @@ mod tests {
 
     #[test]
     fn every_fault_is_reported_at_once() {
-        let error = Settings::from_env(|name| (name == "WUMBO_TLS_ROOTS").then(|| "some".to_owned())).unwrap_err();
+        let error =
+            Settings::from_env(|name| (name == "WUMBO_TLS_ROOTS").then(|| "some".to_owned())).unwrap_err();
         assert_eq!(error.0.len(), 4, "{error}");
     }
 
     #[test]
     fn a_client_is_made_from_a_whole_environment() {
-        let settings = Settings::from_env(|name| (name != "WUMBO_TLS_ROOTS").then(|| "x".to_owned())).unwrap();
+        let settings =
+            Settings::from_env(|name| (name != "WUMBO_TLS_ROOTS").then(|| "x".to_owned())).unwrap();
         assert_eq!(settings.endpoint_url.as_deref(), Some("x"));
         assert!(sdk_config(settings).is_ok());
     }

@@ -85,6 +85,15 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// What has happened since `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            added: self.added.saturating_sub(earlier.added),
+            modified: self.modified.saturating_sub(earlier.modified),
+            removed: self.removed.saturating_sub(earlier.removed),
+        }
+    }
+
     /// The sum of two.
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -140,6 +149,9 @@ pub struct Item {
     pub last_run: Option<LastRun>,
     /// The last failure since then.
     pub failure: Option<LastFailure>,
+    /// What all runs together have changed: the difference between two looks is what happened in between, whoever
+    /// did it.
+    pub totals: Counts,
 }
 
 /// A connection with its accounts.

@@ -146,12 +146,7 @@ impl BankFacts {
 
     /// What a posting without a link is recognised by.
     pub fn signature(&self, account: AccountId) -> Signature {
-        Signature {
-            account,
-            amount: self.amount,
-            currency: self.currency.clone(),
-            name: self.name.clone(),
-        }
+        Signature { account, amount: self.amount, currency: self.currency.clone(), name: self.name.clone() }
     }
 }
 

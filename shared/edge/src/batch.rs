@@ -82,7 +82,9 @@ async fn one<D, T: DeserializeOwned>(
     let verdict = match read(record.body.as_deref().unwrap_or_default()) {
         Ok(content) => {
             let call = AssertUnwindSafe(handle(deps, Message { content, deadline }));
-            call.catch_unwind().await.unwrap_or_else(|_panic| Verdict::Park("the handler panicked".to_owned()))
+            call.catch_unwind()
+                .await
+                .unwrap_or_else(|_panic| Verdict::Park("the handler panicked".to_owned()))
         }
         Err(why) => Verdict::Park(why),
     };
@@ -146,7 +148,8 @@ mod tests {
             _ => panic!("a bug"),
         };
         let response = respond(&(), &handle, event, &Context::default()).await;
-        let failed: Vec<_> = response.batch_item_failures.into_iter().map(|item| item.item_identifier).collect();
+        let failed: Vec<_> =
+            response.batch_item_failures.into_iter().map(|item| item.item_identifier).collect();
         assert_eq!(failed, ["1", "2", "3", "4", "5", "6"]);
     }
 }

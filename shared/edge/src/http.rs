@@ -52,8 +52,9 @@ pub struct Reply {
 impl Reply {
     /// An answer with a JSON body.
     pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Problem> {
-        let body = serde_json::to_string(body)
-            .map_err(|error| Problem::new(500, "internal_error", "Something is wrong on our side.").because(error))?;
+        let body = serde_json::to_string(body).map_err(|error| {
+            Problem::new(500, "internal_error", "Something is wrong on our side.").because(error)
+        })?;
         Ok(Self { status, body, headers: Vec::new() })
     }
 }
@@ -85,7 +86,11 @@ impl Request {
     }
 
     /// A parameter of the path. One that cannot be an id is a thing that is not there.
-    pub fn path<T: std::str::FromStr>(&self, name: &str, missing: impl FnOnce() -> Problem) -> Result<T, Problem> {
+    pub fn path<T: std::str::FromStr>(
+        &self,
+        name: &str,
+        missing: impl FnOnce() -> Problem,
+    ) -> Result<T, Problem> {
         self.path.get(name).and_then(|text| text.parse().ok()).ok_or_else(missing)
     }
 }
@@ -164,9 +169,27 @@ fn log(request_id: &str, route: &str, outcome: &Result<Reply, Problem>, duration
             let (status, code) = (problem.status, problem.code);
             let (cause, plaid_code) = (problem.cause.as_deref(), problem.plaid_code.as_deref());
             if status >= 500 {
-                tracing::error!(request_id, route, status, code, cause, plaid_code, duration_ms, "request failed");
+                tracing::error!(
+                    request_id,
+                    route,
+                    status,
+                    code,
+                    cause,
+                    plaid_code,
+                    duration_ms,
+                    "request failed"
+                );
             } else {
-                tracing::info!(request_id, route, status, code, cause, plaid_code, duration_ms, "request refused");
+                tracing::info!(
+                    request_id,
+                    route,
+                    status,
+                    code,
+                    cause,
+                    plaid_code,
+                    duration_ms,
+                    "request refused"
+                );
             }
         }
     }
@@ -177,9 +200,9 @@ fn read(event: ApiGatewayV2httpRequest, context: &Context, request_id: &str) -> 
     let user = claims.as_ref().and_then(|claims| claims.get("sub")).and_then(|sub| sub.parse().ok());
     let text = event.body.unwrap_or_default();
     let body = if event.is_base64_encoded {
-        STANDARD
-            .decode(text)
-            .map_err(|_not_base64| Problem::new(400, "invalid_body", "The body is not the base64 it claims to be."))?
+        STANDARD.decode(text).map_err(|_not_base64| {
+            Problem::new(400, "invalid_body", "The body is not the base64 it claims to be.")
+        })?
     } else {
         text.into_bytes()
     };
@@ -209,7 +232,8 @@ fn response(
 ) -> ApiGatewayV2httpResponse {
     let mut response = ApiGatewayV2httpResponse::default();
     response.status_code = i64::from(status);
-    response.headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+    response.headers =
+        HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
     for (name, value) in headers {
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers.insert(HeaderName::from_static(name), value);

@@ -21,7 +21,8 @@ pub fn emit(dimensions: &[(&str, &str)], metrics: &[(&str, &str, u64)]) {
 
 fn line(now: Timestamp, dimensions: &[(&str, &str)], metrics: &[(&str, &str, u64)]) -> String {
     let names: Vec<_> = dimensions.iter().map(|(name, _)| name).collect();
-    let definitions: Vec<_> = metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+    let definitions: Vec<_> =
+        metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
     let mut line = json!({
         "_aws": {
             "Timestamp": now.as_millisecond(),

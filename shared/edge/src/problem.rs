@@ -127,19 +127,27 @@ fn title(status: u16) -> &'static str {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => {
-                Self::later("store_unavailable", "Your data cannot be reached right now. Try again in a moment.", 2)
-                    .because(error)
+            StoreError::Unavailable(_) => Self::later(
+                "store_unavailable",
+                "Your data cannot be reached right now. Try again in a moment.",
+                2,
+            )
+            .because(error),
+            StoreError::Corrupt(_) => {
+                Self::new(500, "internal_error", "Something is wrong on our side.").because(error)
             }
-            StoreError::Corrupt(_) => Self::new(500, "internal_error", "Something is wrong on our side.").because(error),
         }
     }
 }
 
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
-        Self::later("vault_unavailable", "Bank connections cannot be made right now. Try again in a moment.", 5)
-            .because(error)
+        Self::later(
+            "vault_unavailable",
+            "Bank connections cannot be made right now. Try again in a moment.",
+            5,
+        )
+        .because(error)
     }
 }
 
@@ -175,9 +183,11 @@ impl From<BankError> for Problem {
                 "The public token was used before, has expired (30 minutes) or is not of this environment. Open \
                  Link again to get a new one.",
             ),
-            BankError::NeedsUser { .. } => {
-                Self::new(409, "item_needs_login", "The bank asks you to log in again. Repair the connection.")
-            }
+            BankError::NeedsUser { .. } => Self::new(
+                409,
+                "item_needs_login",
+                "The bank asks you to log in again. Repair the connection.",
+            ),
             BankError::Gone { .. } => {
                 Self::new(409, "item_gone", "The connection has ended at the bank. Connect the bank again.")
             }
@@ -194,9 +204,11 @@ impl From<BankError> for Problem {
                 "Plaid cannot answer right now. Try again in a moment.",
                 retry_after_s.unwrap_or(5),
             ),
-            BankError::RestartPagination | BankError::CursorRefused => {
-                Self::later("plaid_unavailable", "The update changed while it was read. Try again in a moment.", 5)
-            }
+            BankError::RestartPagination | BankError::CursorRefused => Self::later(
+                "plaid_unavailable",
+                "The update changed while it was read. Try again in a moment.",
+                5,
+            ),
             BankError::OurFault { .. } => {
                 Self::new(500, "plaid_refused", "Plaid refused our request. This is ours to mend.")
             }

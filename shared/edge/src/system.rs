@@ -16,7 +16,9 @@ pub struct System;
 #[async_trait]
 impl Clock for System {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        // Milliseconds are what every client of ours can read.
+        let now = Timestamp::now();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -243,7 +243,11 @@ impl Client {
     }
 
     /// An institution's name (`/institutions/get_by_id`).
-    pub async fn institution(&self, id: &InstitutionId, country_codes: &[String]) -> Result<Institution, BankError> {
+    pub async fn institution(
+        &self,
+        id: &InstitutionId,
+        country_codes: &[String],
+    ) -> Result<Institution, BankError> {
         let request = InstitutionRequest { institution_id: id.as_str(), country_codes };
         let text = self.post("/institutions/get_by_id", &request, TIMEOUT).await?;
         let answer: InstitutionAnswer = parse(&text)?;

@@ -43,6 +43,7 @@ pub(crate) fn item(household: &HouseholdId, id: ItemId, row: &Row) -> Result<Ite
         done: row.number("done")?,
         last_run: row.map("lr").map(last_run).transpose()?,
         failure: row.map("fa").map(failure).transpose()?,
+        totals: row.map("tt").map(counts).transpose()?.unwrap_or_default(),
     })
 }
 
@@ -63,9 +64,9 @@ pub(crate) fn sync_state(household: &HouseholdId, id: ItemId, row: &Row) -> Resu
 
 fn health(row: Reader<'_>) -> Result<Health, StoreError> {
     let name = row.text("hs")?;
-    let states =
-        [HealthState::Healthy, HealthState::NeedsLogin, HealthState::Revoked, HealthState::Removing];
-    let state = states.into_iter().find(|state| health_name(*state) == name).ok_or(StoreError::Corrupt("hs"))?;
+    let states = [HealthState::Healthy, HealthState::NeedsLogin, HealthState::Revoked, HealthState::Removing];
+    let state =
+        states.into_iter().find(|state| health_name(*state) == name).ok_or(StoreError::Corrupt("hs"))?;
     Ok(Health { state, since: row.time("ha")?, reason: row.owned("hr") })
 }
 

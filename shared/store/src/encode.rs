@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     account::BankAccount,
     ids::{AccountId, ItemRef},
-    item::{Health, HealthState, LastFailure, LastRun, Phase, Stage},
+    item::{Counts, Health, HealthState, LastFailure, LastRun, Phase, Stage},
     money::Currency,
     transaction::{BankFacts, Month, PaymentMeta},
 };
@@ -90,8 +90,10 @@ fn payment_meta(meta: &PaymentMeta) -> Option<AttributeValue> {
         ("payment_processor", &meta.payment_processor),
         ("reason", &meta.reason),
     ];
-    let map: Row =
-        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), text(value.as_ref()?)))).collect();
+    let map: Row = fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), text(value.as_ref()?))))
+        .collect();
     (!map.is_empty()).then_some(AttributeValue::M(map))
 }
 
@@ -142,6 +144,14 @@ pub(crate) fn last_run(run: &LastRun) -> AttributeValue {
         ("a", Some(number(run.counts.added))),
         ("m", Some(number(run.counts.modified))),
         ("r", Some(number(run.counts.removed))),
+    ])
+}
+
+pub(crate) fn counts(counts: Counts) -> AttributeValue {
+    map([
+        ("a", Some(number(counts.added))),
+        ("m", Some(number(counts.modified))),
+        ("r", Some(number(counts.removed))),
     ])
 }
 

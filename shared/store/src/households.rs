@@ -52,7 +52,11 @@ fn membership(row: &Row) -> Result<Membership, StoreError> {
 
 #[async_trait]
 impl Memberships for Store {
-    async fn membership(&self, user: &UserId, household: &HouseholdId) -> Result<Option<Membership>, StoreError> {
+    async fn membership(
+        &self,
+        user: &UserId,
+        household: &HouseholdId,
+    ) -> Result<Option<Membership>, StoreError> {
         let answer = self
             .client
             .get_item()

@@ -60,8 +60,12 @@ impl Intents for Store {
     }
 
     async fn end(&self, token_hash: &str) -> Result<(), StoreError> {
-        let delete =
-            self.client.delete_item().table_name(&self.guards).set_key(Some(key(PARTITION, token_hash))).send();
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.guards)
+            .set_key(Some(key(PARTITION, token_hash)))
+            .send();
         delete.await.map(drop).map_err(|error| unavailable(&error))
     }
 

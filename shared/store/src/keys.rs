@@ -65,6 +65,7 @@ pub(crate) fn place(date: Date, id: &TransactionId) -> String {
 
 /// The partition of the due index: spread, so that a night of everybody has no hot one.
 pub(crate) fn due(item: &ItemId) -> String {
-    let sum = item.as_str().bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    let sum =
+        item.as_str().bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
     format!("DUE#{:02}", sum % DUE_SHARDS)
 }

@@ -35,10 +35,12 @@ pub(crate) enum Cancelled {
 }
 
 pub(crate) fn cancelled<R>(error: &SdkError<TransactWriteItemsError, R>) -> Cancelled {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
+    else {
         return Cancelled::Failed(unavailable(error));
     };
-    let codes: Vec<_> = cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
+    let codes: Vec<_> =
+        cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
     if let Some(place) = codes.iter().position(|code| *code == "ConditionalCheckFailed") {
         return Cancelled::Condition(place);
     }

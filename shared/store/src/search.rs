@@ -60,8 +60,10 @@ impl TransactionSearch for Store {
         let limit = usize::from(search.limit);
         for month in months_in_range(search, scope) {
             let missing = limit - found.transactions.len();
-            let here = search.households.iter().zip(&scope.months).filter(|(_, months)| months.contains(&month));
-            let reads = here.map(|(household, _)| self.read_month(search, household, month, missing + 1, budget));
+            let here =
+                search.households.iter().zip(&scope.months).filter(|(_, months)| months.contains(&month));
+            let reads =
+                here.map(|(household, _)| self.read_month(search, household, month, missing + 1, budget));
             let parts = try_join_all(reads).await?;
             budget = budget.saturating_sub(parts.iter().map(|part| part.examined).sum());
             let more = merge(parts, &mut found, limit);
@@ -109,10 +111,13 @@ fn position(row: &Listed) -> Position {
 /// The months that exist and are in range, newest first.
 fn months_in_range(search: &Search, scope: &SearchScope) -> impl Iterator<Item = Month> + use<> {
     let first = search.from.map(Month::of);
-    let last = [search.to, search.after.as_ref().map(|after| after.date)].into_iter().flatten().min().map(Month::of);
+    let last =
+        [search.to, search.after.as_ref().map(|after| after.date)].into_iter().flatten().min().map(Month::of);
     let all: BTreeSet<Month> = scope.months.iter().flatten().copied().collect();
     all.into_iter()
-        .filter(move |month| first.is_none_or(|first| *month >= first) && last.is_none_or(|last| *month <= last))
+        .filter(move |month| {
+            first.is_none_or(|first| *month >= first) && last.is_none_or(|last| *month <= last)
+        })
         .rev()
 }
 
@@ -157,7 +162,8 @@ impl Store {
         loop {
             let request = query.clone().set_exclusive_start_key(start.take());
             let page = request.send().await.map_err(|error| unavailable(&error))?;
-            let units = page.consumed_capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default();
+            let units =
+                page.consumed_capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default();
             part.examined += examined(units);
             for row in page.items.unwrap_or_default() {
                 let listed = listed(household, &row)?;

@@ -53,7 +53,11 @@ impl SyncReads for Store {
 impl SyncWrites for Store {
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         let actions = self.actions(commit)?;
-        if actions.is_empty() { self.commit_item(commit).await } else { self.commit_all(commit, actions).await }
+        if actions.is_empty() {
+            self.commit_item(commit).await
+        } else {
+            self.commit_all(commit, actions).await
+        }
     }
 
     async fn stage_page(&self, at: &ItemRef, run: u64, page: u32) -> Result<Option<PageFacts>, StoreError> {
@@ -231,6 +235,9 @@ fn item_change(commit: &Commit) -> Change {
     }
     if let Some(run) = &patch.last_run {
         change.set("lr", encode::last_run(run));
+    }
+    if let Some(totals) = &patch.totals {
+        change.set("tt", encode::counts(*totals));
     }
     if let Some(months) = &patch.months {
         change.set("mo", texts(months.iter().map(Month::to_string)));

@@ -1,1 +1,12 @@
-//! Fakes.
+#![doc = include_str!("../README.md")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test's world says at once what is wrong with it")]
+
+mod connector;
+mod queue;
+mod request;
+mod world;
+
+pub use connector::{Aws, Fault};
+pub use queue::FakeQueue;
+pub use request::{body, request};
+pub use world::World;

@@ -85,9 +85,9 @@ impl TokenOpener for Opener {
             .send()
             .await
             .map_err(|error| match error.as_service_error() {
-                Some(DecryptError::InvalidCiphertextException(_) | DecryptError::IncorrectKeyException(_)) => {
-                    VaultError::NotForThisItem
-                }
+                Some(
+                    DecryptError::InvalidCiphertextException(_) | DecryptError::IncorrectKeyException(_),
+                ) => VaultError::NotForThisItem,
                 _ => VaultError::Unavailable,
             })?;
         let plain = Zeroizing::new(answer.plaintext.ok_or(VaultError::Unavailable)?.into_inner());

@@ -1,14 +1,14 @@
 //! One run of the sync: what to do next is read from the item's row, so any invocation can go on where another
 //! stopped.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use thiserror::Error;
 
 use super::{
     apply, fetch,
-    patience::HOURS,
+    patience::{HOURS, has_time},
     ports::{Commit, CommitError, Edit, SyncReads, SyncWrites},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     item::{Counts, Health, HealthState, LastFailure, Phase, SyncState},
     secret::{AccessToken, SealedToken},
     store::StoreError,
-    time::{Clock, Random, later},
+    time::{Clock, Random, later, until},
     vault::{TokenOpener, VaultError},
 };
 
@@ -124,17 +124,21 @@ impl From<CommitError> for Halt {
 }
 
 /// How often a run starts over because the item changed under it, or its update did.
-const STARTS: u32 = 16;
+const STARTS: u32 = 40;
+/// A stage that somebody worked on so recently is left to them for a moment. Working on it together would be right as
+/// well: the revision lets one of the two win each write. It would only be slow.
+const COURTESY: Duration = Duration::from_secs(2);
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// Brings an item's stored transactions up to what the bank's side says now.
 ///
 /// # Errors
 /// When it could not find out or write down how it ended; running it again is always safe.
 pub async fn sync(deps: &Deps, trigger: &Trigger) -> Result<Outcome, SyncError> {
-    let mut token = OpenToken::default();
+    let mut run = Run::default();
     for _ in 0..STARTS {
         let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(Outcome::NoItem) };
-        match step(deps, trigger, &state, &mut token).await {
+        match step(deps, trigger, &state, &mut run).await {
             Ok(Step::End(outcome)) => return Ok(outcome),
             Ok(Step::Again) | Err(Halt::Conflict | Halt::Bank(BankError::RestartPagination)) => {}
             Err(Halt::Bank(error)) => return record_failure(deps, &state, error).await,
@@ -144,34 +148,48 @@ pub async fn sync(deps: &Deps, trigger: &Trigger) -> Result<Outcome, SyncError> 
     Err(SyncError::Contended)
 }
 
-async fn step(
-    deps: &Deps,
-    trigger: &Trigger,
-    state: &SyncState,
-    token: &mut OpenToken,
-) -> Result<Step, Halt> {
+async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) -> Result<Step, Halt> {
     if !state.item.health.may_sync() {
         return Ok(Step::End(Outcome::Inactive));
     }
-    if let Some(stage) = &state.stage
-        && let Phase::Applying(pages) = stage.phase
-    {
-        return apply::apply(deps, trigger, state, stage, pages).await;
+    if let Some(stage) = &state.stage {
+        if run.stage != Some(stage.run) && until(stage.touched, deps.clock.now()) < COURTESY {
+            return wait(deps, trigger).await;
+        }
+        run.stage = Some(stage.run);
+        if let Phase::Applying(pages) = stage.phase {
+            return apply::apply(deps, trigger, state, stage, pages).await;
+        }
     }
     if trigger.want.is_some_and(|want| state.item.done >= want) {
         return Ok(Step::End(Outcome::AlreadyDone { history: state.item.history.clone() }));
     }
-    let token = token.open(deps, state).await?;
+    // A stage that this step begins is named after the revision it begins at.
+    if state.stage.is_none() {
+        run.stage = Some(state.rev);
+    }
+    let token = run.open(deps, state).await?;
     fetch::fetch(deps, trigger, state, token).await
 }
 
-/// The token of a run: opened once, however often the run starts over.
-#[derive(Default)]
-pub(super) struct OpenToken {
-    open: Option<(SealedToken, AccessToken)>,
+async fn wait(deps: &Deps, trigger: &Trigger) -> Result<Step, Halt> {
+    if !has_time(deps, trigger.deadline, MOMENT) {
+        return Ok(Step::End(Outcome::HandOver));
+    }
+    deps.clock.sleep(MOMENT).await;
+    Ok(Step::Again)
 }
 
-impl OpenToken {
+/// What a run keeps when it starts over.
+#[derive(Default)]
+struct Run {
+    /// The token, opened once.
+    open: Option<(SealedToken, AccessToken)>,
+    /// The stage that it works on.
+    stage: Option<u64>,
+}
+
+impl Run {
     async fn open(&mut self, deps: &Deps, state: &SyncState) -> Result<&AccessToken, VaultError> {
         let is_open = self.open.as_ref().is_some_and(|(sealed, _)| *sealed == state.token);
         if !is_open {

@@ -285,6 +285,7 @@ pub(super) fn finish(
     commit.item.done = Some(want);
     commit.item.history = (*history != state.item.history).then(|| history.clone());
     commit.item.last_run = Some(LastRun { at: now, counts });
+    commit.item.totals = (counts != Counts::default()).then(|| state.item.totals.plus(counts));
     if state.item.failure.is_some() {
         commit.item.failure = Edit::Clear;
     }

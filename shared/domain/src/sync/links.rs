@@ -59,13 +59,7 @@ impl LinkFinder {
     }
 
     /// Looks at the upserts of one page.
-    pub(super) fn look(
-        &mut self,
-        number: u32,
-        page: &PageFacts,
-        index: &UpdateIndex,
-        accounts: &AccountIds,
-    ) {
+    pub(super) fn look(&mut self, number: u32, page: &PageFacts, index: &UpdateIndex, accounts: &AccountIds) {
         for facts in index.upserts(number, page) {
             for orphan in &mut self.orphans {
                 if facts.pending_of.as_ref() == Some(&orphan.id) {

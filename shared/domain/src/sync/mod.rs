@@ -23,4 +23,6 @@ pub use engine::{Deps, Outcome, SyncError, Trigger, sync};
 pub use fold::{PageFacts, UpdateIndex};
 pub use message::{NextPoll, SyncMessage, next_poll};
 pub use plan::{AccountIds, RowWrite, StoredRow, plan_page};
-pub use ports::{AccountWrite, Commit, CommitError, Edit, ItemPatch, QueueError, SyncQueue, SyncReads, SyncWrites};
+pub use ports::{
+    AccountWrite, Commit, CommitError, Edit, ItemPatch, QueueError, SyncQueue, SyncReads, SyncWrites,
+};

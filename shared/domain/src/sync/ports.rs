@@ -14,7 +14,7 @@ use crate::{
     account::BankAccount,
     bank::HistoryStatus,
     ids::{AccountId, Cursor, InstitutionId, ItemRef, TransactionId},
-    item::{Health, LastFailure, LastRun, Stage, SyncState},
+    item::{Counts, Health, LastFailure, LastRun, Stage, SyncState},
     store::StoreError,
     transaction::Month,
 };
@@ -65,6 +65,8 @@ pub struct ItemPatch {
     pub last_run: Option<LastRun>,
     /// The last failure.
     pub failure: Edit<LastFailure>,
+    /// What all runs together have changed.
+    pub totals: Option<Counts>,
     /// All months that the item's transactions have been in.
     pub months: Option<BTreeSet<Month>>,
     /// That all accounts have been asked for.
