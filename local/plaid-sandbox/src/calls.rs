@@ -275,7 +275,7 @@ fn link_token_get(call: &mut Call<'_>, request: &LinkTokenGet) -> Answer {
         "link_sessions": [],
         "metadata": {
             "initial_products": session.products, "webhook": session.webhook, "country_codes": ["US"],
-            "language": "en", "account_filters": null, "redirect_uri": null, "client_name": null,
+            "language": "en", "redirect_uri": null, "client_name": null,
         },
     }))
 }
@@ -525,7 +525,13 @@ fn transactions_sync(call: &mut Call<'_>, request: &SyncRequest) -> Answer {
         }
     };
     if start.to != tick {
-        return Err(PlaidError::of_code("TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION"));
+        let why = "underlying transaction data changed since last page was fetched. please restart pagination from last \
+                   update.";
+        return Err(PlaidError::new(
+            "TRANSACTIONS_ERROR",
+            "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION",
+            why,
+        ));
     }
     let (delta, has_more) = page(item.ledger.delta(start.from, start.to), start.offset, count);
     let next = if has_more {

@@ -36,8 +36,9 @@ enum Command {
     Invoke {
         /// The function, such as list-accounts.
         function: String,
-        /// The event's file.
-        event: PathBuf,
+        /// The files of events, which run one after the other on one stack.
+        #[arg(required = true)]
+        events: Vec<PathBuf>,
     },
     /// Print a token for a user of the stack that runs.
     Token {
@@ -91,7 +92,7 @@ pub async fn run() -> ExitCode {
     let outcome = match command {
         Command::Up(up) => serve(up).await,
         Command::Demo => demo::run().await,
-        Command::Invoke { function, event } => invoke_one(&function, &event).await,
+        Command::Invoke { function, events } => invoke_all(&function, &events).await,
         Command::Token { user } => token(&user).await,
         Command::Intents => intents().await,
         Command::Plaid(fault) => plaid(&fault).await,
@@ -201,13 +202,19 @@ fn running() -> Result<Ready, StackError> {
     serde_json::from_str(&text).map_err(|error| StackError::Unexpected(error.to_string()))
 }
 
-async fn invoke_one(function: &str, event: &Path) -> Result<(), StackError> {
+async fn invoke_all(function: &str, events: &[PathBuf]) -> Result<(), StackError> {
     let stack = invoke::stack().await?;
-    let outcome = invoke::run(&stack, function, event).await;
+    let mut failed = 0;
+    for event in events {
+        let outcome = invoke::run(&stack, function, event).await?;
+        print(&outcome.text);
+        failed += u32::from(!outcome.is_good);
+    }
     stack.stop().await?;
-    let outcome = outcome?;
-    print(&outcome.text);
-    if outcome.is_good { Ok(()) } else { Err(StackError::Unexpected("the function failed".to_owned())) }
+    match failed {
+        0 => Ok(()),
+        count => Err(StackError::Unexpected(format!("{count} of {} events failed", events.len()))),
+    }
 }
 
 async fn token(user: &str) -> Result<(), StackError> {

@@ -13,14 +13,15 @@ const PUBLIC_TOKEN: &str = "public-sandbox-00000000-0000-4000-a000-000000000001"
 
 /// What a function answered to an event.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) text: String,
+pub struct Outcome {
+    /// The answer's text, or why there is none.
+    pub text: String,
     /// Whether the function did its work: an answer below 500, or a batch without failures.
-    pub(crate) is_good: bool,
+    pub is_good: bool,
 }
 
 /// A stack on which events from files can run.
-pub(crate) async fn stack() -> Result<Stack, StackError> {
+pub async fn stack() -> Result<Stack, StackError> {
     let stack = Stack::start(Options { seed: Some(1), ..Options::default() }).await?;
     if let Some(sandbox) = stack.sandbox()
         && !sandbox.world().prepare(PUBLIC_TOKEN, Timestamp::now())
@@ -31,7 +32,7 @@ pub(crate) async fn stack() -> Result<Stack, StackError> {
 }
 
 /// Runs one event.
-pub(crate) async fn run(stack: &Stack, function: &str, event: &Path) -> Result<Outcome, StackError> {
+pub async fn run(stack: &Stack, function: &str, event: &Path) -> Result<Outcome, StackError> {
     let event = std::fs::read(event)?;
     serde_json::from_slice::<Value>(&event)
         .map_err(|error| StackError::Unexpected(format!("the event is no JSON: {error}")))?;

@@ -8,7 +8,7 @@ mod compile;
 mod console;
 mod demo;
 mod gateway;
-mod invoke;
+pub mod invoke;
 mod names;
 mod options;
 mod output;

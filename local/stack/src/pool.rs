@@ -1,6 +1,7 @@
 //! The processes of one function: an idle one takes the next event, else another is started.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -48,6 +49,19 @@ struct Worker {
     instance: String,
     inbox: mpsc::Sender<Invocation>,
     child: Child,
+    alive: Alive,
+}
+
+/// A process id in the pool's list, for as long as its worker lives.
+struct Alive {
+    pid: u32,
+    all: Arc<Mutex<BTreeSet<u32>>>,
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&self.pid);
+    }
 }
 
 /// One function.
@@ -60,6 +74,7 @@ pub(crate) struct Pool {
     idle: Mutex<Vec<Worker>>,
     slots: Semaphore,
     started: AtomicU64,
+    pids: Arc<Mutex<BTreeSet<u32>>>,
 }
 
 impl Pool {
@@ -80,6 +95,7 @@ impl Pool {
             idle: Mutex::new(Vec::new()),
             slots: Semaphore::new(most),
             started: AtomicU64::new(0),
+            pids: Arc::default(),
         }
     }
 
@@ -106,7 +122,10 @@ impl Pool {
         let ended = self.run(&mut worker, event).await;
         match ended {
             Ended::Answer(_) | Ended::Error(_) => self.idle().push(worker),
-            Ended::Crashed(_) | Ended::TimedOut => self.runtime.remove(&worker.instance),
+            Ended::Crashed(_) | Ended::TimedOut => {
+                self.runtime.remove(&worker.instance);
+                drop(worker.alive);
+            }
         }
         Invoked { ended, cold, took: began.elapsed() }
     }
@@ -159,11 +178,17 @@ impl Pool {
         let instance = format!("{}-{number}", self.name());
         let inbox = self.runtime.add(&instance);
         let child = self.program.start(&format!("{}/{instance}", self.runtime_url), &self.output)?;
-        Ok(Worker { instance, inbox, child })
+        let alive = Alive { pid: child.id().unwrap_or_default(), all: self.pids.clone() };
+        self.alive().insert(alive.pid);
+        Ok(Worker { instance, inbox, child, alive })
     }
 
-    /// The ids of the processes that wait for work.
-    pub(crate) fn idle_pids(&self) -> Vec<u32> {
-        self.idle().iter().filter_map(|worker| worker.child.id()).collect()
+    fn alive(&self) -> std::sync::MutexGuard<'_, BTreeSet<u32>> {
+        self.pids.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The ids of all processes.
+    pub(crate) fn pids(&self) -> BTreeSet<u32> {
+        self.alive().clone()
     }
 }

@@ -1,7 +1,7 @@
 //! Putting it together.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -247,9 +247,9 @@ impl Stack {
         Ok(Store::new(&sdk_config(&self.ready.aws_url)?, tables()))
     }
 
-    /// The process ids of a function's idle processes.
-    pub fn idle_pids(&self, function: &str) -> Vec<u32> {
-        self.pools.get(function).map(|pool| pool.idle_pids()).unwrap_or_default()
+    /// The process ids of a function.
+    pub fn pids(&self, function: &str) -> BTreeSet<u32> {
+        self.pools.get(function).map(|pool| pool.pids()).unwrap_or_default()
     }
 
     /// Ends everything and keeps what is to be kept.

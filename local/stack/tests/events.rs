@@ -1,0 +1,40 @@
+//! Every file under `events/` runs through its function, as `cargo dev invoke` runs it.
+
+use std::path::PathBuf;
+
+use stack::invoke;
+
+fn events() -> Vec<(String, PathBuf)> {
+    let mut events = Vec::new();
+    for function in std::fs::read_dir(stack::root().join("events")).unwrap() {
+        let function = function.unwrap();
+        for event in std::fs::read_dir(function.path()).unwrap() {
+            events.push((function.file_name().into_string().unwrap(), event.unwrap().path()));
+        }
+    }
+    events.sort();
+    events
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_runs() {
+    let stack = invoke::stack().await.unwrap();
+    let events = events();
+    assert!(!events.is_empty());
+    for (function, event) in events {
+        let outcome = invoke::run(&stack, &function, &event).await.unwrap();
+        assert!(outcome.is_good, "{function} {}: {}", event.display(), outcome.text);
+        let answer: serde_json::Value = serde_json::from_str(&outcome.text).unwrap();
+        let status = answer["statusCode"].as_u64();
+        let expected: &[Option<u64>] = match event.file_stem().unwrap().to_str().unwrap() {
+            "no-caller" => &[Some(401)],
+            "link" => &[Some(201)],
+            "unknown-token" => &[Some(422)],
+            "malformed" | "unknown-field" | "missing-token" | "bad-date" => &[Some(400)],
+            "other-household" | "unknown-account" | "no-account-id" => &[Some(404)],
+            _ => &[Some(200), None],
+        };
+        assert!(expected.contains(&status), "{function} {}: {}", event.display(), outcome.text);
+    }
+    stack.stop().await.unwrap();
+}

@@ -1,0 +1,310 @@
+//! The repository's rules.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::Command,
+};
+
+use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, sqs::SqsEvent};
+use serde_json::Value;
+use template::{Event, Function};
+use xtask::{files, root, template};
+
+fn functions() -> Vec<Function> {
+    template().unwrap().functions().unwrap()
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+fn folders(path: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(root().join(path)).unwrap().map(|entry| entry.unwrap());
+    entries
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect()
+}
+
+#[test]
+fn every_function_has_a_folder_an_entry_events_and_a_line_in_the_readme() {
+    let entries: BTreeSet<_> = functions().into_iter().map(|function| function.binary).collect();
+    assert_eq!(folders("functions"), entries, "folders and template");
+    assert_eq!(folders("events"), entries, "events and template");
+    let readme = read("README.md");
+    for function in functions() {
+        let cases = std::fs::read_dir(root().join("events").join(&function.binary)).unwrap().count();
+        assert!(cases > 0, "{} has no event", function.binary);
+        let row = readme.lines().find(|line| line.starts_with(&format!("| `{}`", function.binary)));
+        let row = row.unwrap_or_else(|| panic!("the README has no row for {}", function.binary));
+        for event in &function.events {
+            let trigger = match event {
+                Event::Http { method, path, .. } => format!("{method} {path}"),
+                Event::Queue { .. } => "SQS".to_owned(),
+            };
+            assert!(
+                row.contains(&trigger),
+                "the README's row for {} does not say {trigger}",
+                function.binary
+            );
+        }
+    }
+}
+
+#[test]
+fn a_functions_docs_begin_with_its_trigger() {
+    for function in functions() {
+        let text = read(format!("functions/{}/src/lib.rs", function.binary));
+        let first = text.lines().next().unwrap().to_owned();
+        for event in &function.events {
+            let trigger = match event {
+                Event::Http { method, path, .. } => format!("{method} {path}"),
+                Event::Queue { .. } => "SQS".to_owned(),
+            };
+            assert!(first.contains(&trigger), "{}: {first}", function.binary);
+        }
+        let description = read(format!("functions/{}/Cargo.toml", function.binary));
+        assert!(description.contains(&format!("name = \"{}\"", function.binary)));
+    }
+}
+
+#[test]
+fn settings_are_those_that_the_code_reads() {
+    for function in functions() {
+        let config = read(format!("functions/{}/src/config.rs", function.binary));
+        let calls = ["required(\"", "optional(\"", "words(\""];
+        let read: BTreeSet<&str> = calls
+            .iter()
+            .flat_map(|call| config.split(call).skip(1))
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        let given: BTreeSet<&str> = function.environment.keys().map(String::as_str).collect();
+        assert_eq!(read, given, "{}", function.binary);
+    }
+}
+
+/// The manifest is the capability list.
+#[test]
+fn policies_and_manifests_agree() {
+    for function in functions() {
+        let manifest = read(format!("functions/{}/Cargo.toml", function.binary));
+        let depends =
+            |package: &str| manifest.lines().any(|line| line.starts_with(&format!("{package}.workspace")));
+        let actions: Vec<_> = function.statements.iter().flat_map(|s| s.actions.clone()).collect();
+        let may = |service: &str| actions.iter().any(|action| action.starts_with(service));
+        let name = &function.binary;
+        assert_eq!(depends("store"), may("dynamodb:"), "{name}: store and DynamoDB");
+        assert_eq!(depends("queue"), may("sqs:SendMessage"), "{name}: queue and SQS");
+        assert_eq!(depends("vault"), may("kms:") || may("secretsmanager:"), "{name}: vault, KMS and Secrets");
+        assert_eq!(depends("plaid"), may("secretsmanager:"), "{name}: Plaid and its keys");
+        assert!(!(may("kms:Encrypt") && may("kms:Decrypt")), "{name} seals and opens");
+    }
+}
+
+#[test]
+fn no_policy_has_a_star_and_key_use_requires_its_purpose() {
+    for function in functions() {
+        assert!(!function.statements.is_empty(), "{} has no policy", function.binary);
+        for statement in &function.statements {
+            assert!(statement.actions.iter().all(|action| !action.contains('*')), "{}", function.binary);
+            for resource in &statement.resources {
+                assert!(!resource.to_string().contains('*'), "{}: {resource}", function.binary);
+            }
+            if statement.actions.iter().any(|action| action.starts_with("kms:")) {
+                let purpose = &statement.condition["StringEquals"]["kms:EncryptionContext:purpose"];
+                assert_eq!(purpose, "plaid-access-token", "{}", function.binary);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_route_has_an_authorizer() {
+    for function in functions() {
+        for event in &function.events {
+            if let Event::Http { method, path, authorized } = event {
+                assert!(*authorized, "{method} {path} lets everybody in");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_queue_has_dead_letters_and_six_times_the_workers_timeout() {
+    let template = template().unwrap();
+    let queues = template.queues();
+    let targets: Vec<_> = queues.iter().filter_map(|queue| queue.dead_letters.clone()).collect();
+    for queue in &queues {
+        let is_target = targets.iter().any(|(arn, _)| arn["Fn::GetAtt"][0] == Value::from(queue.id.clone()));
+        assert!(queue.dead_letters.is_some() || is_target, "{} has no dead letters", queue.id);
+    }
+    for function in functions() {
+        for event in &function.events {
+            let Event::Queue { queue, partial_failures, .. } = event else { continue };
+            assert!(*partial_failures, "{} repeats whole batches", function.binary);
+            let source = queues.iter().find(|q| queue["Fn::GetAtt"][0] == Value::from(q.id.clone())).unwrap();
+            assert_eq!(source.visibility_s, 6 * function.timeout_s, "{}", function.binary);
+        }
+    }
+}
+
+#[test]
+fn every_function_has_a_log_group_with_retention() {
+    let groups = template().unwrap().of_type("AWS::Logs::LogGroup");
+    let all = template().unwrap().of_type("AWS::Serverless::Function");
+    for (id, function) in all {
+        let group = function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap_or_default();
+        assert!(groups[group]["Properties"]["RetentionInDays"].is_object(), "{id}");
+    }
+}
+
+/// An API function answers before the gateway gives up (30 s).
+#[test]
+fn timeouts_fit_their_callers() {
+    for function in functions() {
+        let is_http = function.events.iter().any(|event| matches!(event, Event::Http { .. }));
+        assert!(!is_http || function.timeout_s < 30, "{}", function.binary);
+    }
+}
+
+#[test]
+fn references_lead_somewhere_and_the_stack_has_room() {
+    let template = template().unwrap();
+    assert_eq!(template.dangling(), Vec::<String>::new());
+    // SAM makes a role, and for each event a permission or a mapping, and a stage, of what stands here.
+    let events: usize = functions().iter().map(|function| function.events.len()).sum();
+    let resources = template.section("Resources").len() + functions().len() + events + 2;
+    assert!(resources < 450, "{resources} resources");
+}
+
+#[test]
+fn events_have_the_shapes_that_lambda_sends() {
+    for function in functions() {
+        let is_http = function.events.iter().any(|event| matches!(event, Event::Http { .. }));
+        for path in files(&root().join("events").join(&function.binary), ".json").unwrap() {
+            let text = std::fs::read_to_string(&path).unwrap();
+            if is_http {
+                let event: ApiGatewayV2httpRequest = serde_json::from_str(&text).unwrap();
+                let route = event.route_key.unwrap();
+                let is_route = function.events.iter().any(
+                    |event| matches!(event, Event::Http { method, path, .. } if route == format!("{method} {path}")),
+                );
+                assert!(is_route, "{}: {route}", path.display());
+            } else {
+                let event: SqsEvent = serde_json::from_str(&text).unwrap();
+                assert!(!event.records.is_empty(), "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn versions_and_features_stand_in_the_workspace_alone() {
+    for manifest in files(&root(), "Cargo.toml").unwrap() {
+        if manifest == root().join("Cargo.toml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        let mut inside = false;
+        for line in text.lines() {
+            if line.starts_with('[') {
+                inside = line.contains("dependencies]");
+            } else if inside && !line.trim().is_empty() {
+                assert!(line.ends_with(".workspace = true"), "{}: {line}", manifest.display());
+            }
+        }
+    }
+}
+
+/// What each package below `shared/` may know of ours.
+#[test]
+fn arrows_point_to_domain() {
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("domain", &[][..]),
+        ("aws", &[]),
+        ("plaid", &["domain"]),
+        ("store", &["domain"]),
+        ("vault", &["domain"]),
+        ("queue", &["domain"]),
+        ("edge", &["domain"]),
+    ]);
+    let ours = ["aws", "domain", "edge", "plaid", "queue", "store", "vault", "testkit", "emulators", "stack"];
+    for (package, known) in allowed {
+        let manifest = read(format!("shared/{package}/Cargo.toml"));
+        let normal = manifest.split("[dev-dependencies]").next().unwrap();
+        for other in ours.iter().filter(|other| **other != package) {
+            let depends = normal.lines().any(|line| line.starts_with(&format!("{other}.workspace")));
+            assert!(!depends || known.contains(other), "{package} knows {other}");
+        }
+        if package == "domain" {
+            for outside in ["tokio", "reqwest", "lambda_runtime", "aws-"] {
+                assert!(!normal.contains(&format!("\n{outside}")), "domain knows {outside}");
+            }
+        }
+    }
+}
+
+/// Only `main.rs` wires adapters; everything else of a function sees `domain` and `edge`.
+#[test]
+fn a_functions_lib_sees_no_adapter() {
+    for path in files(&root().join("functions"), ".rs").unwrap() {
+        if path.ends_with("main.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for adapter in ["aws", "plaid", "queue", "store", "vault"] {
+            let uses = format!("use {adapter}::");
+            assert!(!text.lines().any(|line| line.starts_with(&uses)), "{} sees {adapter}", path.display());
+        }
+    }
+}
+
+#[test]
+fn exceptions_from_lints_give_a_reason() {
+    for path in files(&root(), ".rs").unwrap() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let allow = ["#[", "allow("].concat();
+        let inner = ["#![", "allow("].concat();
+        assert!(!text.contains(&allow) && !text.contains(&inner), "{}", path.display());
+        for expect in text.split(&["[", "expect("].concat()).skip(1) {
+            let until = expect.split(")]").next().unwrap_or_default();
+            assert!(until.contains("reason"), "{}: {until}", path.display());
+        }
+    }
+}
+
+/// One TLS stack in what is deployed: rustls once, with aws-lc-rs, and no other library for it.
+#[test]
+fn a_function_has_one_tls_stack() {
+    for function in functions() {
+        let output = Command::new(env!("CARGO"))
+            .current_dir(root())
+            .args([
+                "tree",
+                "--offline",
+                "--locked",
+                "--edges",
+                "normal",
+                "--prefix",
+                "none",
+                "--package",
+                &function.binary,
+            ])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let versions = |name: &str| {
+            let lines = text.lines().filter(|line| line.split(' ').next() == Some(name));
+            lines.filter_map(|line| line.split(' ').nth(1)).collect::<BTreeSet<_>>()
+        };
+        let name = &function.binary;
+        assert_eq!(versions("rustls").len(), 1, "{name}: {:?}", versions("rustls"));
+        assert_eq!(versions("hyper").len(), 1, "{name}: {:?}", versions("hyper"));
+        assert_eq!(versions("aws-lc-rs").len(), 1, "{name}");
+        for other in ["ring", "openssl", "openssl-sys", "native-tls", "hyper-tls", "aws-config"] {
+            assert!(versions(other).is_empty(), "{name} carries {other}");
+        }
+    }
+}
