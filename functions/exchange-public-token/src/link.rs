@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{
     bank::{BankError, Exchanged},
-    ids::{HouseholdId, InstitutionId, ItemId, ItemRef, UserId},
+    ids::{HouseholdId, InstitutionId, ItemId, ItemRef, UserId, fingerprint},
     item::{NewItem, SyncState},
     secret::{AccessToken, PublicToken},
     store::{Intent, Saved, StoreError},
@@ -13,7 +13,6 @@ use domain::{
 };
 use edge::Problem;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use crate::Deps;
 
@@ -53,9 +52,8 @@ pub(crate) async fn link(deps: &Deps, session: &Session) -> Result<SyncState, Pr
 
 /// Remembers the exchange. The same public token finds the same intent, whoever died over it.
 async fn begin(deps: &Deps, session: &Session) -> Result<Begun, Problem> {
-    let token_hash = Sha256::digest(session.public_token.expose().as_bytes());
     let intent = Intent {
-        token_hash: token_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        token_hash: fingerprint(session.public_token.expose()),
         at: ItemRef {
             household: session.household.clone(),
             item: ItemId::from_entropy(deps.random.entropy()),

@@ -5,13 +5,12 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
-    ids::{AccountId, HouseholdId},
+    ids::{AccountId, HouseholdId, fingerprint},
     store::Position,
 };
 use edge::Problem;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// The question that a cursor belongs to.
 pub(crate) struct Binding(String);
@@ -38,7 +37,7 @@ struct Wire {
 
 fn check(wire: &Wire, binding: &Binding) -> String {
     let text = format!("{} {} {} {}", wire.d, wire.t, wire.h, binding.0);
-    Sha256::digest(text.as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    fingerprint(&text).chars().take(12).collect()
 }
 
 pub(crate) fn encode(position: &Position, binding: &Binding) -> String {

@@ -1,4 +1,4 @@
-//! POST /api/v1/plaid/accounts/{account_id}/sync — syncs the account's item now: 200 with counts, or 202 when it takes
+//! POST /`api/v1/plaid/accounts/{account_id}/sync` — syncs the account's item now: 200 with counts, or 202 when it takes
 //! longer than 20 seconds or history is still coming.
 //!
 //! Order of effects: `want` + 1 → message → wait until the worker has covered that number. A crash after the first step

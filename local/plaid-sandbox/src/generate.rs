@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A small generator (SplitMix64, Steele, Lea and Flood 2014). Not for secrets: this Plaid has none.
+/// A small generator (`SplitMix64`, Steele, Lea and Flood 2014). Not for secrets: this Plaid has none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Generator(u64);
 

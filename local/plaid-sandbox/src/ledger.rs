@@ -77,7 +77,7 @@ impl Ledger {
         }
     }
 
-    fn at<'a>(versions: &'a [(Tick, Option<Transaction>)], tick: Tick) -> Option<&'a Transaction> {
+    fn at(versions: &[(Tick, Option<Transaction>)], tick: Tick) -> Option<&Transaction> {
         versions.iter().rev().find(|(since, _)| *since <= tick).and_then(|(_, version)| version.as_ref())
     }
 

@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
+use domain::ids::fingerprint;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{
     errors::PlaidError,
@@ -27,6 +27,7 @@ const INITIAL_DAYS: i64 = 30;
 
 /// A bank.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "Plaid's name for it on the wire")]
 pub struct Institution {
     /// Plaid's id.
     pub institution_id: String,
@@ -44,6 +45,7 @@ pub(crate) enum History {
 
 /// A connection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "Plaid's name for it")]
 pub(crate) struct Item {
     pub(crate) item_id: String,
     pub(crate) institution_id: String,
@@ -114,10 +116,6 @@ pub(crate) struct NewItem<'a> {
 
 fn today(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
-}
-
-fn hash(access_token: &str) -> String {
-    Sha256::digest(access_token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn plus(now: Timestamp, duration: Duration) -> Timestamp {
@@ -233,7 +231,7 @@ impl World {
         let mut item = waiting.item;
         item.created_at = now;
         let item_id = item.item_id.clone();
-        self.items.insert(hash(&access_token), item);
+        self.items.insert(fingerprint(&access_token), item);
         Ok((access_token, item_id))
     }
 
@@ -244,7 +242,7 @@ impl World {
         now: Timestamp,
         delays: (Duration, Duration),
     ) -> Result<&mut Item, PlaidError> {
-        let key = hash(access_token);
+        let key = fingerprint(access_token);
         if self.removed.contains(&key) {
             return Err(PlaidError::item("ITEM_NOT_FOUND", "the Item you requested cannot be found"));
         }
@@ -256,7 +254,7 @@ impl World {
     }
 
     pub(crate) fn remove(&mut self, access_token: &str) {
-        let key = hash(access_token);
+        let key = fingerprint(access_token);
         if self.items.remove(&key).is_some() {
             self.removed.insert(key);
         }
@@ -264,9 +262,9 @@ impl World {
 
     /// A new access token for the same item; the old one is worth nothing from now on.
     pub(crate) fn rotate(&mut self, access_token: &str) -> Option<String> {
-        let item = self.items.remove(&hash(access_token))?;
+        let item = self.items.remove(&fingerprint(access_token))?;
         let token = format!("access-sandbox-{}", self.generator.uuid());
-        self.items.insert(hash(&token), item);
+        self.items.insert(fingerprint(&token), item);
         Some(token)
     }
 

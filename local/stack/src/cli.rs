@@ -72,7 +72,7 @@ struct Up {
 
 #[derive(Args)]
 struct Fault {
-    /// The error code, such as ITEM_LOGIN_REQUIRED.
+    /// The error code, such as `ITEM_LOGIN_REQUIRED`.
     code: String,
     /// The path that it hits.
     #[arg(long, default_value = "/transactions/sync")]

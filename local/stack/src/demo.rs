@@ -18,7 +18,7 @@ use crate::{
 /// Waits are this much shorter.
 const TIME_SCALE: u32 = 20;
 /// Nothing here takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs the demo; an error says which step did not turn out as it must.
 pub(crate) async fn run() -> Result<(), StackError> {

@@ -1,5 +1,7 @@
 //! The whole system, as an app sees it: link, sync, list; what is on disk; what is left when a process is killed.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where it stands")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -49,7 +51,7 @@ async fn synced(ready: &Ready, linked: &Value) -> Value {
             return answer;
         }
         assert_eq!(status, 202, "{answer}");
-        assert!(began.elapsed() < Duration::from_secs(120), "history did not arrive");
+        assert!(began.elapsed() < Duration::from_mins(2), "history did not arrive");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -1,5 +1,7 @@
 //! Another server that speaks Plaid's API, and sends what was never seen before.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -27,7 +29,7 @@ fn transaction(id: &str, more: Value) -> Value {
 fn account(id: &str) -> Value {
     json!({
         "account_id": id, "name": "Vault", "official_name": null, "mask": null, "type": "moonbase", "subtype": "crater",
-        "balances": {"available": null, "current": 12345678901234.123456789, "limit": null, "iso_currency_code": null,
+        "balances": {"available": null, "current": 12_345_678_901_234.123, "limit": null, "iso_currency_code": null,
             "unofficial_currency_code": "DOGE", "brand_new": true},
         "holder_category": "alien",
     })

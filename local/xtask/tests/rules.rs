@@ -1,5 +1,7 @@
 //! The repository's rules.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -7,7 +9,6 @@ use std::{
 };
 
 use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, sqs::SqsEvent};
-use serde_json::Value;
 use template::{Event, Function};
 use xtask::{files, root, template};
 
@@ -136,14 +137,14 @@ fn every_queue_has_dead_letters_and_six_times_the_workers_timeout() {
     let queues = template.queues();
     let targets: Vec<_> = queues.iter().filter_map(|queue| queue.dead_letters.clone()).collect();
     for queue in &queues {
-        let is_target = targets.iter().any(|(arn, _)| arn["Fn::GetAtt"][0] == Value::from(queue.id.clone()));
+        let is_target = targets.iter().any(|(arn, _)| arn["Fn::GetAtt"][0] == queue.id.clone());
         assert!(queue.dead_letters.is_some() || is_target, "{} has no dead letters", queue.id);
     }
     for function in functions() {
         for event in &function.events {
             let Event::Queue { queue, partial_failures, .. } = event else { continue };
             assert!(*partial_failures, "{} repeats whole batches", function.binary);
-            let source = queues.iter().find(|q| queue["Fn::GetAtt"][0] == Value::from(q.id.clone())).unwrap();
+            let source = queues.iter().find(|q| queue["Fn::GetAtt"][0] == q.id.clone()).unwrap();
             assert_eq!(source.visibility_s, 6 * function.timeout_s, "{}", function.binary);
         }
     }

@@ -141,7 +141,7 @@ mod tests {
             record.body = Some((*body).to_owned());
             event.records.push(record);
         }
-        let handle = async |_: &(), message: Message<Number>| match message.content.n {
+        let handle = async |(): &(), message: Message<Number>| match message.content.n {
             0 => Verdict::Done,
             1 => Verdict::Retry("later".to_owned()),
             2 => Verdict::Park("never".to_owned()),

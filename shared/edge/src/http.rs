@@ -149,15 +149,15 @@ pub async fn respond<D>(
     };
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     log(&request_id, &route, &outcome, duration_ms);
-    let response = match outcome {
+
+    match outcome {
         Ok(reply) => response(reply.status, "application/json", reply.body, reply.headers),
         Err(problem) => {
             let headers = problem.retry_after_s.map(|seconds| ("retry-after", seconds.to_string()));
             let body = problem.to_json(&request_id);
             response(problem.status, "application/problem+json", body, headers.into_iter().collect())
         }
-    };
-    response
+    }
 }
 
 fn log(request_id: &str, route: &str, outcome: &Result<Reply, Problem>, duration_ms: u64) {

@@ -125,7 +125,7 @@ impl Exchange for Client {
         let request = ExchangeRequest { public_token: public.expose() };
         let text = self.post("/item/public_token/exchange", &request, TIMEOUT).await?;
         let answer: ExchangeAnswer = parse(&text)?;
-        let plaid_item = answer.item_id.parse().map_err(|_| passing("unreadable"))?;
+        let plaid_item = answer.item_id.parse().map_err(|_why| passing("unreadable"))?;
         Ok(Exchanged { token: AccessToken::new(answer.access_token), plaid_item })
     }
 
@@ -251,7 +251,8 @@ impl Client {
         let request = InstitutionRequest { institution_id: id.as_str(), country_codes };
         let text = self.post("/institutions/get_by_id", &request, TIMEOUT).await?;
         let answer: InstitutionAnswer = parse(&text)?;
-        let institution_id = answer.institution.institution_id.parse().map_err(|_| passing("unreadable"))?;
+        let institution_id =
+            answer.institution.institution_id.parse().map_err(|_why| passing("unreadable"))?;
         Ok(Institution { institution_id, name: answer.institution.name })
     }
 
@@ -278,5 +279,5 @@ impl Client {
 
 /// An answer of another shape than Plaid's broke off on its way, or is not Plaid's: the next try may be whole.
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, BankError> {
-    serde_json::from_str(text).map_err(|_| passing("unreadable"))
+    serde_json::from_str(text).map_err(|_why| passing("unreadable"))
 }

@@ -71,7 +71,7 @@ impl Client {
             CredentialError::Unusable(_) => BankError::OurFault { code: "credentials_unusable".to_owned() },
         })?;
         let body = serde_json::to_vec(request)
-            .map_err(|_| BankError::OurFault { code: "unserializable_request".to_owned() })?;
+            .map_err(|_why| BankError::OurFault { code: "unserializable_request".to_owned() })?;
         let response = self.send(path, body, &keys, timeout).await?;
         let status = response.status().as_u16();
         let retry_after_s = retry_after(&response);
@@ -126,7 +126,7 @@ async fn read(mut response: Response) -> Result<String, BankError> {
         }
         bytes.extend_from_slice(&chunk);
     }
-    String::from_utf8(bytes).map_err(|_| passing("unreadable"))
+    String::from_utf8(bytes).map_err(|_why| passing("unreadable"))
 }
 
 fn kind(error: &reqwest::Error) -> &'static str {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::client::passing;
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "Plaid's names")]
 struct Envelope {
     #[serde(default)]
     error_type: String,

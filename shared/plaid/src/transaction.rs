@@ -151,7 +151,7 @@ fn facts(wire: Wire<'_>, text: &str, is_damaged: bool) -> BankFacts {
         check_number: wire.check_number,
         code: wire.transaction_code,
         logo_url: wire.logo_url,
-        detail: pack(Detail {
+        detail: pack(&Detail {
             datetime: wire.datetime,
             authorized_datetime: wire.authorized_datetime,
             original_description: wire.original_description,
@@ -180,8 +180,8 @@ fn location(raw: &RawValue) -> Option<std::collections::BTreeMap<&str, &RawValue
     (!fields.is_empty()).then_some(fields)
 }
 
-fn pack(detail: Detail<'_>) -> Option<String> {
-    serde_json::to_string(&detail).ok().filter(|json| json != "{}")
+fn pack(detail: &Detail<'_>) -> Option<String> {
+    serde_json::to_string(detail).ok().filter(|json| json != "{}")
 }
 
 #[cfg(test)]

@@ -1,5 +1,11 @@
 #![doc = include_str!("../README.md")]
-#![expect(clippy::expect_used, clippy::panic, reason = "a test's world says at once what is wrong with it")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "a test's world says at once what is wrong with it"
+)]
 
 mod connector;
 mod queue;

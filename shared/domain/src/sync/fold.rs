@@ -37,13 +37,13 @@ struct LastWord {
 
 /// Which page of an update has the last word on each id. Holds ids, not facts: a large update fits.
 #[derive(Debug, Default)]
-pub struct UpdateIndex {
+pub(super) struct UpdateIndex {
     last: HashMap<TransactionId, LastWord>,
 }
 
 impl UpdateIndex {
     /// Adds the next page. Pages come in order.
-    pub fn add(&mut self, number: u32, page: &PageFacts) {
+    pub(super) fn add(&mut self, number: u32, page: &PageFacts) {
         for (place, facts) in page.upserts.iter().enumerate() {
             self.last.insert(facts.id.clone(), LastWord { page: number, upsert: Some(place) });
         }
@@ -53,7 +53,7 @@ impl UpdateIndex {
     }
 
     /// The upserts of a page that are the last word on their id.
-    pub fn upserts<'a>(&self, number: u32, page: &'a PageFacts) -> Vec<&'a BankFacts> {
+    pub(super) fn upserts<'a>(&self, number: u32, page: &'a PageFacts) -> Vec<&'a BankFacts> {
         let is_last = |(place, facts): &(usize, &BankFacts)| {
             self.last.get(&facts.id) == Some(&LastWord { page: number, upsert: Some(*place) })
         };
@@ -61,7 +61,7 @@ impl UpdateIndex {
     }
 
     /// The removals of a page that are the last word on their id.
-    pub fn removals<'a>(&self, number: u32, page: &'a PageFacts) -> Vec<&'a TransactionId> {
+    pub(super) fn removals<'a>(&self, number: u32, page: &'a PageFacts) -> Vec<&'a TransactionId> {
         let is_last =
             |id: &&TransactionId| self.last.get(*id) == Some(&LastWord { page: number, upsert: None });
         let mut ids: Vec<_> = page.removed.iter().filter(is_last).collect();
@@ -71,12 +71,12 @@ impl UpdateIndex {
     }
 
     /// Whether the update ends with the transaction being there.
-    pub fn keeps(&self, id: &TransactionId) -> bool {
+    pub(super) fn keeps(&self, id: &TransactionId) -> bool {
         self.last.get(id).is_some_and(|last| last.upsert.is_some())
     }
 
     /// Whether the update ends with the transaction being no more.
-    pub fn ends(&self, id: &TransactionId) -> bool {
+    pub(super) fn ends(&self, id: &TransactionId) -> bool {
         self.last.get(id).is_some_and(|last| last.upsert.is_none())
     }
 }

@@ -20,9 +20,9 @@ mod ports;
 mod tests;
 
 pub use engine::{Deps, Outcome, SyncError, Trigger, sync};
-pub use fold::{PageFacts, UpdateIndex};
+pub use fold::PageFacts;
 pub use message::{NextPoll, SyncMessage, next_poll};
-pub use plan::{AccountIds, RowWrite, StoredRow, plan_page};
+pub use plan::{RowWrite, StoredRow};
 pub use ports::{
     AccountWrite, Commit, CommitError, Edit, ItemPatch, QueueError, SyncQueue, SyncReads, SyncWrites,
 };

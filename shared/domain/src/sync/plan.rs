@@ -68,20 +68,20 @@ pub(super) struct Group {
 
 /// Our ids of an item's accounts, by Plaid's.
 #[derive(Debug, Clone)]
-pub struct AccountIds {
+pub(super) struct AccountIds {
     item: ItemId,
     known: HashMap<PlaidAccountId, AccountId>,
 }
 
 impl AccountIds {
     /// The ids of the accounts that are stored.
-    pub fn new(item: &ItemId, accounts: &[Account]) -> Self {
+    pub(super) fn new(item: &ItemId, accounts: &[Account]) -> Self {
         let known = accounts.iter().map(|account| (account.bank.id.clone(), account.id.clone())).collect();
         Self { item: item.clone(), known }
     }
 
     /// The account's id; the one it will get if it is not stored yet.
-    pub fn of(&self, plaid: &PlaidAccountId) -> AccountId {
+    pub(super) fn of(&self, plaid: &PlaidAccountId) -> AccountId {
         self.known.get(plaid).cloned().unwrap_or_else(|| AccountId::derive(&self.item, plaid))
     }
 }
@@ -239,7 +239,7 @@ pub(super) fn plan_removals(
 }
 
 /// Both, for an update of one page.
-pub fn plan_page(
+pub(super) fn plan_page(
     page: &PageFacts,
     index: &UpdateIndex,
     found: HashMap<TransactionId, StoredRow>,
