@@ -9,7 +9,7 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    bank::{LinkRequest, Linking},
+    bank::{BankError, LinkRequest, Linking},
     household::{Memberships, Permission, one_household},
     ids::HouseholdId,
 };
@@ -55,7 +55,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let household = body.household_id.as_ref();
     one_household(&*deps.memberships, &request.user, household, Permission::Connect).await?;
     let wanted = LinkRequest { user: request.user, products, redirect_uri };
-    let token = deps.bank.link_token(&wanted).await?;
+    let token = deps.bank.link_token(&wanted).await.map_err(|error| refusal(error, wanted.redirect_uri.is_some()))?;
     Reply::json(200, &Answer { link_token: token.link_token, expiration: token.expiration })
 }
 
@@ -70,10 +70,20 @@ fn products(asked: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
     Ok(products)
 }
 
+/// Of what we send, only the redirect URI is the caller's: it must be on the list in Plaid's dashboard.
+fn refusal(error: BankError, has_redirect_uri: bool) -> Problem {
+    let is_field = matches!(&error, BankError::OurFault { code } if code == "INVALID_FIELD");
+    if is_field && has_redirect_uri {
+        return Problem::field("redirect_uri", "was refused by Plaid: is it allowed in the Plaid dashboard?");
+    }
+    error.into()
+}
+
 /// Plaid takes no query and no fragment in it.
 fn redirect_uri(uri: String) -> Result<String, Problem> {
-    let has_scheme = uri.starts_with("https://") || uri.starts_with("http://");
-    if !has_scheme || uri.contains(['?', '#']) || uri.len() > LONGEST_URI || uri.chars().any(char::is_control)
+    let rest = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"));
+    let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    if !has_host || uri.contains(char::is_whitespace) || uri.contains(['?', '#']) || uri.len() > LONGEST_URI || uri.chars().any(char::is_control)
     {
         let must = "must be an http or https URL of at most 2048 characters, without query or fragment";
         return Err(Problem::field("redirect_uri", must));

@@ -61,6 +61,8 @@ async fn wrong_fields_are_named() {
         (json!({"products": "transactions"}), "products"),
         (json!({"redirect_uri": "https://x.example/?a=b"}), "redirect_uri"),
         (json!({"redirect_uri": "ftp://x.example"}), "redirect_uri"),
+        (json!({"redirect_uri": "https://"}), "redirect_uri"),
+        (json!({"redirect_uri": "https://a b"}), "redirect_uri"),
         (json!({"household_id": "x"}), "household_id"),
         (json!({"webhook": "x"}), "webhook"),
     ];

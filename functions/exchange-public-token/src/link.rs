@@ -7,7 +7,7 @@ use domain::{
     ids::{HouseholdId, InstitutionId, ItemId, ItemRef, UserId, fingerprint},
     item::{NewItem, SyncState},
     secret::{AccessToken, PublicToken},
-    store::{Intent, Saved, StoreError},
+    store::{Added, Intent, Saved, StoreError},
     sync::SyncMessage,
     time::{later, until},
 };
@@ -26,8 +26,11 @@ pub(crate) struct Session {
     pub(crate) deadline: Timestamp,
 }
 
-/// What is kept back at the end of the time for taking an item back at Plaid.
-const RESERVE: Duration = Duration::from_secs(9);
+/// What is kept back at the end of the time for taking an item back at Plaid: its call, and one try of the store or the
+/// key service that has begun.
+const RESERVE: Duration = Duration::from_secs(14);
+/// With less time than this no exchange begins: its call, and the reserve.
+const LEAST_TIME: Duration = Duration::from_secs(23);
 /// Between two tries of the store.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Tries of saving the accounts while the first sync writes too.
@@ -91,6 +94,12 @@ async fn connect(deps: &Deps, session: &Session, begun: &Begun) -> Result<Linked
         }
         return Err(error.into());
     }
+    if until(deps.clock.now(), session.deadline) < LEAST_TIME {
+        if !begun.again {
+            forget(deps, intent).await;
+        }
+        return Err(Problem::later("too_slow", "Everything is slow right now. Nothing was done; try again.", 5));
+    }
     let exchanged = match deps.bank.exchange(&session.public_token).await {
         Ok(exchanged) => exchanged,
         Err(error) => {
@@ -107,29 +116,44 @@ async fn connect(deps: &Deps, session: &Session, begun: &Begun) -> Result<Linked
         }
     };
     match keep(deps, session, intent, &exchanged).await {
-        Ok(state) => Ok(Linked { state, token: Some(exchanged.token) }),
+        Ok(Added::Stored) => match deps.items.linked(&intent.at).await {
+            Ok(Some(state)) => Ok(Linked { state, token: Some(exchanged.token) }),
+            // It is stored; that it cannot be read right now is no reason to give it up.
+            Ok(None) | Err(_) => Err(unfinished()),
+        },
+        // Plaid's item is one that works already. Taking it back would end that connection.
+        Ok(Added::AlreadyConnected) => {
+            forget(deps, intent).await;
+            let words = "This bank log-in is connected already. Repair that connection instead of linking it again.";
+            Err(Problem::new(409, "duplicate_connection", words))
+        }
         Err(problem) => {
+            // The last try may have taken effect without an answer.
+            if let Ok(Some(state)) = deps.items.linked(&intent.at).await {
+                return Ok(Linked { state, token: Some(exchanged.token) });
+            }
             take_back(deps, intent, &exchanged.token).await;
             Err(problem)
         }
     }
 }
 
-/// A refusal is an answer; a lost answer is none.
+/// A refusal is an answer, and a call that never left is none at all. After anything else the exchange may have
+/// happened.
 fn certainly_did_not_happen(error: &BankError) -> bool {
     match error {
-        BankError::Later { code, .. } => !matches!(code.as_str(), "timeout" | "interrupted" | "unreadable"),
+        BankError::Later { code, .. } => {
+            matches!(code.as_str(), "unreachable" | "credentials_unavailable" | "PLANNED_MAINTENANCE")
+                || code.starts_with("RATE_LIMIT")
+                || code.ends_with("_LIMIT")
+        }
+        BankError::OurFault { code } => code != "answer_too_large",
         _ => true,
     }
 }
 
 /// Seals and stores what came, trying until the time is nearly over.
-async fn keep(
-    deps: &Deps,
-    session: &Session,
-    intent: &Intent,
-    exchanged: &Exchanged,
-) -> Result<SyncState, Problem> {
+async fn keep(deps: &Deps, session: &Session, intent: &Intent, exchanged: &Exchanged) -> Result<Added, Problem> {
     let sealed = loop {
         match deps.vault.seal(&intent.at, &exchanged.token).await {
             Ok(sealed) => break sealed,
@@ -147,18 +171,13 @@ async fn keep(
         at_time: deps.clock.now(),
     };
     loop {
-        match store(deps, &new).await {
-            Ok(state) => return Ok(state),
-            Err(error @ StoreError::Corrupt(_)) => return Err(error.into()),
+        match deps.items.add(&new).await {
+            Ok(added) => return Ok(added),
+            Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => return Err(error.into()),
             Err(error) if !pause(deps, session).await => return Err(error.into()),
             Err(_) => {}
         }
     }
-}
-
-async fn store(deps: &Deps, new: &NewItem) -> Result<SyncState, StoreError> {
-    deps.items.add(new).await?;
-    deps.items.linked(&new.at).await?.ok_or(StoreError::Corrupt("an item that was just stored"))
 }
 
 /// Waits a little; false if there is no time for it.

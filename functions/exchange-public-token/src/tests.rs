@@ -6,7 +6,7 @@ use domain::store::{Connections, Intents, NewConnections};
 use edge::{http::Request, system::System};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
-use testkit::{Fault, World, body, request};
+use testkit::{Fault, SkippingClock, World, body, request};
 
 use crate::{Deps, handle};
 
@@ -20,19 +20,13 @@ fn deps(world: &World) -> Deps {
         bank: world.plaid.clone(),
         accounts: world.plaid.clone(),
         queue: world.queue.clone(),
-        clock: Arc::new(System),
+        clock: Arc::new(SkippingClock::default()),
         random: Arc::new(System),
     }
 }
 
 fn exchange(public_token: &str) -> Request {
     request("alice", &[], "", &json!({"public_token": public_token}))
-}
-
-/// A request whose time is nearly over, so that what is tried until the end is tried briefly.
-fn hurried(public_token: &str) -> Request {
-    let deadline = Timestamp::now().checked_add(9500.milliseconds()).unwrap();
-    Request { deadline, ..exchange(public_token) }
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
@@ -144,13 +138,37 @@ async fn an_item_that_cannot_be_sealed_or_stored_is_taken_back() {
         let world = World::new().await;
         let token = world.public_token("user_good", "pass_good").await;
         world.aws.fault(operation, pass, 10_000, Fault::Refuse);
-        let (status, answer) = call(&world, hurried(&token)).await;
+        let (status, answer) = call(&world, exchange(&token)).await;
         assert_eq!(status, 503, "{operation}: {answer}");
         world.aws.heal();
         assert_eq!(world.sandbox.world().items(), 0, "{operation}: the item is gone at Plaid");
         assert!(world.store.connections(&world.household).await.unwrap().is_empty());
         assert!(world.store.unfinished().await.unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn an_item_that_is_connected_already_is_refused_and_lives_on() {
+    let world = World::new().await;
+    let (at, token) = world.item("user_good", "pass_good").await;
+    // What Link's update mode hands over is a public token of the same item.
+    let again = world.sandbox.world().public_token_of(token.expose()).unwrap();
+    let (status, answer) = call(&world, exchange(&again)).await;
+    assert_eq!((status, answer["code"].as_str()), (409, Some("duplicate_connection")), "{answer}");
+    assert!(world.store.unfinished().await.unwrap().is_empty());
+    let trigger = domain::sync::Trigger { at, want: Some(1), deadline: Timestamp::MAX };
+    let outcome = domain::sync::sync(&world.sync(), &trigger).await.unwrap();
+    assert!(matches!(outcome, domain::sync::Outcome::Finished { .. }), "the connection works: {outcome:?}");
+}
+
+#[tokio::test]
+async fn with_too_little_time_nothing_is_exchanged() {
+    let world = World::new().await;
+    let token = world.public_token("user_good", "pass_good").await;
+    let late = Request { deadline: Timestamp::now().checked_add(15.seconds()).unwrap(), ..exchange(&token) };
+    let (status, answer) = call(&world, late).await;
+    assert_eq!((status, answer["code"].as_str()), (503, Some("too_slow")));
+    assert_eq!((world.sandbox.world().items(), world.store.unfinished().await.unwrap().len()), (0, 0));
 }
 
 #[tokio::test]

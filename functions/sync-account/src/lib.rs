@@ -14,7 +14,7 @@ use domain::{
     household::{Memberships, Permission},
     ids::{AccountId, ItemRef},
     item::{Connection, Item},
-    store::{OneConnection, SyncRequests},
+    store::{OneConnection, StoreError, SyncRequests},
     sync::{SyncMessage, SyncQueue},
     time::{Clock, later},
 };
@@ -44,6 +44,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks: short at first, since most syncs take less than a second.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const BUSY_TRIES: u32 = 6;
+/// What is kept for the answer.
+const ANSWER: Duration = Duration::from_secs(2);
 
 #[derive(Serialize)]
 struct Answer {
@@ -65,12 +68,25 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let missing = || Problem::not_found("account_not_found", "account");
     let account: AccountId = request.path("account_id", missing)?;
     let before = find(deps, &request, &account).await?.ok_or_else(missing)?;
-    let number = deps.requests.want_sync(&before.at).await?.ok_or_else(missing)?;
+    let number = want(deps, &before.at).await?.ok_or_else(missing)?;
     deps.queue.send(&SyncMessage::numbered(before.at.clone(), number), Duration::ZERO).await?;
-    match wait(deps, &before, number).await? {
+    match wait(deps, &before, number, request.deadline).await? {
         Some(reply) => Ok(reply),
         None => Reply::json(202, &Running { status: "running" }),
     }
+}
+
+/// Asks for a sync. The item's row is busy while a large update is being written: the moment passes.
+async fn want(deps: &Deps, at: &ItemRef) -> Result<Option<u64>, StoreError> {
+    let mut pause = FIRST_LOOK;
+    for _ in 0..BUSY_TRIES {
+        match deps.requests.want_sync(at).await {
+            Err(StoreError::Busy) => deps.clock.sleep(pause).await,
+            other => return other,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    deps.requests.want_sync(at).await
 }
 
 /// This endpoint takes no fields.
@@ -97,8 +113,9 @@ async fn find(deps: &Deps, request: &Request, account: &AccountId) -> Result<Opt
 }
 
 /// Looks at the item until the worker has covered `number`, has failed at it, or the patience is over.
-async fn wait(deps: &Deps, before: &Item, number: u64) -> Result<Option<Reply>, Problem> {
-    let end = later(deps.clock.now(), PATIENCE);
+async fn wait(deps: &Deps, before: &Item, number: u64, deadline: Timestamp) -> Result<Option<Reply>, Problem> {
+    let answered = deadline.checked_sub(ANSWER).unwrap_or(deadline);
+    let end = later(deps.clock.now(), PATIENCE).min(answered);
     let mut pause = FIRST_LOOK;
     while deps.clock.now() < end {
         deps.clock.sleep(pause).await;

@@ -11,7 +11,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    bank::{BankError, Patience},
+    bank::{BankError, HistoryStatus, Patience},
     store::StoreError,
     sync::{self, NextPoll, Outcome, SyncError, SyncMessage, SyncQueue, Trigger, next_poll},
     vault::VaultError,
@@ -38,13 +38,17 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
     let outcome = sync::sync(&deps.sync, &trigger).await;
     report(&content, &outcome, began, deps.sync.clock.now());
     match outcome {
-        Ok(Outcome::Finished { history, .. } | Outcome::AlreadyDone { history }) if history.is_coming() => {
+        // Whatever the status says or does not say: until it says that all is there, the schedule goes on.
+        Ok(Outcome::Finished { history, .. } | Outcome::AlreadyDone { history })
+            if history != HistoryStatus::Complete =>
+        {
             send_next(deps, &content).await
         }
         Ok(Outcome::Finished { .. } | Outcome::AlreadyDone { .. } | Outcome::NoItem | Outcome::Inactive) => {
             Verdict::Done
         }
         Ok(Outcome::HandOver) => send(deps, &content, Duration::ZERO).await,
+        Ok(Outcome::Failed(BankError::Later { patience: Patience::Hours, .. })) => send_next(deps, &content).await,
         Ok(Outcome::Failed(error)) => after_refusal(&error),
         Err(error) => after_error(&error),
     }
@@ -83,10 +87,10 @@ fn after_refusal(error: &BankError) -> Verdict {
 
 fn after_error(error: &SyncError) -> Verdict {
     match error {
-        SyncError::Store(StoreError::Unavailable(_))
+        SyncError::Store(StoreError::Unavailable(_) | StoreError::Busy)
         | SyncError::Vault(VaultError::Unavailable)
         | SyncError::Contended => Verdict::Retry(error.to_string()),
-        SyncError::Store(StoreError::Corrupt(_))
+        SyncError::Store(StoreError::Corrupt(_) | StoreError::Refused(_))
         | SyncError::Vault(VaultError::NotForThisItem)
         | SyncError::Endless(_) => Verdict::Park(error.to_string()),
     }

@@ -235,6 +235,16 @@ impl World {
         Ok((access_token, item_id))
     }
 
+    /// A public token for an item that is there, as Link's update mode hands one over: exchanging it gives a token of
+    /// the same item.
+    pub fn public_token_of(&mut self, access_token: &str) -> Option<String> {
+        let item = self.items.get(&fingerprint(access_token))?.clone();
+        let token = format!("public-sandbox-{}", self.generator.uuid());
+        let expires = plus(Timestamp::now(), PUBLIC_TOKEN_LIVES);
+        self.waiting.insert(token.clone(), Waiting { item, expires });
+        Some(token)
+    }
+
     /// The item behind an access token, brought up to now.
     pub(crate) fn item(
         &mut self,

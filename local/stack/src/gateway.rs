@@ -155,7 +155,10 @@ fn event(
     let mut headers = Map::new();
     for (name, value) in &parts.headers {
         let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        headers.insert(name.as_str().to_owned(), Value::String(text));
+        match headers.get_mut(name.as_str()) {
+            Some(Value::String(before)) => before.push_str(&format!(",{text}")),
+            _ => drop(headers.insert(name.as_str().to_owned(), Value::String(text))),
+        }
     }
     let (body, is_base64) = match std::str::from_utf8(body) {
         _ if body.is_empty() => (Value::Null, false),
@@ -198,10 +201,10 @@ fn event(
 fn answer(invoked: &Invoked) -> Response {
     let body = match &invoked.ended {
         Ended::Answer(body) => body,
-        Ended::Error(_) | Ended::Crashed(_) => {
+        // A function that runs out of its own time is a function error as well.
+        Ended::Error(_) | Ended::Crashed(_) | Ended::TimedOut => {
             return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
         }
-        Ended::TimedOut => return message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
     };
     let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
         return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");

@@ -95,8 +95,8 @@ pub fn sdk_config(settings: Settings) -> Result<SdkConfig, TlsError> {
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(1))
-                .operation_attempt_timeout(Duration::from_secs(3))
-                .operation_timeout(Duration::from_secs(8))
+                .operation_attempt_timeout(Duration::from_secs(2))
+                .operation_timeout(Duration::from_secs(5))
                 .build(),
         )
         .sleep_impl(TokioSleep::new())

@@ -55,8 +55,8 @@ impl Health {
     /// Whether a sync may be tried: it is one way that health returns.
     pub fn may_sync(&self) -> bool {
         match self.state {
-            HealthState::Healthy | HealthState::NeedsLogin => true,
-            HealthState::Revoked | HealthState::Removing => false,
+            HealthState::Healthy | HealthState::NeedsLogin | HealthState::Revoked => true,
+            HealthState::Removing => false,
         }
     }
 

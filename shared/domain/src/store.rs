@@ -21,6 +21,12 @@ pub enum StoreError {
     /// It does not answer, throttles or refuses us: try again. Whether a write took effect is not known.
     #[error("the store cannot be reached: {0}")]
     Unavailable(String),
+    /// Another write was at the same row: try again at once.
+    #[error("the row was busy")]
+    Busy,
+    /// The store refused our request as malformed or too large: ours to mend.
+    #[error("the store refused a request: {0}")]
+    Refused(String),
     /// A row that cannot be read: ours to mend.
     #[error("a stored row cannot be read: {0}")]
     Corrupt(&'static str),
@@ -75,6 +81,15 @@ pub trait Intents: Send + Sync {
     async fn unfinished(&self) -> Result<Vec<Intent>, StoreError>;
 }
 
+/// What became of storing a new item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// It is stored.
+    Stored,
+    /// Plaid's item is connected already, here or in another household.
+    AlreadyConnected,
+}
+
 /// What became of saving an item's accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Saved {
@@ -89,7 +104,7 @@ pub enum Saved {
 pub trait NewConnections: Send + Sync {
     /// Stores the item with its sealed token and the way back from Plaid's id to it, in one transaction. Storing the
     /// same item again is success.
-    async fn add(&self, item: &NewItem) -> Result<(), StoreError>;
+    async fn add(&self, item: &NewItem) -> Result<Added, StoreError>;
 
     /// Saves the accounts of an item, as of its `rev`, together with what Plaid said of the bank.
     async fn save_accounts(

@@ -171,6 +171,11 @@ pub struct Month {
 }
 
 impl Month {
+    /// Its last day.
+    pub fn last_day(self) -> Date {
+        Date::new(self.year, self.month, 1).map_or(Date::MAX, Date::last_of_month)
+    }
+
     /// The month of a date.
     pub fn of(date: Date) -> Self {
         Self { year: date.year(), month: date.month() }

@@ -127,13 +127,13 @@ fn title(status: u16) -> &'static str {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => Self::later(
+            StoreError::Unavailable(_) | StoreError::Busy => Self::later(
                 "store_unavailable",
                 "Your data cannot be reached right now. Try again in a moment.",
                 2,
             )
             .because(error),
-            StoreError::Corrupt(_) => {
+            StoreError::Corrupt(_) | StoreError::Refused(_) => {
                 Self::new(500, "internal_error", "Something is wrong on our side.").because(error)
             }
         }

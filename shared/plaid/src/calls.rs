@@ -9,7 +9,7 @@ use domain::{
         AccountFeed, AccountsAnswer, BankError, BankItem, Exchange, Exchanged, HistoryStatus, Institution,
         LinkRequest, LinkSettings, LinkToken, Linking, SyncPage, TransactionFeed,
     },
-    ids::{Cursor, InstitutionId, TransactionId},
+    ids::{Cursor, InstitutionId},
     secret::{AccessToken, PublicToken},
     transaction::BankFacts,
 };
@@ -64,21 +64,21 @@ impl TransactionFeed for Client {
 
 pub(crate) fn read_page(text: &str) -> Result<SyncPage, BankError> {
     let page: wire::SyncPage<'_> = parse(text)?;
+    if page.added.is_none() && page.next_cursor.is_none() {
+        // An object, but not Plaid's.
+        return Err(passing("unreadable"));
+    }
     Ok(SyncPage {
-        added: read_all(&page.added),
-        modified: read_all(&page.modified),
-        removed: page
-            .removed
-            .into_iter()
-            .filter_map(|id| id.transaction_id.parse::<TransactionId>().ok())
-            .collect(),
-        accounts: read_accounts(&page.accounts),
+        added: read_all(&page.added.unwrap_or_default()),
+        modified: read_all(&page.modified.unwrap_or_default()),
+        removed: page.removed.unwrap_or_default().into_iter().filter_map(wire::removed_id).collect(),
+        accounts: read_accounts(&page.accounts.unwrap_or_default()),
         next_cursor: page.next_cursor.and_then(|cursor| cursor.parse().ok()),
-        has_more: page.has_more,
+        has_more: page.has_more.unwrap_or_default(),
         history: page
             .transactions_update_status
-            .as_deref()
-            .map_or(HistoryStatus::Unknown, HistoryStatus::from),
+            .and_then(wire::text)
+            .map_or(HistoryStatus::Unknown, |status| HistoryStatus::from(status.as_str())),
     })
 }
 

@@ -8,11 +8,9 @@ use crate::client::passing;
 #[derive(Deserialize)]
 #[expect(clippy::struct_field_names, reason = "Plaid's names")]
 struct Envelope {
-    #[serde(default)]
-    error_type: String,
+    error_type: Option<String>,
     error_code: String,
-    #[serde(default)]
-    error_message: String,
+    error_message: Option<String>,
 }
 
 /// The meaning of an answer that is not a 200.
@@ -83,7 +81,7 @@ fn by_code(envelope: &Envelope) -> Option<BankError> {
         | "ITEM_CONCURRENTLY_DELETED" => BankError::Gone { code },
         "INVALID_PUBLIC_TOKEN" => BankError::PublicTokenRefused { code },
         "INVALID_ACCOUNT_ID" => BankError::AccountGone { code },
-        "INVALID_FIELD" if is_about_the_cursor(&envelope.error_message) => BankError::CursorRefused,
+        "INVALID_FIELD" if is_about_the_cursor(envelope.error_message.as_deref().unwrap_or_default()) => BankError::CursorRefused,
         _ => return None,
     })
 }
@@ -95,7 +93,7 @@ fn is_about_the_cursor(message: &str) -> bool {
 
 fn by_type(envelope: &Envelope) -> Option<BankError> {
     let code = envelope.error_code.clone();
-    match envelope.error_type.as_str() {
+    match envelope.error_type.as_deref().unwrap_or_default() {
         "RATE_LIMIT_EXCEEDED" | "API_ERROR" => Some(passing(&code)),
         "INSTITUTION_ERROR" => {
             Some(BankError::Later { code, patience: Patience::Hours, retry_after_s: None })

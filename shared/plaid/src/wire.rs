@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use domain::{
     account::{AccountKind, Balances, BankAccount},
     bank::BankItem,
+    ids::TransactionId,
     money::{Currency, parse_amount},
 };
 use rust_decimal::Decimal;
@@ -13,32 +14,36 @@ use serde_json::value::RawValue;
 
 #[derive(Deserialize)]
 pub(crate) struct SyncPage<'a> {
-    #[serde(borrow, default)]
-    pub(crate) added: Vec<&'a RawValue>,
-    #[serde(borrow, default)]
-    pub(crate) modified: Vec<&'a RawValue>,
-    #[serde(borrow, default)]
-    pub(crate) removed: Vec<Removed<'a>>,
-    #[serde(borrow, default)]
-    pub(crate) accounts: Vec<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow)]
+    pub(crate) added: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    pub(crate) modified: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    pub(crate) removed: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    pub(crate) accounts: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
     pub(crate) next_cursor: Option<Cow<'a, str>>,
-    pub(crate) has_more: bool,
-    #[serde(borrow, default)]
-    pub(crate) transactions_update_status: Option<Cow<'a, str>>,
+    pub(crate) has_more: Option<bool>,
+    #[serde(borrow)]
+    pub(crate) transactions_update_status: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Removed<'a> {
-    #[serde(borrow)]
-    pub(crate) transaction_id: Cow<'a, str>,
+/// The id of a removed transaction; one that is no text belongs to nothing that is stored.
+pub(crate) fn removed_id(raw: &RawValue) -> Option<TransactionId> {
+    Fields::of(raw.get())?.read::<String>("transaction_id")?.parse().ok()
+}
+
+/// A text, if it is one.
+pub(crate) fn text(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Accounts<'a> {
     #[serde(borrow)]
     pub(crate) accounts: Vec<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     pub(crate) item: Option<&'a RawValue>,
 }
 

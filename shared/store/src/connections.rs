@@ -1,5 +1,7 @@
 //! Items with their accounts: one query reads them all.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     operation::{query::builders::QueryFluentBuilder, update_item::UpdateItemError},
@@ -10,7 +12,7 @@ use domain::{
     bank::{BankItem, HistoryStatus},
     ids::{AccountId, HouseholdId, ItemRef},
     item::{Connection, Health, NewItem, SyncState},
-    store::{Connections, NewConnections, OneConnection, Saved, StoreError, SyncRequests},
+    store::{Added, Connections, NewConnections, OneConnection, Saved, StoreError, SyncRequests},
     sync::{AccountWrite, Commit, CommitError, SyncReads, SyncWrites},
 };
 
@@ -24,6 +26,9 @@ use crate::{
     outcome::{Cancelled, cancelled, unavailable, unbuildable},
     row::{Change, Reader, Row, bytes, key, number, text},
 };
+
+/// Accounts of one transaction, beside the item.
+const ACCOUNTS_AT_ONCE: usize = 90;
 
 impl Store {
     /// Every row of a query, however many pages it takes.
@@ -115,6 +120,15 @@ pub(crate) fn sync_state(at: &ItemRef, rows: &[Row]) -> Result<Option<SyncState>
 }
 
 impl Store {
+    /// False if the item changed meanwhile.
+    async fn try_commit(&self, commit: &Commit) -> Result<bool, StoreError> {
+        match self.commit(commit).await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Conflict) => Ok(false),
+            Err(CommitError::Store(error)) => Err(error),
+        }
+    }
+
     pub(crate) async fn read_state(&self, at: &ItemRef) -> Result<Option<SyncState>, StoreError> {
         let rows = self.item_rows(&at.household, Some(at), true).await?;
         sync_state(at, &rows)
@@ -177,7 +191,7 @@ fn new_item_row(new: &NewItem) -> Row {
 
 #[async_trait]
 impl NewConnections for Store {
-    async fn add(&self, new: &NewItem) -> Result<(), StoreError> {
+    async fn add(&self, new: &NewItem) -> Result<Added, StoreError> {
         let mut way_back = key(keys::plaid_item(&new.plaid_item), "REF");
         way_back.insert("v".to_owned(), number(SCHEMA));
         way_back.insert("hh".to_owned(), text(new.at.household.as_str()));
@@ -193,12 +207,12 @@ impl NewConnections for Store {
             .transact_items(put(new_item_row(new))?)
             .transact_items(put(way_back)?);
         match request.send().await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Added::Stored),
             Err(error) => match cancelled(&error) {
                 // Our ids are random: a row that is there is our own first try, whose answer was lost.
-                Cancelled::Condition(0) => Ok(()),
-                Cancelled::Condition(_) => Err(StoreError::Corrupt("a Plaid item that is here already")),
-                Cancelled::Conflict => Err(StoreError::Unavailable("conflict".to_owned())),
+                Cancelled::Condition(0) => Ok(Added::Stored),
+                Cancelled::Condition(_) => Ok(Added::AlreadyConnected),
+                Cancelled::Conflict => Err(StoreError::Busy),
                 Cancelled::Failed(error) => Err(error),
             },
         }
@@ -212,22 +226,30 @@ impl NewConnections for Store {
         bank: &BankItem,
         now: Timestamp,
     ) -> Result<Saved, StoreError> {
-        let mut commit = Commit::new(at, rev, now);
-        commit.item.accounts_known = true;
-        commit.item.institution = bank.institution.clone();
-        commit.item.institution_name = bank.institution_name.clone();
         let write = |bank: &BankAccount| AccountWrite {
             id: AccountId::derive(&at.item, &bank.id),
             bank: bank.clone(),
             is_new: true,
         };
-        commit.accounts = accounts.iter().map(write).collect();
-        let added = u32::try_from(commit.accounts.len()).unwrap_or(u32::MAX);
-        match self.commit(&commit).await {
-            Ok(()) => Ok(Saved::Accounts(added)),
-            Err(CommitError::Conflict) => Ok(Saved::Conflict),
-            Err(CommitError::Store(error)) => Err(error),
+        // Of what was told twice, the last word: one transaction takes each row once.
+        let latest: BTreeMap<_, _> = accounts.iter().map(|bank| (bank.id.clone(), write(bank))).collect();
+        let writes: Vec<AccountWrite> = latest.into_values().collect();
+        let added = u32::try_from(writes.len()).unwrap_or(u32::MAX);
+        let mut chunks: Vec<&[AccountWrite]> = writes.chunks(ACCOUNTS_AT_ONCE).collect();
+        let last = chunks.pop().unwrap_or_default();
+        let mut commit = Commit::new(at, rev, now);
+        for chunk in chunks {
+            commit.accounts = chunk.to_vec();
+            if !self.try_commit(&commit).await? {
+                return Ok(Saved::Conflict);
+            }
+            commit.rev += 1;
         }
+        commit.accounts = last.to_vec();
+        commit.item.accounts_known = true;
+        commit.item.institution = bank.institution.clone();
+        commit.item.institution_name = bank.institution_name.clone();
+        Ok(if self.try_commit(&commit).await? { Saved::Accounts(added) } else { Saved::Conflict })
     }
 
     async fn linked(&self, at: &ItemRef) -> Result<Option<SyncState>, StoreError> {

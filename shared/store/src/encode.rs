@@ -65,6 +65,7 @@ pub(crate) fn bank_half(at: &ItemRef, account: &AccountId, facts: &BankFacts) ->
         .put("lo", or_text(&facts.logo_url))
         .put("z", facts.detail.as_ref().map(|detail| packed(detail)))
         .put("rw", facts.raw.as_ref().map(|raw| bytes(pack(raw.as_bytes()))))
+        .remove("of")
         .remove("gone")
         .remove("ttl");
     change

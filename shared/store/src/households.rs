@@ -113,7 +113,7 @@ impl Store {
             Ok(_) => Ok(()),
             Err(error) => match cancelled(&error) {
                 Cancelled::Condition(_) => Ok(()),
-                Cancelled::Conflict => Err(StoreError::Unavailable("conflict".to_owned())),
+                Cancelled::Conflict => Err(StoreError::Busy),
                 Cancelled::Failed(error) => Err(error),
             },
         }

@@ -49,8 +49,8 @@ pub(crate) fn transaction(id: &TransactionId) -> String {
     format!("T#{id}")
 }
 
-pub(crate) fn stage(run: u64, page: u32) -> String {
-    format!("STAGE#{run:012}#{page:05}")
+pub(crate) fn stage(run: u64, page: u32, part: usize) -> String {
+    format!("STAGE#{run:012}#{page:05}#{part}")
 }
 
 /// The partition of the index by month.

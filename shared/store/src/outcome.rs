@@ -8,6 +8,13 @@ use domain::store::StoreError;
 
 /// The service failed, or the way to it. Only the code goes on, never a row.
 pub(crate) fn unavailable<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> StoreError {
+    match error.code() {
+        Some("TransactionConflictException") => return StoreError::Busy,
+        Some(code @ ("ValidationException" | "SerializationException" | "ResourceNotFoundException")) => {
+            return StoreError::Refused(code.to_owned());
+        }
+        _ => {}
+    }
     let kind = match error {
         SdkError::TimeoutError(_) => "timeout",
         SdkError::DispatchFailure(_) => "unreachable",
@@ -46,6 +53,9 @@ pub(crate) fn cancelled<R>(error: &SdkError<TransactWriteItemsError, R>) -> Canc
     }
     if codes.contains(&"TransactionConflict") {
         return Cancelled::Conflict;
+    }
+    if codes.contains(&"ValidationError") {
+        return Cancelled::Failed(StoreError::Refused("ValidationError".to_owned()));
     }
     let code = codes.into_iter().find(|code| *code != "None").unwrap_or("TransactionCanceled");
     Cancelled::Failed(StoreError::Unavailable(code.to_owned()))

@@ -58,7 +58,8 @@ impl TransactionSearch for Store {
         let mut found = FoundPage { transactions: Vec::new(), next: None };
         let mut budget = LARGEST_READ;
         let limit = usize::from(search.limit);
-        for month in months_in_range(search, scope) {
+        let mut months = months_in_range(search, scope).peekable();
+        while let Some(month) = months.next() {
             let missing = limit - found.transactions.len();
             let here =
                 search.households.iter().zip(&scope.months).filter(|(_, months)| months.contains(&month));
@@ -67,7 +68,13 @@ impl TransactionSearch for Store {
             let parts = try_join_all(reads).await?;
             budget = budget.saturating_sub(parts.iter().map(|part| part.examined).sum());
             let more = merge(parts, &mut found, limit);
-            if more || budget == 0 {
+            if more {
+                break;
+            }
+            if budget == 0
+                && let Some(next) = months.peek()
+            {
+                found.next = before_all_of(*next, &search.households);
                 break;
             }
         }
@@ -102,6 +109,16 @@ fn merge(parts: Vec<Part>, found: &mut FoundPage, limit: usize) -> bool {
     }
     found.next.clone_from(&bound);
     bound.is_some()
+}
+
+/// The place right before a month: where to go on when all that is later has been read.
+fn before_all_of(month: Month, households: &[HouseholdId]) -> Option<Position> {
+    Some(Position {
+        date: month.last_day(),
+        // Sorts after every id, since ids have no such character.
+        transaction: "\u{10ffff}".parse().ok()?,
+        household: households.last()?.clone(),
+    })
 }
 
 fn position(row: &Listed) -> Position {

@@ -24,6 +24,8 @@ use crate::{
 
 /// The redo log's rows expire long after any stage has been applied.
 const STAGE_DAYS: i64 = 30;
+/// Bytes of a page in one row.
+const STAGE_PART: usize = 380_000;
 /// A tombstone keeps a person's half for so long.
 const TOMBSTONE_DAYS: i64 = 90;
 const DAY_S: i64 = 86_400;
@@ -61,18 +63,18 @@ impl SyncWrites for Store {
     }
 
     async fn stage_page(&self, at: &ItemRef, run: u64, page: u32) -> Result<Option<PageFacts>, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.data)
-            .set_key(Some(key(keys::transactions(at), keys::stage(run, page))))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| unavailable(&error))?;
-        let Some(row) = answer.item else { return Ok(None) };
-        let packed = Reader(&row).bytes("z").ok_or(StoreError::Corrupt("z"))?;
-        let plain = unpack(packed)?;
+        let mut packed = Vec::new();
+        let mut part = 0;
+        loop {
+            let Some(row) = self.read_stage_row(at, run, page, part).await? else { return Ok(None) };
+            let row = Reader(&row);
+            packed.extend_from_slice(row.bytes("z").ok_or(StoreError::Corrupt("z"))?);
+            if !row.flag("more") {
+                break;
+            }
+            part += 1;
+        }
+        let plain = unpack(&packed)?;
         serde_json::from_slice(&plain).map(Some).map_err(|_bad| StoreError::Corrupt("z"))
     }
 
@@ -82,7 +84,7 @@ impl SyncWrites for Store {
                 .client
                 .delete_item()
                 .table_name(&self.data)
-                .set_key(Some(key(keys::transactions(at), keys::stage(run, page))));
+                .set_key(Some(key(keys::transactions(at), keys::stage(run, page, 0))));
             delete.send().await.map_err(|error| unavailable(&error))?;
         }
         Ok(())
@@ -90,6 +92,16 @@ impl SyncWrites for Store {
 }
 
 impl Store {
+    async fn read_stage_row(&self, at: &ItemRef, run: u64, page: u32, part: usize) -> Result<Option<Row>, StoreError> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.data)
+            .set_key(Some(key(keys::transactions(at), keys::stage(run, page, part))))
+            .consistent_read(true);
+        Ok(get.send().await.map_err(|error| unavailable(&error))?.item)
+    }
+
     /// The item alone: one update, half the price of a transaction.
     async fn commit_item(&self, commit: &Commit) -> Result<(), CommitError> {
         let change = item_change(commit);
@@ -106,7 +118,10 @@ impl Store {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Err(CommitError::Conflict),
-                _ => Err(unavailable(&error).into()),
+                _ => match unavailable(&error) {
+                    StoreError::Busy => Err(CommitError::Conflict),
+                    other => Err(other.into()),
+                },
             },
         }
     }
@@ -135,7 +150,7 @@ impl Store {
             actions.push(self.account_action(&commit.at, account)?);
         }
         if let Some((run, number, page)) = &commit.page {
-            actions.push(self.page_action(commit, *run, *number, page)?);
+            actions.extend(self.page_actions(commit, *run, *number, page)?);
         }
         if !commit.new_months.is_empty() {
             let mut change = Change::default();
@@ -177,20 +192,30 @@ impl Store {
         self.update(row_key, &encode::account(&account.bank), None)
     }
 
-    fn page_action(
+    /// A page, in as many rows as it takes: one holds 400 KB.
+    fn page_actions(
         &self,
         commit: &Commit,
         run: u64,
         page_number: u32,
         page: &PageFacts,
-    ) -> Result<TransactWriteItem, StoreError> {
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let plain = serde_json::to_vec(page).map_err(|_bad| StoreError::Corrupt("page"))?;
-        let mut row = key(keys::transactions(&commit.at), keys::stage(run, page_number));
-        row.insert("v".to_owned(), number(encode::SCHEMA));
-        row.insert("z".to_owned(), bytes(pack(&plain)));
-        row.insert("ttl".to_owned(), number(commit.now.as_second() + STAGE_DAYS * DAY_S));
-        let put = Put::builder().table_name(&self.data).set_item(Some(row)).build().map_err(unbuildable)?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        let packed = pack(&plain);
+        let parts: Vec<&[u8]> = packed.chunks(STAGE_PART).collect();
+        let expires = commit.now.as_second() + STAGE_DAYS * DAY_S;
+        let put = |(part, content): (usize, &&[u8])| {
+            let mut row = key(keys::transactions(&commit.at), keys::stage(run, page_number, part));
+            row.insert("v".to_owned(), number(encode::SCHEMA));
+            row.insert("z".to_owned(), bytes(content.to_vec()));
+            row.insert("ttl".to_owned(), number(expires));
+            if part + 1 < parts.len() {
+                row.insert("more".to_owned(), AttributeValue::Bool(true));
+            }
+            let put = Put::builder().table_name(&self.data).set_item(Some(row)).build().map_err(unbuildable)?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        };
+        parts.iter().enumerate().map(put).collect()
     }
 
     fn update(

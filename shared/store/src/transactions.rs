@@ -20,6 +20,8 @@ use crate::{
 const FIELDS: &str = "sk, #id, #of, h, ur, ac, am, cu, nm, dt";
 /// The most keys of one batch read.
 const BATCH: usize = 100;
+/// Rounds that may bring nothing.
+const SPARE_ROUNDS: usize = 10;
 
 impl Store {
     /// Reads rows by key, however many rounds it takes.
@@ -31,7 +33,10 @@ impl Store {
     ) -> Result<Vec<Row>, StoreError> {
         let mut rows = Vec::new();
         let mut waiting = keys;
+        let mut rounds = waiting.len().div_ceil(BATCH) + SPARE_ROUNDS;
         while !waiting.is_empty() {
+            // Keys that DynamoDB leaves over are asked for again; if it goes on leaving them, it is throttling us.
+            rounds = rounds.checked_sub(1).ok_or_else(|| StoreError::Unavailable("unprocessed keys".to_owned()))?;
             let batch: Vec<Row> = waiting.drain(..waiting.len().min(BATCH)).collect();
             let request = KeysAndAttributes::builder().set_keys(Some(batch)).consistent_read(consistent);
             let request = match fields {

@@ -7,11 +7,13 @@
     reason = "a test's world says at once what is wrong with it"
 )]
 
+mod clock;
 mod connector;
 mod queue;
 mod request;
 mod world;
 
+pub use clock::SkippingClock;
 pub use connector::{Aws, Fault};
 pub use queue::FakeQueue;
 pub use request::{body, request};

@@ -23,6 +23,8 @@ use crate::{
 
 /// Rows of one write: 100 actions less the item's and the household's.
 const CHUNK: usize = 98;
+/// Bytes of one write: a transaction takes 4 MB.
+const CHUNK_BYTES: usize = 3_000_000;
 /// Pages that are kept in memory between the passes; larger updates are read again.
 const KEPT_PAGES: u32 = 4;
 /// What a chunk may take.
@@ -47,6 +49,7 @@ pub(super) async fn apply(
         months: state.months.clone(),
         new_months: BTreeSet::new(),
         rows: Vec::new(),
+        bytes: 0,
         counts: Counts::default(),
     };
     match run(&mut log, &mut writer, &index, &accounts, done_pages).await? {
@@ -76,6 +79,8 @@ async fn run(
     let links = log.links(index, accounts).await?;
     for number in done_pages..log.stage.pages {
         let page = log.page(number).await?;
+        // What is read decides what is written: nothing may be on its way to the same rows.
+        writer.flush().await?;
         let found = log.rows(&touched(number, &page, index, &links)).await?;
         let mut rows = Rows::new(found, accounts);
         for group in plan_upserts(number, &page, index, &links, &mut rows) {
@@ -88,6 +93,10 @@ async fn run(
     for number in 0..log.stage.pages {
         let page = log.page(number).await?;
         let ids: Vec<_> = index.removals(number, &page).into_iter().cloned().collect();
+        if ids.is_empty() {
+            continue;
+        }
+        writer.flush().await?;
         let mut rows = Rows::new(log.rows(&ids).await?, accounts);
         for group in plan_removals(number, &page, index, &mut rows) {
             if !writer.push(group).await? {
@@ -199,13 +208,16 @@ struct Writer<'a> {
     months: BTreeSet<Month>,
     new_months: BTreeSet<Month>,
     rows: Vec<RowWrite>,
+    bytes: usize,
     counts: Counts,
 }
 
 impl Writer<'_> {
     /// Takes a group in, writing what is full. False when there is no time left.
     async fn push(&mut self, group: Group) -> Result<bool, Halt> {
-        if self.rows.len() + group.writes.len() > CHUNK {
+        let bytes: usize = group.writes.iter().map(RowWrite::weight).sum();
+        let is_full = self.rows.len() + group.writes.len() > CHUNK || self.bytes + bytes > CHUNK_BYTES;
+        if is_full && !self.rows.is_empty() {
             self.flush().await?;
             if !has_time(self.deps, self.trigger.deadline, CHUNK_TIME) {
                 return Ok(false);
@@ -219,6 +231,7 @@ impl Writer<'_> {
                 }
             }
         }
+        self.bytes += bytes;
         self.rows.extend(group.writes);
         self.counts = self.counts.plus(group.counts);
         Ok(true)
@@ -247,6 +260,7 @@ impl Writer<'_> {
 
     fn commit(&mut self) -> Commit {
         let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
+        self.bytes = 0;
         commit.rows = std::mem::take(&mut self.rows);
         commit.new_months = std::mem::take(&mut self.new_months);
         if !commit.new_months.is_empty() {

@@ -129,6 +129,9 @@ const STARTS: u32 = 40;
 /// well: the revision lets one of the two win each write. It would only be slow.
 const COURTESY: Duration = Duration::from_secs(2);
 const MOMENT: Duration = Duration::from_millis(500);
+/// Starts over because the update changed while it was read.
+const RESTARTS: u32 = 3;
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// Brings an item's stored transactions up to what the bank's side says now.
 ///
@@ -136,11 +139,20 @@ const MOMENT: Duration = Duration::from_millis(500);
 /// When it could not find out or write down how it ended; running it again is always safe.
 pub async fn sync(deps: &Deps, trigger: &Trigger) -> Result<Outcome, SyncError> {
     let mut run = Run::default();
-    for _ in 0..STARTS {
+    let mut restarts = RESTARTS;
+    for start in 0..STARTS {
+        if start > 0 && !has_time(deps, trigger.deadline, fetch::PAGE) {
+            return Ok(Outcome::HandOver);
+        }
         let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(Outcome::NoItem) };
         match step(deps, trigger, &state, &mut run).await {
             Ok(Step::End(outcome)) => return Ok(outcome),
-            Ok(Step::Again) | Err(Halt::Conflict | Halt::Bank(BankError::RestartPagination)) => {}
+            Ok(Step::Again) | Err(Halt::Conflict) => {}
+            // <https://plaid.com/docs/transactions/sync-migration/>: wait a second, try three times, then later.
+            Err(Halt::Bank(BankError::RestartPagination)) if restarts > 0 => {
+                restarts -= 1;
+                deps.clock.sleep(RESTART_PAUSE).await;
+            }
             Err(Halt::Bank(error)) => return record_failure(deps, &state, error).await,
             Err(Halt::Error(error)) => return Err(error),
         }
@@ -204,6 +216,9 @@ impl Run {
 async fn record_failure(deps: &Deps, read: &SyncState, error: BankError) -> Result<Outcome, SyncError> {
     // The run may have written since it read the item; whoever changed it meanwhile knows more than we do.
     let Some(state) = deps.reads.state(&read.item.at).await? else { return Ok(Outcome::NoItem) };
+    if state.item.done > read.item.done {
+        return Ok(Outcome::Failed(error));
+    }
     let now = deps.clock.now();
     let mut commit = Commit::new(&state.item.at, state.rev, now);
     commit.item.failure = Edit::Set(LastFailure {

@@ -24,7 +24,11 @@ const SMALL: usize = 90;
 /// Pages of one update; more than a million transactions is no update but a loop.
 const MOST_PAGES: u32 = 2_500;
 /// What a page may take: a call's timeout and a write.
-const PAGE: Duration = Duration::from_secs(12);
+pub(super) const PAGE: Duration = Duration::from_secs(18);
+/// What a call may take.
+const CALL: Duration = Duration::from_secs(15);
+/// Accounts that fit beside a page.
+const MOST_ACCOUNTS: usize = 90;
 /// A stage that nobody has worked on for so long starts anew.
 const IDLE: Duration = Duration::from_mins(10);
 
@@ -80,8 +84,9 @@ impl Fetch<'_> {
         };
         let accounts = self.account_writes(&page).await.map_err(Halt::Bank)?;
         let facts = PageFacts::take(&mut page);
+        let accounts = self.commit_surplus(accounts).await?;
         if !page.has_more
-            && !self.sweeps()
+            && (!self.sweeps() || page.history.is_coming())
             && let Some(step) = self.write_small(&page, &facts, &accounts).await?
         {
             return Ok(step);
@@ -121,7 +126,9 @@ impl Fetch<'_> {
                 Ok(fetched) => fetched,
                 Err(error) => {
                     self.discard(&stage).await?;
-                    return Err(Halt::Bank(error));
+                    // A cursor from the middle of an update is worth nothing outside it.
+                    let is_refused = error == BankError::CursorRefused;
+                    return Err(Halt::Bank(if is_refused { BankError::RestartPagination } else { error }));
                 }
             };
             let circles = page.has_more && page.next_cursor.as_ref() == Some(&next);
@@ -130,6 +137,7 @@ impl Fetch<'_> {
                 let why = if circles { "the same cursor again" } else { "too many pages" };
                 return Err(SyncError::Endless(why).into());
             }
+            let accounts = self.commit_surplus(accounts).await?;
             let facts = PageFacts::take(&mut page);
             match self.append(stage, page, facts, accounts).await? {
                 (_, None) => return Ok(Step::Again),
@@ -159,7 +167,10 @@ impl Fetch<'_> {
             }
             (false, last) => {
                 stage.phase = Phase::Applying(0);
-                commit.item.cursor = last.map_or(Edit::Keep, Edit::Set);
+                // Half a history from nothing cannot tell what is gone: the sweep waits, and so does the cursor.
+                let is_half = stage.sweeps && stage.history.is_coming();
+                stage.sweeps &= !is_half;
+                commit.item.cursor = if is_half { Edit::Keep } else { last.map_or(Edit::Keep, Edit::Set) };
                 None
             }
         };
@@ -200,7 +211,8 @@ impl Fetch<'_> {
         if !commit.new_months.is_empty() {
             commit.item.months = Some(self.months.clone());
         }
-        commit.item.cursor = page.next_cursor.clone().map_or(Edit::Keep, Edit::Set);
+        let next = page.next_cursor.clone().filter(|_| !self.sweeps());
+        commit.item.cursor = next.map_or(Edit::Keep, Edit::Set);
         commit.item.accounts_known = self.accounts_known;
         finish(&mut commit, self.state, self.state.item.want, counts, &page.history, self.deps.clock.now());
         self.commit(&commit).await?;
@@ -215,7 +227,7 @@ impl Fetch<'_> {
     }
 
     async fn page(&self, cursor: Option<&Cursor>) -> Result<SyncPage, BankError> {
-        with_patience(self.deps, self.trigger.deadline, || self.deps.feed.page(self.token, cursor)).await
+        with_patience(self.deps, self.trigger.deadline, CALL, || self.deps.feed.page(self.token, cursor)).await
     }
 
     /// The accounts that a page brings news of. An account that nobody has described yet gets a placeholder, so that
@@ -224,7 +236,7 @@ impl Fetch<'_> {
         let mut told = page.accounts.clone();
         if !self.accounts_known {
             let call = || self.deps.accounts.accounts(self.token);
-            told.extend(with_patience(self.deps, self.trigger.deadline, call).await?.accounts);
+            told.extend(with_patience(self.deps, self.trigger.deadline, CALL, call).await?.accounts);
             self.accounts_known = true;
         }
         let named = page.added.iter().chain(&page.modified).map(|facts| &facts.account);
@@ -234,7 +246,25 @@ impl Fetch<'_> {
                 told.push(BankAccount::placeholder(id.clone()));
             }
         }
-        Ok(told.into_iter().filter_map(|account| self.account_write(account)).collect())
+        // Of what was told twice, the last word.
+        let mut latest: Vec<BankAccount> = Vec::new();
+        for account in told {
+            match latest.iter_mut().find(|known| known.id == account.id) {
+                Some(known) => *known = account,
+                None => latest.push(account),
+            }
+        }
+        Ok(latest.into_iter().filter_map(|account| self.account_write(account)).collect())
+    }
+
+    /// Writes the accounts that would not fit into one transaction with a page, and gives back those that do.
+    async fn commit_surplus(&mut self, mut accounts: Vec<AccountWrite>) -> Result<Vec<AccountWrite>, Halt> {
+        while accounts.len() > MOST_ACCOUNTS {
+            let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
+            commit.accounts = accounts.split_off(accounts.len() - MOST_ACCOUNTS);
+            self.commit(&commit).await?;
+        }
+        Ok(accounts)
     }
 
     fn account_write(&mut self, bank: BankAccount) -> Option<AccountWrite> {
@@ -289,7 +319,7 @@ pub(super) fn finish(
     if state.item.failure.is_some() {
         commit.item.failure = Edit::Clear;
     }
-    if state.item.health.state == HealthState::NeedsLogin {
+    if state.item.health.state != HealthState::Healthy {
         commit.item.health = Some(Health::healthy(now));
     }
 }

@@ -16,8 +16,6 @@ mod message;
 mod patience;
 mod plan;
 mod ports;
-#[cfg(test)]
-mod tests;
 
 pub use engine::{Deps, Outcome, SyncError, Trigger, sync};
 pub use fold::PageFacts;

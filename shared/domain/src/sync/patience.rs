@@ -26,10 +26,12 @@ pub(super) fn backoff(attempt: u32, random: u8, retry_after_s: Option<u32>) -> D
     Duration::from_millis(ceiling_ms * u64::from(random) / 255)
 }
 
-/// Calls until it works, the error is not of the passing kind, or the deadline leaves no room for another try.
+/// Calls until it works, the error is not of the passing kind, or the deadline leaves no room for another try, which
+/// may cost up to `cost`.
 pub(super) async fn with_patience<T, F>(
     deps: &Deps,
     deadline: Timestamp,
+    cost: Duration,
     mut call: impl FnMut() -> F,
 ) -> Result<T, BankError>
 where
@@ -37,6 +39,10 @@ where
 {
     let mut attempt = 0;
     loop {
+        if !has_time(deps, deadline, cost) {
+            let code = "out_of_time".to_owned();
+            return Err(BankError::Later { code, patience: Patience::Seconds, retry_after_s: None });
+        }
         let error = match call().await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
@@ -47,7 +53,7 @@ where
         };
         let [random, ..] = deps.random.entropy();
         let wait = backoff(attempt, random, *retry_after_s);
-        if attempt >= TRIES || !has_time(deps, deadline, wait) {
+        if attempt >= TRIES || !has_time(deps, deadline, wait + cost) {
             return Err(error);
         }
         deps.clock.sleep(wait).await;

@@ -59,6 +59,25 @@ pub enum RowWrite {
     },
 }
 
+impl RowWrite {
+    /// About how many bytes it sends.
+    pub(super) fn weight(&self) -> usize {
+        const KEYS_AND_NUMBERS: usize = 600;
+        let texts = |facts: &BankFacts| {
+            [facts.detail.as_ref(), facts.raw.as_ref(), facts.merchant_name.as_ref()]
+                .into_iter()
+                .flatten()
+                .map(String::len)
+                .sum::<usize>()
+                + facts.name.len()
+        };
+        match self {
+            Self::Bank { facts, .. } => KEYS_AND_NUMBERS + texts(facts),
+            Self::Alias { .. } | Self::Tombstone { .. } => KEYS_AND_NUMBERS,
+        }
+    }
+}
+
 /// Writes that belong together, and what they count for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Group {
@@ -179,8 +198,11 @@ fn plan_upsert(facts: &BankFacts, index: &UpdateIndex, links: &Links, rows: &mut
     }
     let predecessor = facts.pending_of.as_ref().or_else(|| links.successors.get(&facts.id));
     if let Some(row) = predecessor.and_then(|id| rows.find(id)) {
-        let taken =
-            row.carries.as_ref().is_some_and(|id| Some(id) != predecessor && carrier_stays(row, index));
+        // Taken by another posting, or by the pending one itself, which this update speaks of as still there.
+        let taken = row
+            .carries
+            .as_ref()
+            .is_some_and(|id| index.keeps(id) || (Some(id) != predecessor && !index.ends(id)));
         if !taken {
             let counts = if row.carries.is_some() { modified() } else { added() };
             let key = row.key.clone();

@@ -1,0 +1,295 @@
+//! The sync against any ledger: however its changes are cut into pages, the store ends equal to it.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where it stands")]
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use domain::{
+    bank::{BankError, HistoryStatus, SyncPage, TransactionFeed},
+    ids::{Cursor, ItemRef, TransactionId},
+    secret::AccessToken,
+    sync::{Deps, Outcome, SyncReads, Trigger, sync},
+    transaction::{BankFacts, PaymentMeta},
+};
+use jiff::{Timestamp, civil::date};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use testkit::World;
+
+fn facts(id: &str, amount: i64, pending_of: Option<&str>) -> BankFacts {
+    BankFacts {
+        id: id.parse().unwrap(),
+        account: "account".parse().unwrap(),
+        pending_of: pending_of.map(|id| id.parse().unwrap()),
+        pending: id.starts_with('p'),
+        amount: Some(Decimal::new(amount, 2).normalize()),
+        currency: None,
+        date: date(2026, 1, 1),
+        authorized_date: None,
+        name: "Tea".to_owned(),
+        merchant_name: None,
+        payment_channel: None,
+        category: None,
+        payment_meta: PaymentMeta::default(),
+        check_number: None,
+        code: None,
+        logo_url: None,
+        detail: None,
+        raw: None,
+    }
+}
+
+/// A Plaid that has one update at a time, in pages.
+#[derive(Default)]
+struct Script {
+    pages: Mutex<Vec<SyncPage>>,
+    refuse_cursor: Mutex<bool>,
+}
+
+#[async_trait]
+impl TransactionFeed for Script {
+    async fn page(&self, _: &AccessToken, cursor: Option<&Cursor>) -> Result<SyncPage, BankError> {
+        if cursor.is_some() && std::mem::take(&mut *self.refuse_cursor.lock().unwrap()) {
+            return Err(BankError::CursorRefused);
+        }
+        let mut pages = self.pages.lock().unwrap();
+        assert!(!pages.is_empty(), "asked for more than there is");
+        Ok(pages.remove(0))
+    }
+}
+
+impl Script {
+    /// The update in pages of `size`.
+    fn load(&self, upserts: &[BankFacts], removed: &[TransactionId], size: usize, history: &HistoryStatus) {
+        let mut changes: Vec<Result<&BankFacts, &TransactionId>> = upserts.iter().map(Ok).collect();
+        changes.extend(removed.iter().map(Err));
+        let chunks: Vec<_> = changes.chunks(size.max(1)).collect();
+        let count = chunks.len().max(1);
+        let page = |number: usize| {
+            let chunk = chunks.get(number).copied().unwrap_or_default();
+            SyncPage {
+                added: chunk.iter().filter_map(|change| change.ok()).cloned().collect(),
+                modified: Vec::new(),
+                removed: chunk.iter().filter_map(|change| change.err()).cloned().collect(),
+                accounts: Vec::new(),
+                next_cursor: format!("cursor-{number}").parse().ok(),
+                has_more: number + 1 < count,
+                history: history.clone(),
+            }
+        };
+        *self.pages.lock().unwrap() = (0..count).map(page).collect();
+    }
+}
+
+struct Case {
+    world: World,
+    script: Arc<Script>,
+    at: ItemRef,
+}
+
+impl Case {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let (at, _) = world.item("user_good", "pass_good").await;
+        Self { world, script: Arc::default(), at }
+    }
+
+    async fn run(&self) -> Outcome {
+        let deps = Deps { feed: self.script.clone(), ..self.world.sync() };
+        sync(&deps, &Trigger { at: self.at.clone(), want: None, deadline: Timestamp::MAX }).await.unwrap()
+    }
+
+    /// What is stored: the id that each live row carries, with its amount, and the row's key.
+    async fn stored(&self) -> BTreeMap<String, (Decimal, String)> {
+        let rows = self.world.store.live_rows(&self.at).await.unwrap();
+        let all = rows.into_iter().map(|row| {
+            let amount = row.signature.unwrap().0.amount.unwrap();
+            (row.carries.unwrap().to_string(), (amount, row.key.to_string()))
+        });
+        all.collect()
+    }
+}
+
+/// One change of the ledger.
+#[derive(Debug, Clone)]
+enum Change {
+    Add(u8, i64),
+    Amend(u8, i64),
+    Remove(u8),
+    /// A pending one posts, with or without a link to it.
+    Post(u8, i64, bool),
+}
+
+fn changes() -> impl Strategy<Value = Vec<Vec<Change>>> {
+    let change = prop_oneof![
+        6 => (any::<u8>(), -999_i64..999).prop_map(|(n, a)| Change::Add(n, a)),
+        2 => (any::<u8>(), -999_i64..999).prop_map(|(n, a)| Change::Amend(n, a)),
+        2 => any::<u8>().prop_map(Change::Remove),
+        3 => (any::<u8>(), -999_i64..999, any::<bool>()).prop_map(|(n, a, linked)| Change::Post(n, a, linked)),
+    ];
+    proptest::collection::vec(proptest::collection::vec(change, 0..160), 1..4)
+}
+
+#[derive(Default)]
+struct Ledger {
+    now: BTreeMap<String, BankFacts>,
+    posted: usize,
+}
+
+impl Ledger {
+    fn apply(&mut self, change: &Change) {
+        let pending = |n: &u8| format!("p{n}");
+        match change {
+            Change::Add(n, amount) => {
+                let id = pending(n);
+                self.now.entry(id.clone()).or_insert_with(|| facts(&id, *amount, None));
+            }
+            Change::Amend(n, amount) => {
+                if let Some(there) = self.now.get_mut(&pending(n)) {
+                    there.amount = Some(Decimal::new(*amount, 2).normalize());
+                }
+            }
+            Change::Remove(n) => drop(self.now.remove(&pending(n))),
+            Change::Post(n, amount, linked) => {
+                if self.now.remove(&pending(n)).is_some() {
+                    self.posted += 1;
+                    let id = format!("t{}", self.posted);
+                    let link = pending(n);
+                    self.now.insert(id.clone(), facts(&id, *amount, linked.then_some(link.as_str())));
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_ends_equal_to_the_ledger(rounds in changes(), size in prop_oneof![Just(7_usize), Just(60), Just(500)]) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let case = Case::new().await;
+            let mut ledger = Ledger::default();
+            for round in &rounds {
+                let before = ledger.now.clone();
+                round.iter().for_each(|change| ledger.apply(change));
+                let upserts: Vec<_> =
+                    ledger.now.values().filter(|facts| before.get(facts.id.as_str()) != Some(*facts)).cloned().collect();
+                let removed: Vec<TransactionId> =
+                    before.keys().filter(|id| !ledger.now.contains_key(*id)).map(|id| id.parse().unwrap()).collect();
+                case.script.load(&upserts, &removed, size, &HistoryStatus::Complete);
+                let outcome = case.run().await;
+                assert!(matches!(outcome, Outcome::Finished { .. }), "{outcome:?}");
+                let stored: BTreeMap<_, _> =
+                    case.stored().await.into_iter().map(|(id, (amount, _))| (id, amount)).collect();
+                let expected: BTreeMap<_, _> =
+                    ledger.now.iter().map(|(id, facts)| (id.clone(), facts.amount.unwrap())).collect();
+                assert_eq!(stored, expected);
+                // A linked posting lives where its pending transaction was seen first, if that was ever stored.
+                for (id, (_, key)) in case.stored().await {
+                    let link = ledger.now[&id].pending_of.as_ref().map(ToString::to_string);
+                    if let Some(link) = link.filter(|link| before.contains_key(link)) {
+                        assert_eq!(key, link);
+                    }
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_history_that_posts_stored_pendings_loses_none() {
+    let case = Case::new().await;
+    let pending: Vec<_> = (0..3).map(|n| facts(&format!("p{n}"), n, None)).collect();
+    case.script.load(&pending, &[], 500, &HistoryStatus::Complete);
+    case.run().await;
+    let mut history: Vec<_> = (0..120).map(|n| facts(&format!("old{n}"), n, None)).collect();
+    history.extend((0..3).map(|n| facts(&format!("t{n}"), 7, Some(&format!("p{n}")))));
+    let removed: Vec<TransactionId> = (0..3).map(|n| format!("p{n}").parse().unwrap()).collect();
+    case.script.load(&history, &removed, 500, &HistoryStatus::Complete);
+    case.run().await;
+    let stored = case.stored().await;
+    assert_eq!(stored.len(), 123);
+    for n in 0..3 {
+        assert_eq!(stored[&format!("t{n}")].1, format!("p{n}"), "it posted where it was");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_cursor_starts_from_nothing_and_sweeps_only_a_whole_history() {
+    let case = Case::new().await;
+    let first: Vec<_> = (0..5).map(|n| facts(&format!("t{n}"), n, None)).collect();
+    case.script.load(&first, &[], 500, &HistoryStatus::Complete);
+    case.run().await;
+    *case.script.refuse_cursor.lock().unwrap() = true;
+    case.script.load(&[], &[], 500, &HistoryStatus::NotReady);
+    case.run().await;
+    assert_eq!(case.stored().await.len(), 5, "nothing is known yet, so nothing is gone");
+    case.script.load(&first[..2], &[], 500, &HistoryStatus::Initial);
+    case.run().await;
+    assert_eq!(case.stored().await.len(), 5, "half a history cannot tell what is gone");
+    case.script.load(&first[..3], &[], 500, &HistoryStatus::Complete);
+    case.run().await;
+    assert_eq!(case.stored().await.len(), 3);
+    case.script.load(&first[3..], &[], 500, &HistoryStatus::Complete);
+    case.run().await;
+    assert_eq!(case.stored().await.len(), 5, "what comes back is back, and nothing is swept any more");
+}
+
+#[tokio::test]
+async fn a_pending_and_its_posting_in_one_update_are_both_there_while_the_bank_has_both() {
+    let case = Case::new().await;
+    let both = [facts("p1", 1, None), facts("t1", 2, Some("p1")), facts("t2", 3, Some("t1"))];
+    case.script.load(&both, &[], 500, &HistoryStatus::Complete);
+    case.run().await;
+    assert_eq!(case.stored().await.len(), 3);
+    case.script.load(&[], &["p1".parse().unwrap()], 500, &HistoryStatus::Complete);
+    case.run().await;
+    assert_eq!(case.stored().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_page_that_no_single_row_holds_is_stored_in_parts() {
+    let case = Case::new().await;
+    // Text that does not get smaller: 400 transactions of about 3 KB.
+    let noise = |n: u64| {
+        let mut text = String::new();
+        let mut seed = n + 1;
+        while text.len() < 3_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text.push_str(&format!("{seed:x}"));
+        }
+        text
+    };
+    let large: Vec<_> = (0..400_u64)
+        .map(|n| BankFacts { detail: Some(noise(n)), ..facts(&format!("t{n}"), 1, None) })
+        .collect();
+    case.script.load(&large, &[], 500, &HistoryStatus::Complete);
+    let outcome = case.run().await;
+    assert!(matches!(outcome, Outcome::Finished { counts, .. } if counts.added == 400), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn pages_without_end_are_an_error_and_leave_no_stage() {
+    let case = Case::new().await;
+    let page = |next: &str| SyncPage {
+        added: vec![facts("t1", 1, None)],
+        modified: Vec::new(),
+        removed: Vec::new(),
+        accounts: Vec::new(),
+        next_cursor: Some(next.parse().unwrap()),
+        has_more: true,
+        history: HistoryStatus::Complete,
+    };
+    *case.script.pages.lock().unwrap() = vec![page("same"), page("same")];
+    let deps = Deps { feed: case.script.clone(), ..case.world.sync() };
+    let trigger = Trigger { at: case.at.clone(), want: None, deadline: Timestamp::MAX };
+    let error = sync(&deps, &trigger).await.unwrap_err();
+    assert_eq!(error.to_string(), "the update has no end: the same cursor again");
+    assert!(case.world.store.state(&case.at).await.unwrap().unwrap().stage.is_none());
+}
