@@ -1,4 +1,4 @@
-//! POST /api/v1/plaid/link/token — a token to open Link with, for a new connection.
+//! `POST /api/v1/plaid/link/token` — a token to open Link with, for a new connection.
 //!
 //! Effects: one call of Plaid. Nothing is stored, so a crash leaves nothing.
 
@@ -55,7 +55,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let household = body.household_id.as_ref();
     one_household(&*deps.memberships, &request.user, household, Permission::Connect).await?;
     let wanted = LinkRequest { user: request.user, products, redirect_uri };
-    let token = deps.bank.link_token(&wanted).await.map_err(|error| refusal(error, wanted.redirect_uri.is_some()))?;
+    let token =
+        deps.bank.link_token(&wanted).await.map_err(|error| refusal(error, wanted.redirect_uri.is_some()))?;
     Reply::json(200, &Answer { link_token: token.link_token, expiration: token.expiration })
 }
 
@@ -83,7 +84,11 @@ fn refusal(error: BankError, has_redirect_uri: bool) -> Problem {
 fn redirect_uri(uri: String) -> Result<String, Problem> {
     let rest = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"));
     let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
-    if !has_host || uri.contains(char::is_whitespace) || uri.contains(['?', '#']) || uri.len() > LONGEST_URI || uri.chars().any(char::is_control)
+    if !has_host
+        || uri.contains(char::is_whitespace)
+        || uri.contains(['?', '#'])
+        || uri.len() > LONGEST_URI
+        || uri.chars().any(char::is_control)
     {
         let must = "must be an http or https URL of at most 2048 characters, without query or fragment";
         return Err(Problem::field("redirect_uri", must));

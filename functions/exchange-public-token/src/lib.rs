@@ -1,4 +1,4 @@
-//! POST /api/v1/plaid/link/exchange — turns the public token of a finished Link session into a connection.
+//! `POST /api/v1/plaid/link/exchange` — turns the public token of a finished Link session into a connection.
 //!
 //! Order of effects: membership → duplicate check → intent row → rehearsal of the sealing → exchange at Plaid → seal →
 //! store the item → queue its first sync → save its accounts → forget the intent.

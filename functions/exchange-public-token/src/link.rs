@@ -98,7 +98,11 @@ async fn connect(deps: &Deps, session: &Session, begun: &Begun) -> Result<Linked
         if !begun.again {
             forget(deps, intent).await;
         }
-        return Err(Problem::later("too_slow", "Everything is slow right now. Nothing was done; try again.", 5));
+        return Err(Problem::later(
+            "too_slow",
+            "Everything is slow right now. Nothing was done; try again.",
+            5,
+        ));
     }
     let exchanged = match deps.bank.exchange(&session.public_token).await {
         Ok(exchanged) => exchanged,
@@ -124,7 +128,8 @@ async fn connect(deps: &Deps, session: &Session, begun: &Begun) -> Result<Linked
         // Plaid's item is one that works already. Taking it back would end that connection.
         Ok(Added::AlreadyConnected) => {
             forget(deps, intent).await;
-            let words = "This bank log-in is connected already. Repair that connection instead of linking it again.";
+            let words =
+                "This bank log-in is connected already. Repair that connection instead of linking it again.";
             Err(Problem::new(409, "duplicate_connection", words))
         }
         Err(problem) => {
@@ -153,7 +158,12 @@ fn certainly_did_not_happen(error: &BankError) -> bool {
 }
 
 /// Seals and stores what came, trying until the time is nearly over.
-async fn keep(deps: &Deps, session: &Session, intent: &Intent, exchanged: &Exchanged) -> Result<Added, Problem> {
+async fn keep(
+    deps: &Deps,
+    session: &Session,
+    intent: &Intent,
+    exchanged: &Exchanged,
+) -> Result<Added, Problem> {
     let sealed = loop {
         match deps.vault.seal(&intent.at, &exchanged.token).await {
             Ok(sealed) => break sealed,

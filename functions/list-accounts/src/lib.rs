@@ -1,4 +1,4 @@
-//! GET /api/v1/plaid/accounts — the accounts of a household, or of all households of the caller, with balances, health
+//! `GET /api/v1/plaid/accounts` — the accounts of a household, or of all households of the caller, with balances, health
 //! and freshness.
 //!
 //! Reads only: the memberships, then one query a household.

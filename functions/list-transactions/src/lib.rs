@@ -1,4 +1,4 @@
-//! GET /api/v1/transactions — the transactions of a household, or of all households of the caller, newest first, by date
+//! `GET /api/v1/transactions` — the transactions of a household, or of all households of the caller, newest first, by date
 //! and account, in pages.
 //!
 //! Reads only: the memberships, where there is anything, and the months in range. A page may be shorter than its limit

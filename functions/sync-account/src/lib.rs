@@ -1,4 +1,4 @@
-//! POST /`api/v1/plaid/accounts/{account_id}/sync` — syncs the account's item now: 200 with counts, or 202 when it takes
+//! `POST /api/v1/plaid/accounts/{account_id}/sync` — syncs the account's item now: 200 with counts, or 202 when it takes
 //! longer than 20 seconds or history is still coming.
 //!
 //! Order of effects: `want` + 1 → message → wait until the worker has covered that number. A crash after the first step
@@ -113,7 +113,12 @@ async fn find(deps: &Deps, request: &Request, account: &AccountId) -> Result<Opt
 }
 
 /// Looks at the item until the worker has covered `number`, has failed at it, or the patience is over.
-async fn wait(deps: &Deps, before: &Item, number: u64, deadline: Timestamp) -> Result<Option<Reply>, Problem> {
+async fn wait(
+    deps: &Deps,
+    before: &Item,
+    number: u64,
+    deadline: Timestamp,
+) -> Result<Option<Reply>, Problem> {
     let answered = deadline.checked_sub(ANSWER).unwrap_or(deadline);
     let end = later(deps.clock.now(), PATIENCE).min(answered);
     let mut pause = FIRST_LOOK;

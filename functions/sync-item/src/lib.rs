@@ -48,7 +48,9 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
             Verdict::Done
         }
         Ok(Outcome::HandOver) => send(deps, &content, Duration::ZERO).await,
-        Ok(Outcome::Failed(BankError::Later { patience: Patience::Hours, .. })) => send_next(deps, &content).await,
+        Ok(Outcome::Failed(BankError::Later { patience: Patience::Hours, .. })) => {
+            send_next(deps, &content).await
+        }
         Ok(Outcome::Failed(error)) => after_refusal(&error),
         Err(error) => after_error(&error),
     }

@@ -46,7 +46,7 @@ pub(crate) async fn add_key(kms: &KmsService, region: &str, material: Vec<u8>) -
         key_rotation_enabled: false,
         key_material: material,
         public_key_der: None,
-        tags: Default::default(),
+        tags: std::collections::HashMap::default(),
         multi_region: false,
     };
     let state = KmsStateView { keys: [(KEY_ID.into(), key)].into(), ..Default::default() };

@@ -76,7 +76,7 @@ const ENDPOINTS: [(&str, Endpoint); 19] = [
     ("/item/public_token/exchange", |call, body| exchange(call, &parse(body)?)),
     ("/item/get", |call, body| item_get(call, &parse(body)?)),
     ("/item/remove", |call, body| item_remove(call, &parse(body)?)),
-    ("/item/webhook/update", |call, body| webhook_update(call, parse(body)?)),
+    ("/item/webhook/update", |call, body| webhook_update(call, &parse(body)?)),
     ("/accounts/get", |call, body| accounts_get(call, &parse(body)?)),
     ("/accounts/balance/get", |call, body| accounts_get(call, &parse(body)?)),
     ("/transactions/sync", |call, body| transactions_sync(call, &parse(body)?)),
@@ -425,7 +425,7 @@ struct WebhookUpdate {
     webhook: Option<String>,
 }
 
-fn webhook_update(call: &mut Call<'_>, request: WebhookUpdate) -> Answer {
+fn webhook_update(call: &mut Call<'_>, request: &WebhookUpdate) -> Answer {
     call.item(&request.access_token)?.webhook.clone_from(&request.webhook);
     let item = item_view(call, &request.access_token)?;
     let body = json!({"new_webhook_url": request.webhook, "error": null});

@@ -9,6 +9,7 @@ use crate::{errors::PlaidError, generate::Generator, ledger::Transaction};
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "Plaid's name for it")]
 pub(crate) struct Account {
     pub(crate) account_id: String,
     pub(crate) name: String,

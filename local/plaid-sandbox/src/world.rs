@@ -27,7 +27,6 @@ const INITIAL_DAYS: i64 = 30;
 
 /// A bank.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "Plaid's name for it on the wire")]
 pub struct Institution {
     /// Plaid's id.
     pub institution_id: String,

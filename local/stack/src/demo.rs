@@ -86,12 +86,12 @@ impl Demo {
     /// Link token → log-in at the bank → exchange.
     async fn link(&self, username: &str, password: &str, institution: &str) -> Result<Linked, StackError> {
         let household = &self.household;
-        let link = self
-            .ok(200, self.api.post("/api/v1/plaid/link/token", &json!({"household_id": household})).await?)?;
+        let link =
+            ok(200, self.api.post("/api/v1/plaid/link/token", &json!({"household_id": household})).await?)?;
         let log_in = json!({
             "link_token": link["link_token"], "institution_id": institution, "username": username, "password": password,
         });
-        let submitted = self.ok(200, self.plaid.post("/link/submit", &log_in).await?)?;
+        let submitted = ok(200, self.plaid.post("/link/submit", &log_in).await?)?;
         let metadata = &submitted["metadata"];
         let fields = ["name", "mask", "subtype"];
         let accounts: Vec<Value> = metadata["accounts"]
@@ -106,7 +106,7 @@ impl Demo {
             "public_token": submitted["public_token"], "household_id": household, "accounts": accounts,
             "institution": metadata["institution"],
         });
-        let linked = self.ok(201, self.api.post("/api/v1/plaid/link/exchange", &exchange).await?)?;
+        let linked = ok(201, self.api.post("/api/v1/plaid/link/exchange", &exchange).await?)?;
         let ids = |value: &Value| value["id"].as_str().unwrap_or_default().to_owned();
         let accounts: Vec<_> = linked["accounts"].as_array().into_iter().flatten().map(ids).collect();
         expect(!accounts.is_empty(), "a linked bank must have accounts")?;
@@ -139,7 +139,7 @@ impl Demo {
             match self.api.post(&path, &json!({})).await? {
                 (200, answer) => return Ok(answer),
                 (202, _) => tokio::time::sleep(Duration::from_millis(100)).await,
-                other => return self.ok(200, other),
+                other => return ok(200, other),
             }
         }
         Err(StackError::Unexpected("the history did not arrive".to_owned()))
@@ -151,7 +151,7 @@ impl Demo {
         let mut cursor = String::new();
         loop {
             let path = format!("/api/v1/transactions?household_id={}&limit=500{cursor}", self.household);
-            let page = self.ok(200, self.api.get(&path).await?)?;
+            let page = ok(200, self.api.get(&path).await?)?;
             all.extend(page["transactions"].as_array().cloned().unwrap_or_default());
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
@@ -200,19 +200,12 @@ impl Demo {
     async fn strangers_see_nothing(&self, linked: &Linked) -> Result<(), StackError> {
         for account in &linked.accounts {
             let path = format!("/api/v1/plaid/accounts/{account}/sync");
-            self.ok(404, self.bob.post(&path, &json!({})).await?)?;
+            ok(404, self.bob.post(&path, &json!({})).await?)?;
         }
         let path = format!("/api/v1/plaid/accounts?household_id={}", self.household);
-        self.ok(404, self.bob.get(&path).await?)?;
+        ok(404, self.bob.get(&path).await?)?;
         print("bob, who is in another household, sees none of it");
         Ok(())
-    }
-
-    fn ok(&self, expected: u16, (status, body): (u16, Value)) -> Result<Value, StackError> {
-        if status == expected {
-            return Ok(body);
-        }
-        Err(StackError::Unexpected(format!("expected {expected}, got {status}: {body}")))
     }
 }
 
@@ -225,4 +218,11 @@ fn log_tail(ready: &Ready) -> String {
     let text = std::fs::read_to_string(&ready.log).unwrap_or_default();
     let lines: Vec<_> = text.lines().collect();
     lines.into_iter().rev().take(30).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+}
+
+fn ok(expected: u16, (status, body): (u16, Value)) -> Result<Value, StackError> {
+    if status == expected {
+        return Ok(body);
+    }
+    Err(StackError::Unexpected(format!("expected {expected}, got {status}: {body}")))
 }

@@ -126,7 +126,7 @@ async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
     let Ok(body) = axum::body::to_bytes(body, LARGEST).await else {
         return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
-    let event = event(route, &parts, &path, path_parameters, claims, &body);
+    let event = event(route, &parts, &path, &path_parameters, claims, &body);
     let invoked = route.pool.invoke(Bytes::from(event.to_string())).await;
     let response = answer(&invoked);
     let state = if invoked.cold { "cold" } else { "warm" };
@@ -146,7 +146,7 @@ fn event(
     route: &Route,
     parts: &axum::http::request::Parts,
     path: &str,
-    path_parameters: BTreeMap<String, String>,
+    path_parameters: &BTreeMap<String, String>,
     claims: Option<Map<String, Value>>,
     body: &Bytes,
 ) -> Value {
@@ -156,7 +156,7 @@ fn event(
     for (name, value) in &parts.headers {
         let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
         match headers.get_mut(name.as_str()) {
-            Some(Value::String(before)) => before.push_str(&format!(",{text}")),
+            Some(Value::String(before)) => before.extend([",", text.as_str()]),
             _ => drop(headers.insert(name.as_str().to_owned(), Value::String(text))),
         }
     }

