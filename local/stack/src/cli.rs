@@ -8,6 +8,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use domain::store::Intents;
 use serde_json::json;
+use store::Store;
 
 use crate::{
     Client, StackError, demo, invoke,
@@ -148,6 +149,7 @@ async fn serve(up: Up) -> Result<(), StackError> {
     };
     let stack = Stack::start(options).await?;
     announce(&stack.ready);
+    list_intents(&stack.store()?).await?;
     write_ready(&state_file(), &stack.ready)?;
     if let Some(file) = &up.ready_file {
         write_ready(file, &stack.ready)?;
@@ -226,9 +228,13 @@ async fn token(user: &str) -> Result<(), StackError> {
 }
 
 async fn intents() -> Result<(), StackError> {
-    let store = store_at(&running()?.aws_url)?;
+    list_intents(&store_at(&running()?.aws_url)?).await
+}
+
+/// Exchanges that never ended: counted, and one a line.
+async fn list_intents(store: &Store) -> Result<(), StackError> {
     let intents = store.unfinished().await.map_err(|error| StackError::Unexpected(error.to_string()))?;
-    print(&format!("{} unfinished", intents.len()));
+    print(&format!("{} unfinished exchange(s)", intents.len()));
     for intent in intents {
         print(&format!("{}  {}  {}  {}", intent.began, intent.at.household, intent.at.item, intent.user));
     }

@@ -1,7 +1,4 @@
-//! What is true of households, items, accounts and transactions, and the ports through which the world is reached.
-//!
-//! No I/O here, no AWS, no runtime: functions decide with these types, adapters implement these ports. See the
-//! README beside this crate for what was decided and why.
+#![doc = include_str!("../README.md")]
 
 pub mod account;
 pub mod bank;

@@ -3,15 +3,13 @@
 use std::{panic::AssertUnwindSafe, time::Instant};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::sync::MESSAGE_VERSION;
 use futures::{FutureExt, future::join_all};
 use jiff::Timestamp;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::http::deadline;
-
-/// The version of messages that we understand.
-pub const VERSION: u32 = 1;
 
 /// The outcome of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +106,7 @@ async fn one<D, T: DeserializeOwned>(
 
 fn read<T: DeserializeOwned>(body: &str) -> Result<T, String> {
     let Version { v } = serde_json::from_str(body).map_err(|_why| "the message has no version".to_owned())?;
-    if v != VERSION {
+    if v != MESSAGE_VERSION {
         return Err(format!("the message has version {v}"));
     }
     serde_json::from_str(body).map_err(|_why| "the message is not of its version's shape".to_owned())

@@ -53,7 +53,8 @@ impl Client {
             .http1_only()
             .tcp_nodelay(true)
             .connect_timeout(Duration::from_secs(5))
-            .pool_idle_timeout(Duration::from_secs(50))
+            // Shorter than servers keep a silent connection: the exchange may not be repeated when one has gone.
+            .pool_idle_timeout(Duration::from_secs(15))
             .build()
             .map_err(ConfigError::Http)?;
         Ok(Self { http, base, credentials })

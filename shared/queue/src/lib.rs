@@ -7,11 +7,8 @@ use aws_sdk_sqs::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
 };
-use domain::sync::{QueueError, SyncMessage, SyncQueue};
+use domain::sync::{MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue};
 use serde::Serialize;
-
-/// The version of the messages that we send.
-pub const VERSION: u32 = 1;
 
 /// One queue.
 #[derive(Debug, Clone)]
@@ -37,7 +34,7 @@ impl Queue {
 #[async_trait]
 impl SyncQueue for Queue {
     async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
-        let body = serde_json::to_string(&Versioned { v: VERSION, message })
+        let body = serde_json::to_string(&Versioned { v: MESSAGE_VERSION, message })
             .map_err(|_why| QueueError("the message cannot be written as JSON".to_owned()))?;
         let request = self
             .client

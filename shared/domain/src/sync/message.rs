@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ItemRef;
 
+/// The version of the messages that travel between functions.
+pub const MESSAGE_VERSION: u32 = 1;
+
 /// A request for a sync of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncMessage {

@@ -19,7 +19,7 @@ mod ports;
 
 pub use engine::{Deps, Outcome, SyncError, Trigger, sync};
 pub use fold::PageFacts;
-pub use message::{NextPoll, SyncMessage, next_poll};
+pub use message::{MESSAGE_VERSION, NextPoll, SyncMessage, next_poll};
 pub use plan::{RowWrite, StoredRow};
 pub use ports::{
     AccountWrite, Commit, CommitError, Edit, ItemPatch, QueueError, SyncQueue, SyncReads, SyncWrites,
