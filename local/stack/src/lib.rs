@@ -16,6 +16,7 @@ mod output;
 mod pool;
 mod process;
 mod queue_source;
+mod resources;
 mod runtime_api;
 mod seed;
 mod stack;

@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use template::Function;
 use tokio::{
     process::Child,
     sync::{Semaphore, mpsc, oneshot},
@@ -80,15 +81,17 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(
         program: Program,
-        timeout: Duration,
-        most: Option<u64>,
+        function: &Function,
         (runtime, runtime_url): (RuntimeApi, String),
         output: Arc<Output>,
     ) -> Self {
-        let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(MOST_PROCESSES);
+        let most = function
+            .reserved_concurrency
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(MOST_PROCESSES);
         Self {
             program,
-            timeout,
+            timeout: Duration::from_secs(function.timeout_s),
             runtime_url,
             runtime,
             output,

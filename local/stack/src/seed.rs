@@ -1,6 +1,8 @@
 //! The households that are there from the start: alice and carol in one, bob in another. Their ids are fixed, so that
 //! events in files can name them.
 
+use std::collections::BTreeMap;
+
 use domain::{household::Role, ids::HouseholdId, ids::UserId};
 use jiff::Timestamp;
 use store::{NewHousehold, Store};
@@ -8,9 +10,9 @@ use store::{NewHousehold, Store};
 use crate::StackError;
 
 /// The household of alice and carol.
-pub(crate) const ALICES: &str = "hh_a11ce00000000000";
+const ALICES: &str = "hh_a11ce00000000000";
 /// The household of bob.
-pub(crate) const BOBS: &str = "hh_b0b0000000000000";
+const BOBS: &str = "hh_b0b0000000000000";
 /// Everybody who gets a token.
 pub(crate) const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
@@ -35,4 +37,11 @@ pub(crate) async fn households(store: &Store) -> Result<(), StackError> {
         store.add_household(&new).await.map_err(|error| StackError::Seed(error.to_string()))?;
     }
     Ok(())
+}
+
+/// The household of each user.
+pub(crate) fn households_by_user() -> BTreeMap<String, String> {
+    [("alice", ALICES), ("carol", ALICES), ("bob", BOBS)]
+        .map(|(user, household)| (user.to_owned(), household.to_owned()))
+        .into()
 }

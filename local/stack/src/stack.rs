@@ -2,18 +2,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
-use axum::{Router, http::Method};
+use axum::Router;
 use emulators::Emulators;
 use plaid_sandbox::Sandbox;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use store::{Store, Tables};
-use template::{Event, Function, Known, Template};
+use template::Template;
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 
@@ -21,13 +20,12 @@ use crate::{
     authority::Authority,
     aws_front::AwsFront,
     compile, console,
-    gateway::{Gateway, Route},
+    gateway::Gateway,
     names::{self, AUDIENCE, REGION},
     options::{Options, Plaid},
     output::Output,
     pool::Pool,
-    process::Program,
-    queue_source::QueueSource,
+    resources::{self, Surroundings},
     runtime_api::RuntimeApi,
     seed,
 };
@@ -112,26 +110,6 @@ pub(crate) const SECRET: &str = "local-secret";
 const INITIAL_AFTER: Duration = Duration::from_secs(2);
 const HISTORICAL_AFTER: Duration = Duration::from_secs(8);
 
-struct Listener {
-    socket: TcpListener,
-    url: String,
-}
-
-async fn listen(port: u16) -> Result<Listener, StackError> {
-    let socket = TcpListener::bind(("127.0.0.1", port)).await?;
-    let url = format!("http://{}", socket.local_addr()?);
-    Ok(Listener { socket, url })
-}
-
-fn serve(tasks: &mut JoinSet<()>, listener: Listener, router: Router) {
-    tasks.spawn(async move {
-        // The accept loop ends with the stack; single connections fail by themselves.
-        if let Err(error) = axum::serve(listener.socket, router).await {
-            crate::output::print(&format!("a listener stopped: {error}"));
-        }
-    });
-}
-
 impl Stack {
     /// Builds the functions and starts everything.
     ///
@@ -141,43 +119,20 @@ impl Stack {
         let root = crate::root();
         let template = Template::load(&root.join("template.yaml"))?;
         let functions = template.functions()?;
-        every_function_has_an_entry(&root, &functions)?;
+        resources::every_function_has_an_entry(&root, &functions)?;
         let binaries: Vec<_> = functions.iter().map(|function| function.binary.clone()).collect();
         let programs = compile::functions(&root, &binaries).await?;
 
-        let temporary = if options.data.is_none() { Some(tempfile::tempdir()?) } else { None };
-        let folder =
-            options.data.clone().or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned()));
-        let folder = folder.unwrap_or_default();
-        std::fs::create_dir_all(&folder)?;
-        let log = folder.join("stack.log");
+        let (log, temporary) = open_log(&options)?;
         let output = Arc::new(Output::new(options.verbose, &log)?);
-
         let mut tasks = JoinSet::new();
         let services = Arc::new(Emulators::open(REGION, options.data.clone()).await?);
         let sent = Arc::new(Notify::new());
-        let scale = options.time_scale.max(1);
-        let aws = listen(0).await?;
-        let front = AwsFront { services: services.clone(), time_scale: scale, sent: sent.clone() };
-        let aws_url = aws.url.clone();
-        serve(&mut tasks, aws, front.router());
-        create_resources(&template, &services, &options, scale).await?;
-
-        let sandbox = match &options.plaid {
-            Plaid::BuiltIn => Some(open_sandbox(&options, scale)?),
-            Plaid::At { .. } => None,
-        };
-        let plaid_url = match (&options.plaid, &sandbox) {
-            (Plaid::At { url, .. }, _) => url.clone(),
-            (Plaid::BuiltIn, Some(sandbox)) => {
-                let listener = listen(0).await?;
-                let url = listener.url.clone();
-                serve(&mut tasks, listener, sandbox.router());
-                url
-            }
-            (Plaid::BuiltIn, None) => return Err(StackError::Unexpected("no Plaid".to_owned())),
-        };
-
+        let front =
+            AwsFront { services: services.clone(), time_scale: options.time_scale, sent: sent.clone() };
+        let aws_url = serve(&mut tasks, listen(0).await?, front.router());
+        resources::create(&template, &services, &options).await?;
+        let (plaid_url, sandbox) = start_plaid(&mut tasks, &options).await?;
         let issuer = listen(0).await?;
         let authority = Authority::new(issuer.url.clone(), AUDIENCE)?;
         serve(&mut tasks, issuer, authority.clone().router());
@@ -189,46 +144,35 @@ impl Stack {
         ]);
         let known = names::known(&template, parameters, &services.key_arn());
         let runtime = RuntimeApi::default();
-        let runtime_api = listen(0).await?;
-        let runtime_url = runtime_api.url.clone();
-        serve(&mut tasks, runtime_api, runtime.clone().router());
+        let runtime_url = serve(&mut tasks, listen(0).await?, runtime.clone().router());
         let mut pools = BTreeMap::new();
         for function in &functions {
-            let program = program(function, &known, &programs, &aws_url)?;
-            let timeout = Duration::from_secs(function.timeout_s);
-            let api = (runtime.clone(), runtime_url.clone());
-            let pool = Pool::new(program, timeout, function.reserved_concurrency, api, output.clone());
+            let program = resources::program(function, &known, &programs, &aws_url)?;
+            let pool = Pool::new(program, function, (runtime.clone(), runtime_url.clone()), output.clone());
             pools.insert(function.binary.clone(), Arc::new(pool));
         }
-
-        let store = Store::new(&sdk_config(&aws_url)?, tables());
-        seed::households(&store).await?;
+        seed::households(&store_at(&aws_url)?).await?;
 
         let api = listen(options.port).await?;
-        let (webhook, page) = (listen(0).await?, listen(0).await?);
-        let mut tokens = BTreeMap::new();
-        for user in seed::USERS {
-            tokens.insert(user.to_owned(), authority.token(user)?);
-        }
+        // No function of the template has a URL yet: whatever arrives there is not found.
+        let webhook_url = serve(&mut tasks, listen(0).await?, Router::new());
+        let page = listen(0).await?;
         let ready = Ready {
             api_url: api.url.clone(),
-            webhook_url: format!("{}/plaid/webhook", webhook.url),
+            webhook_url: format!("{webhook_url}/plaid/webhook"),
             plaid_url,
             console_url: page.url.clone(),
             issuer_url: authority.issuer.clone(),
             aws_url,
-            households: [("alice", seed::ALICES), ("carol", seed::ALICES), ("bob", seed::BOBS)]
-                .map(|(user, household)| (user.to_owned(), household.to_owned()))
-                .into(),
-            tokens,
+            households: seed::households_by_user(),
+            tokens: tokens(&authority)?,
             log,
         };
-        let routes = Arc::new(routes(&functions, &pools)?);
-        serve(&mut tasks, api, Gateway { routes, authority, output: output.clone() }.router());
-        // No function of the template has a URL yet: what arrives is told so.
-        serve(&mut tasks, webhook, Router::new());
         serve(&mut tasks, page, console::router(&ready));
-        for source in sources(&functions, &pools, &known, &services, &sent, &output)? {
+        let routes = Arc::new(resources::routes(&functions, &pools)?);
+        serve(&mut tasks, api, Gateway { routes, authority, output: output.clone() }.router());
+        let surroundings = Surroundings { known, services: services.clone(), sent, output: output.clone() };
+        for source in resources::sources(&functions, &pools, &surroundings)? {
             tasks.spawn(source.run());
         }
         if let Some(sandbox) = sandbox.clone().filter(|_| options.data.is_some()) {
@@ -244,7 +188,7 @@ impl Stack {
 
     /// The store, as an operator sees it.
     pub fn store(&self) -> Result<Store, StackError> {
-        Ok(Store::new(&sdk_config(&self.ready.aws_url)?, tables()))
+        store_at(&self.ready.aws_url)
     }
 
     /// The process ids of a function.
@@ -262,28 +206,42 @@ impl Stack {
     }
 }
 
-fn every_function_has_an_entry(root: &Path, functions: &[Function]) -> Result<(), StackError> {
-    for entry in std::fs::read_dir(root.join("functions"))? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_package = entry.path().join("Cargo.toml").exists();
-        if is_package && !functions.iter().any(|function| function.binary == name) {
-            return Err(StackError::NoEntry(name));
+/// Where the log goes: beside everything that is kept, or in a folder that goes with the stack.
+fn open_log(options: &Options) -> Result<(PathBuf, Option<tempfile::TempDir>), StackError> {
+    match &options.data {
+        Some(folder) => {
+            std::fs::create_dir_all(folder)?;
+            Ok((folder.join("stack.log"), None))
+        }
+        None => {
+            let folder = tempfile::tempdir()?;
+            Ok((folder.path().join("stack.log"), Some(folder)))
         }
     }
-    Ok(())
 }
 
-fn open_sandbox(options: &Options, scale: u32) -> Result<Sandbox, StackError> {
-    let config = plaid_sandbox::Config {
+/// Plaid's address, and the sandbox if it is the one that is built in.
+async fn start_plaid(
+    tasks: &mut JoinSet<()>,
+    options: &Options,
+) -> Result<(String, Option<Sandbox>), StackError> {
+    if let Plaid::At { url, .. } = &options.plaid {
+        return Ok((url.clone(), None));
+    }
+    let scale = options.time_scale.max(1);
+    let sandbox = Sandbox::open(plaid_sandbox::Config {
         client_id: CLIENT_ID.to_owned(),
         secret: SECRET.to_owned(),
         initial_after: INITIAL_AFTER / scale,
         historical_after: HISTORICAL_AFTER / scale,
         seed: options.seed.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs()),
         file: options.data.as_ref().map(|folder| folder.join("plaid-sandbox.json")),
-    };
-    Ok(Sandbox::open(config)?)
+    })?;
+    Ok((serve(tasks, listen(0).await?, sandbox.router()), Some(sandbox)))
+}
+
+fn tokens(authority: &Authority) -> Result<BTreeMap<String, String>, StackError> {
+    seed::USERS.into_iter().map(|user| Ok((user.to_owned(), authority.token(user)?))).collect()
 }
 
 /// Writes the sandbox's world down every second: a stack that is killed loses a second of it at most.
@@ -296,106 +254,26 @@ async fn keep_saving(sandbox: Sandbox, output: Arc<Output>) {
     }
 }
 
-async fn create_resources(
-    template: &Template,
-    services: &Emulators,
-    options: &Options,
-    scale: u32,
-) -> Result<(), StackError> {
-    for table in template.tables() {
-        services.create_table(&names::table(&table.id), &table.definition, table.ttl.as_deref()).await?;
-    }
-    let (plain, redriving): (Vec<_>, Vec<_>) =
-        template.queues().into_iter().partition(|queue| queue.dead_letters.is_none());
-    let known = names::known(template, BTreeMap::new(), &services.key_arn());
-    for queue in plain.into_iter().chain(redriving) {
-        let visibility = queue.visibility_s.div_ceil(u64::from(scale));
-        let mut attributes = json!({"VisibilityTimeout": visibility.to_string()});
-        if let Some((target, receives)) = &queue.dead_letters {
-            let target = known.text(target).map_err(|why| StackError::Resource(queue.id.clone(), why))?;
-            let policy = json!({"deadLetterTargetArn": target, "maxReceiveCount": receives.to_string()});
-            attributes["RedrivePolicy"] = json!(policy.to_string());
-        }
-        let request = json!({"QueueName": names::queue(&queue.id), "Attributes": attributes});
-        services.ask("AmazonSQS.CreateQueue", &request).await?;
-    }
-    let (client_id, secret) = match &options.plaid {
-        Plaid::BuiltIn => (CLIENT_ID, SECRET),
-        Plaid::At { client_id, secret, .. } => (client_id.as_str(), secret.as_str()),
-    };
-    for id in template.of_type("AWS::SecretsManager::Secret").into_keys() {
-        let text = json!({"client_id": client_id, "secret": secret}).to_string();
-        let request = json!({"Name": names::secret(&id), "SecretString": text});
-        services.ask("secretsmanager.CreateSecret", &request).await?;
-    }
-    Ok(())
+struct Listener {
+    socket: TcpListener,
+    url: String,
 }
 
-fn program(function: &Function, known: &Known, folder: &Path, aws_url: &str) -> Result<Program, StackError> {
-    let mut environment = BTreeMap::from(
-        [
-            ("AWS_LAMBDA_FUNCTION_NAME", function.binary.as_str()),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-            ("AWS_REGION", REGION),
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-            ("AWS_ENDPOINT_URL", aws_url),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned())),
-    );
-    environment.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned(), function.memory_mb.to_string());
-    for (name, value) in &function.environment {
-        let value = known.text(value).map_err(|why| StackError::Resource(function.id.clone(), why))?;
-        environment.insert(name.clone(), value);
-    }
-    Ok(Program { binary: function.binary.clone(), path: folder.join(&function.binary), environment })
+async fn listen(port: u16) -> Result<Listener, StackError> {
+    let socket = TcpListener::bind(("127.0.0.1", port)).await?;
+    let url = format!("http://{}", socket.local_addr()?);
+    Ok(Listener { socket, url })
 }
 
-fn routes(functions: &[Function], pools: &BTreeMap<String, Arc<Pool>>) -> Result<Vec<Route>, StackError> {
-    let mut routes = Vec::new();
-    for function in functions {
-        let Some(pool) = pools.get(&function.binary) else { continue };
-        for event in &function.events {
-            let Event::Http { method, path, authorized } = event else { continue };
-            let method = Method::from_bytes(method.as_bytes()).map_err(|_unknown| {
-                StackError::Resource(function.id.clone(), format!("the method {method}"))
-            })?;
-            routes.push(Route { method, path: path.clone(), authorized: *authorized, pool: pool.clone() });
+/// Serves until the stack stops, and gives the address.
+fn serve(tasks: &mut JoinSet<()>, listener: Listener, router: Router) -> String {
+    tasks.spawn(async move {
+        // The accept loop ends with the stack; single connections fail by themselves.
+        if let Err(error) = axum::serve(listener.socket, router).await {
+            crate::output::print(&format!("a listener stopped: {error}"));
         }
-    }
-    Ok(routes)
-}
-
-fn sources(
-    functions: &[Function],
-    pools: &BTreeMap<String, Arc<Pool>>,
-    known: &Known,
-    services: &Arc<Emulators>,
-    sent: &Arc<Notify>,
-    output: &Arc<Output>,
-) -> Result<Vec<QueueSource>, StackError> {
-    let mut sources = Vec::new();
-    for function in functions {
-        let Some(pool) = pools.get(&function.binary) else { continue };
-        for event in &function.events {
-            let Event::Queue { queue, batch_size, partial_failures, concurrency } = event else { continue };
-            let text =
-                |value| known.text(value).map_err(|why| StackError::Resource(function.id.clone(), why));
-            let arn = text(queue)?;
-            let concurrency = concurrency.as_ref().map(text).transpose()?;
-            sources.push(QueueSource {
-                services: services.clone(),
-                queue: arn.rsplit(':').next().unwrap_or_default().to_owned(),
-                batch_size: *batch_size,
-                partial_failures: *partial_failures,
-                concurrency: concurrency.and_then(|text| text.parse().ok()).unwrap_or(10),
-                pool: pool.clone(),
-                sent: sent.clone(),
-                output: output.clone(),
-            });
-        }
-    }
-    Ok(sources)
+    });
+    listener.url
 }
 
 fn tables() -> Tables {

@@ -1,0 +1,154 @@
+//! The template's resources on this machine: tables, queues and the secret are made; functions become programs, events
+//! become routes and event sources.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use axum::http::Method;
+use emulators::Emulators;
+use serde_json::json;
+use template::{Event, Function, Known, Template};
+use tokio::sync::Notify;
+
+use crate::{
+    StackError,
+    gateway::Route,
+    names::{self, REGION},
+    options::{Options, Plaid},
+    output::Output,
+    pool::Pool,
+    process::Program,
+    queue_source::QueueSource,
+    stack::{CLIENT_ID, SECRET},
+};
+
+/// What event sources are made with.
+pub(crate) struct Surroundings {
+    pub(crate) known: Known,
+    pub(crate) services: Arc<Emulators>,
+    pub(crate) sent: Arc<Notify>,
+    pub(crate) output: Arc<Output>,
+}
+
+/// A folder below `functions/` without an entry in the template would be code that nobody can call.
+pub(crate) fn every_function_has_an_entry(root: &Path, functions: &[Function]) -> Result<(), StackError> {
+    for entry in std::fs::read_dir(root.join("functions"))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_package = entry.path().join("Cargo.toml").exists();
+        if is_package && !functions.iter().any(|function| function.binary == name) {
+            return Err(StackError::NoEntry(name));
+        }
+    }
+    Ok(())
+}
+
+/// Makes the tables, the queues and the secret.
+pub(crate) async fn create(
+    template: &Template,
+    services: &Emulators,
+    options: &Options,
+) -> Result<(), StackError> {
+    for table in template.tables() {
+        services.create_table(&names::table(&table.id), &table.definition, table.ttl.as_deref()).await?;
+    }
+    let (plain, redriving): (Vec<_>, Vec<_>) =
+        template.queues().into_iter().partition(|queue| queue.dead_letters.is_none());
+    let known = names::known(template, BTreeMap::new(), &services.key_arn());
+    for queue in plain.into_iter().chain(redriving) {
+        let visibility = queue.visibility_s.div_ceil(u64::from(options.time_scale.max(1)));
+        let mut attributes = json!({"VisibilityTimeout": visibility.to_string()});
+        if let Some((target, receives)) = &queue.dead_letters {
+            let target = known.text(target).map_err(|why| StackError::Resource(queue.id.clone(), why))?;
+            let policy = json!({"deadLetterTargetArn": target, "maxReceiveCount": receives.to_string()});
+            attributes["RedrivePolicy"] = json!(policy.to_string());
+        }
+        let request = json!({"QueueName": names::queue(&queue.id), "Attributes": attributes});
+        services.ask("AmazonSQS.CreateQueue", &request).await?;
+    }
+    let (client_id, secret) = match &options.plaid {
+        Plaid::BuiltIn => (CLIENT_ID, SECRET),
+        Plaid::At { client_id, secret, .. } => (client_id.as_str(), secret.as_str()),
+    };
+    for id in template.of_type("AWS::SecretsManager::Secret").into_keys() {
+        let text = json!({"client_id": client_id, "secret": secret}).to_string();
+        let request = json!({"Name": names::secret(&id), "SecretString": text});
+        services.ask("secretsmanager.CreateSecret", &request).await?;
+    }
+    Ok(())
+}
+
+/// What a function's processes are started from.
+pub(crate) fn program(
+    function: &Function,
+    known: &Known,
+    folder: &Path,
+    aws_url: &str,
+) -> Result<Program, StackError> {
+    let mut environment = BTreeMap::from(
+        [
+            ("AWS_LAMBDA_FUNCTION_NAME", function.binary.as_str()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_ENDPOINT_URL", aws_url),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    environment.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned(), function.memory_mb.to_string());
+    for (name, value) in &function.environment {
+        let value = known.text(value).map_err(|why| StackError::Resource(function.id.clone(), why))?;
+        environment.insert(name.clone(), value);
+    }
+    Ok(Program { binary: function.binary.clone(), path: folder.join(&function.binary), environment })
+}
+
+/// The routes of the HTTP API.
+pub(crate) fn routes(
+    functions: &[Function],
+    pools: &BTreeMap<String, Arc<Pool>>,
+) -> Result<Vec<Route>, StackError> {
+    let mut routes = Vec::new();
+    for function in functions {
+        let Some(pool) = pools.get(&function.binary) else { continue };
+        for event in &function.events {
+            let Event::Http { method, path, authorized } = event else { continue };
+            let method = Method::from_bytes(method.as_bytes()).map_err(|_unknown| {
+                StackError::Resource(function.id.clone(), format!("the method {method}"))
+            })?;
+            routes.push(Route { method, path: path.clone(), authorized: *authorized, pool: pool.clone() });
+        }
+    }
+    Ok(routes)
+}
+
+/// The queues that functions read.
+pub(crate) fn sources(
+    functions: &[Function],
+    pools: &BTreeMap<String, Arc<Pool>>,
+    around: &Surroundings,
+) -> Result<Vec<QueueSource>, StackError> {
+    let mut sources = Vec::new();
+    for function in functions {
+        let Some(pool) = pools.get(&function.binary) else { continue };
+        for event in &function.events {
+            let Event::Queue { queue, batch_size, partial_failures, concurrency } = event else { continue };
+            let text = |value| {
+                around.known.text(value).map_err(|why| StackError::Resource(function.id.clone(), why))
+            };
+            let arn = text(queue)?;
+            let concurrency = concurrency.as_ref().map(text).transpose()?;
+            sources.push(QueueSource {
+                services: around.services.clone(),
+                queue: arn.rsplit(':').next().unwrap_or_default().to_owned(),
+                batch_size: *batch_size,
+                partial_failures: *partial_failures,
+                concurrency: concurrency.and_then(|text| text.parse().ok()).unwrap_or(10),
+                pool: pool.clone(),
+                sent: around.sent.clone(),
+                output: around.output.clone(),
+            });
+        }
+    }
+    Ok(sources)
+}
