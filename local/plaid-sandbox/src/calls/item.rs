@@ -1,0 +1,207 @@
+//! Items, their accounts and their institutions.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Answer, Call, TokenRequest, ok};
+use crate::{
+    errors::PlaidError,
+    wire::{self, WireAccount},
+    world::Webhook,
+};
+
+pub(super) fn item_view(call: &mut Call<'_>, access_token: &str) -> Result<Value, PlaidError> {
+    let institutions = call.world.institutions.clone();
+    let item = call.item(access_token)?;
+    let name =
+        institutions.iter().find(|i| i.institution_id == item.institution_id).map_or("", |i| i.name.as_str());
+    Ok(wire::item(item, name))
+}
+
+pub(super) fn item_get(call: &mut Call<'_>, request: &TokenRequest) -> Answer {
+    let mut item = item_view(call, &request.access_token)?;
+    let now = call.now;
+    let (created_at, is_ready) = {
+        let stored = call.item(&request.access_token)?;
+        (stored.created_at, stored.ledger.tick() > 0)
+    };
+    if let Some(fields) = item.as_object_mut() {
+        fields.insert("created_at".to_owned(), json!(created_at));
+        fields.insert("consented_use_cases".to_owned(), json!([]));
+        fields.insert("consented_data_scopes".to_owned(), json!([]));
+    }
+    let last_update = is_ready.then_some(now);
+    ok(json!({
+        "item": item,
+        "status": {
+            "transactions": {"last_successful_update": last_update, "last_failed_update": null},
+            "last_webhook": null,
+        },
+    }))
+}
+
+pub(super) fn item_remove(call: &mut Call<'_>, request: &TokenRequest) -> Answer {
+    call.item(&request.access_token)?;
+    call.world.remove(&request.access_token);
+    ok(json!({}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebhookUpdate {
+    access_token: String,
+    webhook: Option<String>,
+}
+
+pub(super) fn webhook_update(call: &mut Call<'_>, request: &WebhookUpdate) -> Answer {
+    call.item(&request.access_token)?.webhook.clone_from(&request.webhook);
+    let item = item_view(call, &request.access_token)?;
+    let body = json!({"new_webhook_url": request.webhook, "error": null});
+    due(call, &request.access_token, "ITEM", "WEBHOOK_UPDATE_ACKNOWLEDGED", body)?;
+    ok(json!({"item": item}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountsRequest {
+    access_token: String,
+    #[serde(default)]
+    options: AccountsOptions,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct AccountsOptions {
+    account_ids: Option<Vec<String>>,
+    #[serde(rename = "min_last_updated_datetime")]
+    _min_last_updated_datetime: Option<String>,
+}
+
+#[derive(Serialize)]
+struct AccountsAnswer {
+    accounts: Vec<WireAccount>,
+    item: Value,
+}
+
+pub(super) fn accounts_get(call: &mut Call<'_>, request: &AccountsRequest) -> Answer {
+    let view = item_view(call, &request.access_token)?;
+    let item = call.item(&request.access_token)?;
+    item.usable()?;
+    let wanted = request.options.account_ids.as_ref();
+    if let Some(missing) =
+        wanted.into_iter().flatten().find(|id| item.accounts.iter().all(|a| a.account_id != **id))
+    {
+        return Err(PlaidError::input("INVALID_ACCOUNT_ID", &format!("no account {missing} in this item")));
+    }
+    let shown = item.accounts.iter().filter(|a| wanted.is_none_or(|ids| ids.contains(&a.account_id)));
+    ok(AccountsAnswer { accounts: shown.map(wire::account).collect(), item: view })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstitutionRequest {
+    institution_id: String,
+    #[serde(rename = "country_codes")]
+    _country_codes: Vec<String>,
+    #[serde(rename = "options")]
+    _options: Option<Value>,
+}
+
+fn institution_view(institution: &crate::world::Institution) -> Value {
+    json!({
+        "institution_id": institution.institution_id,
+        "name": institution.name,
+        "products": ["auth", "balance", "identity", "transactions"],
+        "country_codes": ["US"],
+        "url": null,
+        "primary_color": null,
+        "logo": null,
+        "routing_numbers": [],
+        "dtc_numbers": [],
+        "oauth": institution.institution_id == "ins_127287",
+    })
+}
+
+pub(super) fn institution_get(call: &mut Call<'_>, request: &InstitutionRequest) -> Answer {
+    let institution = call.world.institution(&request.institution_id)?;
+    ok(json!({"institution": institution_view(institution)}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstitutionsRequest {
+    count: usize,
+    offset: usize,
+    #[serde(rename = "country_codes")]
+    _country_codes: Vec<String>,
+}
+
+pub(super) fn institutions_get(call: &mut Call<'_>, request: &InstitutionsRequest) -> Answer {
+    let all = &call.world.institutions;
+    let shown: Vec<_> = all.iter().skip(request.offset).take(request.count).map(institution_view).collect();
+    ok(json!({"institutions": shown, "total": all.len()}))
+}
+
+pub(super) fn reset_login(call: &mut Call<'_>, request: &TokenRequest) -> Answer {
+    let item = call.item(&request.access_token)?;
+    item.login_required = true;
+    let error = item.usable().err().map(|error| error.body(""));
+    due(call, &request.access_token, "ITEM", "ERROR", json!({"error": error}))?;
+    ok(json!({"reset_login": true}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FireWebhook {
+    access_token: String,
+    webhook_code: String,
+    webhook_type: Option<String>,
+}
+
+pub(super) fn fire_webhook(call: &mut Call<'_>, request: &FireWebhook) -> Answer {
+    if call.item(&request.access_token)?.webhook.is_none() {
+        return Err(PlaidError {
+            kind: "SANDBOX_ERROR",
+            ..PlaidError::request("SANDBOX_WEBHOOK_INVALID", "the item has no webhook")
+        });
+    }
+    let kind = request.webhook_type.as_deref().unwrap_or("TRANSACTIONS");
+    let body = match request.webhook_code.as_str() {
+        "SYNC_UPDATES_AVAILABLE" => {
+            json!({"initial_update_complete": true, "historical_update_complete": true})
+        }
+        _ => json!({"error": null}),
+    };
+    due(call, &request.access_token, kind, &request.webhook_code, body)?;
+    ok(json!({"webhook_fired": true}))
+}
+
+/// The webhook that says that there is news.
+pub(super) fn updated(call: &mut Call<'_>, access_token: &str) -> Result<(), PlaidError> {
+    let body = json!({"initial_update_complete": true, "historical_update_complete": true});
+    due(call, access_token, "TRANSACTIONS", "SYNC_UPDATES_AVAILABLE", body)
+}
+
+/// Writes down a webhook that is due.
+fn due(
+    call: &mut Call<'_>,
+    access_token: &str,
+    kind: &str,
+    code: &str,
+    body: Value,
+) -> Result<(), PlaidError> {
+    let item = call.item(access_token)?;
+    let (Some(url), Value::Object(mut body)) = (item.webhook.clone(), body) else { return Ok(()) };
+    body.insert("webhook_type".to_owned(), json!(kind));
+    body.insert("webhook_code".to_owned(), json!(code));
+    body.insert("item_id".to_owned(), json!(item.item_id));
+    body.insert("environment".to_owned(), json!("sandbox"));
+    call.world.webhooks.push(Webhook { url, body: Value::Object(body) });
+    Ok(())
+}
+
+pub(super) fn invalidate(call: &mut Call<'_>, request: &TokenRequest) -> Answer {
+    call.item(&request.access_token)?;
+    let token = call.world.rotate(&request.access_token);
+    ok(json!({"new_access_token": token}))
+}
