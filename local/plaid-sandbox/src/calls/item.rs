@@ -48,7 +48,7 @@ pub(super) fn item_remove(call: &mut Call<'_>, request: &TokenRequest) -> Answer
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WebhookUpdate {
+pub(super) struct WebhookUpdate {
     access_token: String,
     webhook: Option<String>,
 }
@@ -63,7 +63,7 @@ pub(super) fn webhook_update(call: &mut Call<'_>, request: &WebhookUpdate) -> An
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AccountsRequest {
+pub(super) struct AccountsRequest {
     access_token: String,
     #[serde(default)]
     options: AccountsOptions,
@@ -99,7 +99,7 @@ pub(super) fn accounts_get(call: &mut Call<'_>, request: &AccountsRequest) -> An
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct InstitutionRequest {
+pub(super) struct InstitutionRequest {
     institution_id: String,
     #[serde(rename = "country_codes")]
     _country_codes: Vec<String>,
@@ -129,7 +129,7 @@ pub(super) fn institution_get(call: &mut Call<'_>, request: &InstitutionRequest)
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct InstitutionsRequest {
+pub(super) struct InstitutionsRequest {
     count: usize,
     offset: usize,
     #[serde(rename = "country_codes")]
@@ -152,7 +152,7 @@ pub(super) fn reset_login(call: &mut Call<'_>, request: &TokenRequest) -> Answer
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FireWebhook {
+pub(super) struct FireWebhook {
     access_token: String,
     webhook_code: String,
     webhook_type: Option<String>,

@@ -17,7 +17,7 @@ const MOST_DAYS: u16 = 730;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LinkTokenRequest {
+pub(super) struct LinkTokenRequest {
     client_name: String,
     language: String,
     country_codes: Vec<String>,
@@ -92,7 +92,7 @@ pub(super) fn link_token_create(call: &mut Call<'_>, request: LinkTokenRequest) 
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LinkTokenGet {
+pub(super) struct LinkTokenGet {
     link_token: String,
 }
 
@@ -120,7 +120,7 @@ fn session(call: &Call<'_>, link_token: &str) -> Result<LinkSession, PlaidError>
 /// What somebody types into Link.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LinkSubmit {
+pub(super) struct LinkSubmit {
     link_token: String,
     institution_id: String,
     username: String,
@@ -158,7 +158,7 @@ pub(super) fn link_submit(call: &mut Call<'_>, request: &LinkSubmit) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PublicTokenCreate {
+pub(super) struct PublicTokenCreate {
     institution_id: String,
     initial_products: Vec<String>,
     #[serde(default)]
@@ -203,7 +203,7 @@ pub(super) fn public_token_create(call: &mut Call<'_>, request: &PublicTokenCrea
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ExchangeRequest {
+pub(super) struct ExchangeRequest {
     public_token: String,
 }
 

@@ -21,7 +21,7 @@ const LARGEST_COUNT: usize = 500;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SyncRequest {
+pub(super) struct SyncRequest {
     access_token: String,
     cursor: Option<String>,
     count: Option<usize>,
@@ -106,7 +106,7 @@ pub(super) fn transactions_sync(call: &mut Call<'_>, request: &SyncRequest) -> A
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct GetRequest {
+pub(super) struct GetRequest {
     access_token: String,
     start_date: Date,
     end_date: Date,
@@ -170,7 +170,7 @@ pub(super) fn transactions_refresh(call: &mut Call<'_>, request: &TokenRequest) 
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TransactionsCreate {
+pub(super) struct TransactionsCreate {
     access_token: String,
     transactions: Vec<NewTransaction>,
 }
