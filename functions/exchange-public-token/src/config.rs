@@ -17,6 +17,8 @@ pub struct Config {
     pub plaid_url: String,
     /// The secret with our keys at Plaid.
     pub plaid_secret: String,
+    /// Countries whose banks are offered.
+    pub country_codes: Vec<String>,
 }
 
 impl Config {
@@ -30,6 +32,7 @@ impl Config {
             queue_url: env.required("SYNC_QUEUE_URL"),
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
+            country_codes: env.words("PLAID_COUNTRY_CODES"),
         };
         env.finish(config)
     }

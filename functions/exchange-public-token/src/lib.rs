@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use domain::{
     account::Account,
-    bank::{AccountFeed, Exchange},
+    bank::{AccountFeed, Exchange, Institutions},
     household::{Membership, Memberships, Permission, one_household},
     ids::{HouseholdId, InstitutionId, ItemId},
     item::SyncState,
@@ -49,6 +49,8 @@ pub struct Deps {
     pub bank: Arc<dyn Exchange>,
     /// Plaid's accounts.
     pub accounts: Arc<dyn AccountFeed>,
+    /// Plaid's banks.
+    pub institutions: Arc<dyn Institutions>,
     /// The queue of syncs.
     pub queue: Arc<dyn SyncQueue>,
     /// The clock.

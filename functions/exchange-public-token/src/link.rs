@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{
-    bank::{BankError, Exchanged},
+    bank::{BankError, BankItem, Exchanged},
     ids::{HouseholdId, InstitutionId, ItemId, ItemRef, UserId, fingerprint},
     item::{NewItem, SyncState},
     secret::{AccessToken, PublicToken},
@@ -45,7 +45,7 @@ pub(crate) async fn link(deps: &Deps, session: &Session) -> Result<SyncState, Pr
         None => connect(deps, session, &begun).await?,
     };
     deps.queue.send(&SyncMessage::first(intent.at.clone(), 1), Duration::ZERO).await?;
-    let state = with_accounts(deps, linked).await?;
+    let state = with_accounts(deps, session, linked).await?;
     // If this fails the intent is listed as unfinished although all is well: a warning too many, no loss.
     if let Err(error) = deps.intents.end(&intent.token_hash).await {
         tracing::warn!(target: "function", %error, "a finished intent could not be removed");
@@ -219,7 +219,7 @@ async fn forget(deps: &Deps, intent: &Intent) {
 }
 
 /// Saves the item's accounts, unless they are saved already: by an earlier request, or by the first sync.
-async fn with_accounts(deps: &Deps, linked: Linked) -> Result<SyncState, Problem> {
+async fn with_accounts(deps: &Deps, session: &Session, linked: Linked) -> Result<SyncState, Problem> {
     let Linked { mut state, token } = linked;
     let at = state.item.at.clone();
     let mut told = None;
@@ -231,7 +231,11 @@ async fn with_accounts(deps: &Deps, linked: Linked) -> Result<SyncState, Problem
         let Some(token) = &token else { return Err(unfinished()) };
         let answer = match told.take() {
             Some(answer) => answer,
-            None => deps.accounts.accounts(token).await?,
+            None => {
+                let mut answer = deps.accounts.accounts(token).await?;
+                name_bank(deps, session, &state, &mut answer.item).await;
+                answer
+            }
         };
         let saved = deps
             .items
@@ -244,6 +248,20 @@ async fn with_accounts(deps: &Deps, linked: Linked) -> Result<SyncState, Problem
         }
     }
     Err(unfinished())
+}
+
+/// Looks up the bank's name if nobody has said it. Nice to have: without it the connection is as good.
+async fn name_bank(deps: &Deps, session: &Session, state: &SyncState, bank: &mut BankItem) {
+    let is_named = bank.institution_name.is_some() || state.item.institution_name.is_some();
+    let has_time = until(deps.clock.now(), session.deadline) > RESERVE;
+    let Some(id) = bank.institution.as_ref().or(state.item.institution.as_ref()) else { return };
+    if is_named || !has_time {
+        return;
+    }
+    match deps.institutions.institution(id).await {
+        Ok(institution) => bank.institution_name = Some(institution.name),
+        Err(error) => tracing::warn!(target: "function", %error, "the bank's name could not be looked up"),
+    }
 }
 
 fn unfinished() -> Problem {

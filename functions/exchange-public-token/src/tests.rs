@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::store::{Connections, Intents, NewConnections};
+use async_trait::async_trait;
+use domain::{
+    bank::{AccountFeed, AccountsAnswer, BankError, Institution, Institutions},
+    ids::InstitutionId,
+    secret::AccessToken,
+    store::{Connections, Intents, NewConnections},
+};
 use edge::{http::Request, system::System};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
@@ -19,9 +25,20 @@ fn deps(world: &World) -> Deps {
         vault: world.sealer.clone(),
         bank: world.plaid.clone(),
         accounts: world.plaid.clone(),
+        institutions: Arc::new(Banks),
         queue: world.queue.clone(),
         clock: Arc::new(SkippingClock::default()),
         random: Arc::new(System),
+    }
+}
+
+/// A directory of one bank.
+struct Banks;
+
+#[async_trait]
+impl Institutions for Banks {
+    async fn institution(&self, id: &InstitutionId) -> Result<Institution, BankError> {
+        Ok(Institution { institution_id: id.clone(), name: "A bank by name".to_owned() })
     }
 }
 
@@ -47,6 +64,28 @@ async fn a_finished_session_becomes_a_connection() {
     assert_eq!((message.want, delay.as_secs()), (Some(1), 0));
     assert_eq!(message.at.item.to_string(), answer["item_id"]);
     assert!(world.store.unfinished().await.unwrap().is_empty());
+}
+
+/// Plaid's accounts without the bank's name, which its answers may leave out.
+struct Nameless(Arc<dyn AccountFeed>);
+
+#[async_trait]
+impl AccountFeed for Nameless {
+    async fn accounts(&self, token: &AccessToken) -> Result<AccountsAnswer, BankError> {
+        let mut answer = self.0.accounts(token).await?;
+        answer.item.institution_name = None;
+        Ok(answer)
+    }
+}
+
+#[tokio::test]
+async fn a_bank_without_a_name_is_looked_up() {
+    let world = World::new().await;
+    let token = world.public_token("user_good", "pass_good").await;
+    let deps = Deps { accounts: Arc::new(Nameless(world.plaid.clone())), ..deps(&world) };
+    let (status, answer) = body(handle(&deps, exchange(&token)).await);
+    assert_eq!((status, answer["institution"]["name"].as_str()), (201, Some("A bank by name")), "{answer}");
+    world.queue.take();
 }
 
 #[tokio::test]
@@ -203,6 +242,10 @@ async fn accounts_that_cannot_be_read_now_are_503_and_the_same_request_completes
     domain::sync::sync(&world.sync(), &trigger).await.unwrap();
     let (status, answer) = call(&world, exchange(&token)).await;
     assert_eq!((status, &answer["accounts_added"]), (201, &json!(3)), "{answer}");
+    assert_eq!(
+        answer["institution"]["name"], "First Platypus Bank",
+        "the sync brings the bank's name as well"
+    );
     assert_eq!(world.sandbox.world().items(), 1);
     world.queue.take();
 }

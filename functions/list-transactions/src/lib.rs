@@ -118,7 +118,9 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
 impl Asked {
     fn read(request: &Request) -> Result<Self, Problem> {
         let mut query = request.query();
-        let limit = |text: &str| text.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
+        let digits =
+            |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        let limit = |text: &str| digits(text).filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
         let asked = Self {
             household: query.value("household_id"),
             from: query.read("from", "must be a date, YYYY-MM-DD", parse_date),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use domain::store::Intents;
+use domain::store::{Intents, OneConnection, StoreError};
 use serde_json::json;
 use store::Store;
 
@@ -156,12 +156,22 @@ async fn serve(up: Up) -> Result<(), StackError> {
     }
     until_stopped().await?;
     print("stopping …");
+    let address = stack.ready.api_url.clone();
     stack.stop().await?;
-    // Nobody runs any more whom the other commands could ask.
-    std::fs::remove_file(state_file()).or_else(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })?;
+    // Nobody runs any more whom these could lead to.
+    for file in up.ready_file.into_iter().chain([state_file()]) {
+        remove_ready(&file, &address)?;
+    }
+    Ok(())
+}
+
+/// Removes what this stack has written, and nothing that another has written since.
+fn remove_ready(file: &Path, address: &str) -> Result<(), StackError> {
+    let Ok(text) = std::fs::read_to_string(file) else { return Ok(()) };
+    let is_ours = serde_json::from_str::<Ready>(&text).is_ok_and(|ready| ready.api_url == address);
+    if is_ours {
+        std::fs::remove_file(file)?;
+    }
     Ok(())
 }
 
@@ -231,12 +241,21 @@ async fn intents() -> Result<(), StackError> {
     list_intents(&store_at(&running()?.aws_url)?).await
 }
 
-/// Exchanges that never ended: counted, and one a line.
+/// Exchanges that never ended: counted, and one a line. One whose item is stored has lost nothing.
 async fn list_intents(store: &Store) -> Result<(), StackError> {
-    let intents = store.unfinished().await.map_err(|error| StackError::Unexpected(error.to_string()))?;
-    print(&format!("{} unfinished exchange(s)", intents.len()));
-    for intent in intents {
-        print(&format!("{}  {}  {}  {}", intent.began, intent.at.household, intent.at.item, intent.user));
+    let unreadable = |error: StoreError| StackError::Unexpected(error.to_string());
+    let mut lines = Vec::new();
+    for intent in store.unfinished().await.map_err(unreadable)? {
+        if store.connection(&intent.at).await.map_err(unreadable)?.is_none() {
+            lines.push(format!(
+                "{}  {}  {}  {}",
+                intent.began, intent.at.household, intent.at.item, intent.user
+            ));
+        }
+    }
+    print(&format!("{} unfinished exchange(s)", lines.len()));
+    for line in &lines {
+        print(line);
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) async fn functions(root: &Path, binaries: &[String]) -> Result<PathBu
     {
         command.env_remove(name);
     }
-    command.current_dir(root).args(["build", "--quiet", "--message-format", "json-render-diagnostics"]);
+    command.current_dir(root).args(["build", "--message-format", "json-render-diagnostics"]);
     // The same set of packages as `cargo dev` itself needs, so that both share what is compiled.
     command.args(["--package", "stack", "--bin", "dev"]);
     for binary in binaries {

@@ -54,6 +54,12 @@ pub enum StackError {
     /// A file or a port.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// Somebody else listens there.
+    #[error("port {0} is taken: --port 0 takes a free one")]
+    PortTaken(u16),
+    /// Another stack keeps its data there.
+    #[error("another stack uses {0}")]
+    FolderTaken(PathBuf),
     /// Keys could not be made.
     #[error("keys could not be made")]
     Keys,
@@ -100,7 +106,7 @@ pub struct Stack {
     /// The emulated services.
     pub services: Arc<Emulators>,
     tasks: JoinSet<()>,
-    _folder: Option<tempfile::TempDir>,
+    _home: Home,
 }
 
 /// The built-in sandbox's keys, and what another Plaid is shown where the environment names none.
@@ -123,7 +129,7 @@ impl Stack {
         let binaries: Vec<_> = functions.iter().map(|function| function.binary.clone()).collect();
         let programs = compile::functions(&root, &binaries).await?;
 
-        let (log, temporary) = open_log(&options)?;
+        let (log, home) = open_log(&options)?;
         let output = Arc::new(Output::new(options.verbose, &log)?);
         let mut tasks = JoinSet::new();
         let services = Arc::new(Emulators::open(REGION, options.data.clone()).await?);
@@ -178,7 +184,7 @@ impl Stack {
         if let Some(sandbox) = sandbox.clone().filter(|_| options.data.is_some()) {
             tasks.spawn(keep_saving(sandbox, output));
         }
-        Ok(Self { ready, pools, sandbox, services, tasks, _folder: temporary })
+        Ok(Self { ready, pools, sandbox, services, tasks, _home: home })
     }
 
     /// The built-in sandbox.
@@ -207,17 +213,27 @@ impl Stack {
 }
 
 /// Where the log goes: beside everything that is kept, or in a folder that goes with the stack.
-fn open_log(options: &Options) -> Result<(PathBuf, Option<tempfile::TempDir>), StackError> {
+fn open_log(options: &Options) -> Result<(PathBuf, Home), StackError> {
     match &options.data {
         Some(folder) => {
             std::fs::create_dir_all(folder)?;
-            Ok((folder.join("stack.log"), None))
+            let lock = std::fs::File::create(folder.join("lock"))?;
+            lock.try_lock().map_err(|_held| StackError::FolderTaken(folder.clone()))?;
+            Ok((folder.join("stack.log"), Home::Kept { _lock: lock }))
         }
         None => {
             let folder = tempfile::tempdir()?;
-            Ok((folder.path().join("stack.log"), Some(folder)))
+            Ok((folder.path().join("stack.log"), Home::Temporary { _folder: folder }))
         }
     }
+}
+
+/// What a stack holds for as long as it runs.
+enum Home {
+    /// A folder that is kept: two stacks on one would each think that it is theirs.
+    Kept { _lock: std::fs::File },
+    /// A folder that goes with the stack.
+    Temporary { _folder: tempfile::TempDir },
 }
 
 /// Plaid's address, and the sandbox if it is the one that is built in.
@@ -260,7 +276,10 @@ struct Listener {
 }
 
 async fn listen(port: u16) -> Result<Listener, StackError> {
-    let socket = TcpListener::bind(("127.0.0.1", port)).await?;
+    let socket = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => StackError::PortTaken(port),
+        _ => error.into(),
+    })?;
     let url = format!("http://{}", socket.local_addr()?);
     Ok(Listener { socket, url })
 }

@@ -173,8 +173,10 @@ async fn the_gateway_lets_in_only_whom_it_knows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plaid_that_is_not_there_is_503() {
+    // A port that was free a moment ago, and that nobody listens on.
+    let unused = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
     let plaid = Plaid::At {
-        url: "http://127.0.0.1:9".to_owned(),
+        url: format!("http://{unused}"),
         client_id: "id".to_owned(),
         secret: "secret".to_owned(),
     };

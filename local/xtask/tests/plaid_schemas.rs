@@ -15,7 +15,7 @@ use std::{
 use async_trait::async_trait;
 use axum::{Router, body::Bytes, extract::State, http::Uri};
 use domain::{
-    bank::{AccountFeed, Exchange, LinkRequest, LinkSettings, Linking, TransactionFeed},
+    bank::{AccountFeed, Exchange, Institutions, LinkRequest, LinkSettings, Linking, TransactionFeed},
     secret::{AccessToken, CredentialError, CredentialSource, PlaidCredentials, PlaidSecret, PublicToken},
 };
 use serde_json::{Value, json};
@@ -179,7 +179,8 @@ async fn our_requests_are_what_plaid_takes() {
     assert!(plaid.exchange(&PublicToken::new("public-sandbox-1".to_owned())).await.is_err());
     assert!(plaid.remove(&token).await.is_ok());
     assert!(plaid.item(&token).await.is_err());
-    assert!(plaid.institution(&"ins_1".parse().unwrap(), &["US".to_owned()]).await.is_err());
+    let directory = plaid::Directory { client: Arc::new(client()), country_codes: vec!["US".to_owned()] };
+    assert!(directory.institution(&"ins_1".parse().unwrap()).await.is_err());
     let day = domain::transaction::parse_date("2026-01-01").unwrap();
     assert!(plaid.between(&token, day, day, 0).await.is_err());
 

@@ -215,6 +215,13 @@ pub trait AccountFeed: Send + Sync {
     async fn accounts(&self, token: &AccessToken) -> Result<AccountsAnswer, BankError>;
 }
 
+/// Knows the banks.
+#[async_trait]
+pub trait Institutions: Send + Sync {
+    /// A bank by its id. Safe to repeat; the answer hardly ever changes.
+    async fn institution(&self, id: &InstitutionId) -> Result<Institution, BankError>;
+}
+
 /// Starts connections.
 #[async_trait]
 pub trait Linking: Send + Sync {

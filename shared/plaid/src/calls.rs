@@ -1,13 +1,13 @@
 //! The calls, each with its request, its timeout and what its answer becomes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::{
     account::BankAccount,
     bank::{
         AccountFeed, AccountsAnswer, BankError, BankItem, Exchange, Exchanged, HistoryStatus, Institution,
-        LinkRequest, LinkSettings, LinkToken, Linking, SyncPage, TransactionFeed,
+        Institutions, LinkRequest, LinkSettings, LinkToken, Linking, SyncPage, TransactionFeed,
     },
     ids::{Cursor, InstitutionId},
     secret::{AccessToken, PublicToken},
@@ -207,6 +207,26 @@ struct InstitutionAnswer {
     institution: wire::Institution,
 }
 
+/// The banks of some countries.
+pub struct Directory {
+    /// The client.
+    pub client: Arc<Client>,
+    /// The countries, such as `US`.
+    pub country_codes: Vec<String>,
+}
+
+#[async_trait]
+impl Institutions for Directory {
+    async fn institution(&self, id: &InstitutionId) -> Result<Institution, BankError> {
+        let request = InstitutionRequest { institution_id: id.as_str(), country_codes: &self.country_codes };
+        let text = self.client.post("/institutions/get_by_id", &request, TIMEOUT).await?;
+        let answer: InstitutionAnswer = parse(&text)?;
+        let institution_id =
+            answer.institution.institution_id.parse().map_err(|_why| passing("unreadable"))?;
+        Ok(Institution { institution_id, name: answer.institution.name })
+    }
+}
+
 #[derive(Serialize)]
 struct GetRequest<'a> {
     access_token: &'a str,
@@ -240,20 +260,6 @@ impl Client {
         let mut item = wire::read_item(answer.item.get());
         item.last_successful_update = answer.status.and_then(|status| wire::last_update(status.get()));
         Ok(item)
-    }
-
-    /// An institution's name (`/institutions/get_by_id`).
-    pub async fn institution(
-        &self,
-        id: &InstitutionId,
-        country_codes: &[String],
-    ) -> Result<Institution, BankError> {
-        let request = InstitutionRequest { institution_id: id.as_str(), country_codes };
-        let text = self.post("/institutions/get_by_id", &request, TIMEOUT).await?;
-        let answer: InstitutionAnswer = parse(&text)?;
-        let institution_id =
-            answer.institution.institution_id.parse().map_err(|_why| passing("unreadable"))?;
-        Ok(Institution { institution_id, name: answer.institution.name })
     }
 
     /// Transactions between two dates, both included, `offset` from the newest (`/transactions/get`).

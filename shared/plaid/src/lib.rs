@@ -6,5 +6,5 @@ mod errors;
 mod transaction;
 mod wire;
 
-pub use calls::{Linker, RangePage};
+pub use calls::{Directory, Linker, RangePage};
 pub use client::{Client, ConfigError};

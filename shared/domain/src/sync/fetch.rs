@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     account::BankAccount,
-    bank::{BankError, HistoryStatus, SyncPage},
+    bank::{BankError, BankItem, HistoryStatus, SyncPage},
     ids::{AccountId, Cursor, PlaidAccountId},
     item::{Counts, Health, HealthState, LastRun, Phase, Stage, SyncState},
     secret::AccessToken,
@@ -42,6 +42,8 @@ struct Fetch<'a> {
     months: BTreeSet<Month>,
     known: Vec<BankAccount>,
     accounts_known: bool,
+    /// What Plaid said of the bank beside the accounts.
+    bank: BankItem,
 }
 
 pub(super) async fn fetch(
@@ -59,6 +61,7 @@ pub(super) async fn fetch(
         months: state.months.clone(),
         known: state.accounts.iter().map(|account| account.bank.clone()).collect(),
         accounts_known: state.accounts_known,
+        bank: BankItem::default(),
     };
     let now = deps.clock.now();
     if let Some(stage) = &state.stage {
@@ -178,6 +181,8 @@ impl Fetch<'_> {
         commit.page = Some((stage.run, number, facts));
         commit.accounts = accounts;
         commit.item.accounts_known = self.accounts_known;
+        commit.item.institution.clone_from(&self.bank.institution);
+        commit.item.institution_name.clone_from(&self.bank.institution_name);
         self.commit(&commit).await?;
         Ok((stage, next))
     }
@@ -214,6 +219,8 @@ impl Fetch<'_> {
         let next = page.next_cursor.clone().filter(|_| !self.sweeps());
         commit.item.cursor = next.map_or(Edit::Keep, Edit::Set);
         commit.item.accounts_known = self.accounts_known;
+        commit.item.institution.clone_from(&self.bank.institution);
+        commit.item.institution_name.clone_from(&self.bank.institution_name);
         finish(&mut commit, self.state, self.state.item.want, counts, &page.history, self.deps.clock.now());
         self.commit(&commit).await?;
         Ok(Some(Step::End(Outcome::Finished { counts, history: page.history.clone() })))
@@ -237,8 +244,10 @@ impl Fetch<'_> {
         let mut told = page.accounts.clone();
         if !self.accounts_known {
             let call = || self.deps.accounts.accounts(self.token);
-            told.extend(with_patience(self.deps, self.trigger.deadline, CALL, call).await?.accounts);
+            let answer = with_patience(self.deps, self.trigger.deadline, CALL, call).await?;
+            told.extend(answer.accounts);
             self.accounts_known = true;
+            self.bank = answer.item;
         }
         let named = page.added.iter().chain(&page.modified).map(|facts| &facts.account);
         for id in named.collect::<BTreeSet<&PlaidAccountId>>() {
