@@ -205,3 +205,36 @@ fn known_fields(root: &Value, schema: &Value) -> Vec<String> {
     let parts = ["allOf", "anyOf"].iter().flat_map(|name| schema[*name].as_array().into_iter().flatten());
     own.chain(parts.flat_map(|part| known_fields(root, part))).collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plaids_custom_users_log_in() {
+    let folder = xtask::root().join("../shared/plaid/sandbox-custom-users");
+    if !folder.exists() {
+        println!("skipped: Plaid's custom users are not here");
+        return;
+    }
+    let world = World::new().await;
+    for file in xtask::files(&folder, ".json").unwrap() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let user: Value = serde_json::from_str(&text).unwrap();
+        // The template to fill in has nulls everywhere and is no user yet.
+        if user["override_accounts"][0]["type"].is_null() {
+            continue;
+        }
+        let (_, token) = world.item("user_custom", &text).await;
+        let answer = world.call_plaid("/accounts/get", &json!({"access_token": token.expose()})).await;
+        let expected = user["override_accounts"].as_array().unwrap().len();
+        assert_eq!(answer["accounts"].as_array().map(Vec::len), Some(expected), "{}", file.display());
+        let page = world
+            .call_plaid("/transactions/sync", &json!({"access_token": token.expose(), "count": 500}))
+            .await;
+        let given: usize = user["override_accounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|account| account["transactions"].as_array().map_or(0, Vec::len))
+            .sum();
+        let arrived = page["added"].as_array().unwrap().len();
+        assert!(arrived <= given && (given == 0 || arrived > 0), "{}: {arrived} of {given}", file.display());
+    }
+}

@@ -229,7 +229,6 @@ impl NewConnections for Store {
         let write = |bank: &BankAccount| AccountWrite {
             id: AccountId::derive(&at.item, &bank.id),
             bank: bank.clone(),
-            is_new: true,
         };
         // Of what was told twice, the last word: one transaction takes each row once.
         let latest: BTreeMap<_, _> = accounts.iter().map(|bank| (bank.id.clone(), write(bank))).collect();

@@ -286,7 +286,7 @@ impl Fetch<'_> {
             Some(known) => *known = bank.clone(),
             None => self.known.push(bank.clone()),
         }
-        Some(AccountWrite { id, bank, is_new: stored.is_none() })
+        Some(AccountWrite { id, bank })
     }
 
     /// The cursor does not belong to this item any more: the next start is from nothing and ends with a sweep.

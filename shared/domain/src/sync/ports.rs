@@ -84,8 +84,6 @@ pub struct AccountWrite {
     pub id: AccountId,
     /// What the bank says now.
     pub bank: BankAccount,
-    /// Whether it was not there before.
-    pub is_new: bool,
 }
 
 /// One atomic write of the sync.
