@@ -23,7 +23,7 @@ use domain::{
     item::SyncState,
     secret::PublicToken,
     store::{Connections, Intents, NewConnections},
-    sync::SyncQueue,
+    sync::{SyncQueue, SyncReads},
     time::{Clock, Random},
     vault::TokenSealer,
 };
@@ -43,6 +43,8 @@ pub struct Deps {
     pub intents: Arc<dyn Intents>,
     /// Where new connections go.
     pub items: Arc<dyn NewConnections>,
+    /// Reads them back, as the sync does.
+    pub reads: Arc<dyn SyncReads>,
     /// Seals the token.
     pub vault: Arc<dyn TokenSealer>,
     /// Plaid's exchange.

@@ -39,7 +39,7 @@ const SAVES: u32 = 5;
 pub(crate) async fn link(deps: &Deps, session: &Session) -> Result<SyncState, Problem> {
     let begun = begin(deps, session).await?;
     let intent = &begun.intent;
-    let linked = match deps.items.linked(&intent.at).await? {
+    let linked = match deps.reads.state(&intent.at).await? {
         // An earlier request got as far as storing it. What it left open is done again, which is harmless.
         Some(linked) => Linked { state: linked, token: None },
         None => connect(deps, session, &begun).await?,
@@ -120,7 +120,7 @@ async fn connect(deps: &Deps, session: &Session, begun: &Begun) -> Result<Linked
         }
     };
     match keep(deps, session, intent, &exchanged).await {
-        Ok(Added::Stored) => match deps.items.linked(&intent.at).await {
+        Ok(Added::Stored) => match deps.reads.state(&intent.at).await {
             Ok(Some(state)) => Ok(Linked { state, token: Some(exchanged.token) }),
             // It is stored; that it cannot be read right now is no reason to give it up.
             Ok(None) | Err(_) => Err(unfinished()),
@@ -134,7 +134,7 @@ async fn connect(deps: &Deps, session: &Session, begun: &Begun) -> Result<Linked
         }
         Err(problem) => {
             // The last try may have taken effect without an answer.
-            if let Ok(Some(state)) = deps.items.linked(&intent.at).await {
+            if let Ok(Some(state)) = deps.reads.state(&intent.at).await {
                 return Ok(Linked { state, token: Some(exchanged.token) });
             }
             take_back(deps, intent, &exchanged.token).await;
@@ -242,7 +242,7 @@ async fn with_accounts(deps: &Deps, session: &Session, linked: Linked) -> Result
             .save_accounts(&at, state.rev, &answer.accounts, &answer.item, deps.clock.now())
             .await?;
         told = Some(answer);
-        state = deps.items.linked(&at).await?.ok_or_else(unfinished)?;
+        state = deps.reads.state(&at).await?.ok_or_else(unfinished)?;
         if let Saved::Conflict = saved {
             deps.clock.sleep(PAUSE).await;
         }

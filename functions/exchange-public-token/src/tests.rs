@@ -7,7 +7,8 @@ use domain::{
     bank::{AccountFeed, AccountsAnswer, BankError, Institution, Institutions},
     ids::InstitutionId,
     secret::AccessToken,
-    store::{Connections, Intents, NewConnections},
+    store::{Connections, Intents},
+    sync::SyncReads,
 };
 use edge::{http::Request, system::System};
 use jiff::{Timestamp, ToSpan};
@@ -22,6 +23,7 @@ fn deps(world: &World) -> Deps {
         connections: world.store.clone(),
         intents: world.store.clone(),
         items: world.store.clone(),
+        reads: world.store.clone(),
         vault: world.sealer.clone(),
         bank: world.plaid.clone(),
         accounts: world.plaid.clone(),
@@ -284,7 +286,7 @@ async fn killed_anywhere_the_next_run_completes_the_link_or_the_intent_tells_of_
             let connections = world.store.connections(&world.household).await.unwrap();
             let unfinished = world.store.unfinished().await.unwrap();
             if let [connection] = connections.as_slice() {
-                let state = world.store.linked(&connection.item.at).await.unwrap().unwrap();
+                let state = world.store.state(&connection.item.at).await.unwrap().unwrap();
                 assert_eq!(state.accounts.len(), 3, "{fault:?} {step}: {answer}");
                 assert!(unfinished.is_empty() || status == 201, "{fault:?} {step}");
                 assert_eq!(world.sandbox.world().items(), 1);

@@ -3,7 +3,6 @@
 
 mod dynamodb;
 mod kms;
-mod server;
 
 use std::path::PathBuf;
 
@@ -16,7 +15,7 @@ use winterbaume_kms::KmsService;
 use winterbaume_secretsmanager::SecretsManagerService;
 use winterbaume_sqs::SqsService;
 
-pub use dynoxide::Database;
+use dynoxide::Database;
 pub use kms::KEY_ID;
 
 /// The account that everything belongs to.

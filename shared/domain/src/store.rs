@@ -115,9 +115,6 @@ pub trait NewConnections: Send + Sync {
         bank: &BankItem,
         now: Timestamp,
     ) -> Result<Saved, StoreError>;
-
-    /// The item's revision and sealed token with its accounts, read consistently.
-    async fn linked(&self, at: &ItemRef) -> Result<Option<crate::item::SyncState>, StoreError>;
 }
 
 /// What to look for among a household's transactions, newest first.

@@ -13,7 +13,7 @@ use domain::{
     ids::{AccountId, HouseholdId, ItemRef},
     item::{Connection, Health, NewItem, SyncState},
     store::{Added, Connections, NewConnections, OneConnection, Saved, StoreError, SyncRequests},
-    sync::{AccountWrite, Commit, CommitError, SyncReads, SyncWrites},
+    sync::{AccountWrite, Commit, CommitError, SyncWrites},
 };
 
 use jiff::Timestamp;
@@ -249,9 +249,5 @@ impl NewConnections for Store {
         commit.item.institution = bank.institution.clone();
         commit.item.institution_name = bank.institution_name.clone();
         Ok(if self.try_commit(&commit).await? { Saved::Accounts(added) } else { Saved::Conflict })
-    }
-
-    async fn linked(&self, at: &ItemRef) -> Result<Option<SyncState>, StoreError> {
-        self.state(at).await
     }
 }

@@ -7,9 +7,7 @@ use domain::{
 use jiff::civil::Date;
 
 /// The index of transactions by household and month.
-pub const BY_MONTH: &str = "by-month";
-/// The sparse index of items that the night syncs.
-pub const DUE: &str = "due";
+pub(crate) const BY_MONTH: &str = "by-month";
 
 pub(crate) const PK: &str = "pk";
 pub(crate) const SK: &str = "sk";

@@ -13,7 +13,6 @@ mod sync;
 mod transactions;
 
 pub use households::NewHousehold;
-pub use keys::{BY_MONTH, DUE};
 
 use aws_sdk_dynamodb::Client;
 
