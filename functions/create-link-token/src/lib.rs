@@ -9,7 +9,7 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    bank::{BankError, LinkRequest, Linking},
+    bank::{BankError, LinkRequest, Linking, Meaning},
     household::{Memberships, Permission, one_household},
     ids::HouseholdId,
 };
@@ -73,7 +73,7 @@ fn products(asked: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
 
 /// Of what we send, only the redirect URI is the caller's: it must be on the list in Plaid's dashboard.
 fn refusal(error: BankError, has_redirect_uri: bool) -> Problem {
-    let is_field = matches!(&error, BankError::OurFault { code } if code == "INVALID_FIELD");
+    let is_field = error.meaning == Meaning::OurFault && error.code == "INVALID_FIELD";
     if is_field && has_redirect_uri {
         return Problem::field("redirect_uri", "was refused by Plaid: is it allowed in the Plaid dashboard?");
     }

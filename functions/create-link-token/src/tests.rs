@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::bank::{BankError, LinkRequest, LinkToken, Linking, Patience};
+use domain::bank::{BankError, LinkRequest, LinkToken, Linking, Meaning, Patience};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::{World, body, request};
@@ -20,7 +20,7 @@ impl Linking for Plaid {
     async fn link_token(&self, request: &LinkRequest) -> Result<LinkToken, BankError> {
         if self.down {
             let patience = Patience::Seconds;
-            return Err(BankError::Later { code: "timeout".to_owned(), patience, retry_after_s: Some(7) });
+            return Err(BankError::new(Meaning::Later { patience, retry_after_s: Some(7) }, "timeout"));
         }
         let link_token = format!("link for {} with {:?}", request.user, request.products);
         Ok(LinkToken { link_token, expiration: Timestamp::UNIX_EPOCH })

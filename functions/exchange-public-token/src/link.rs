@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{
-    bank::{BankError, BankItem, Exchanged},
+    bank::{BankError, BankItem, Exchanged, Meaning, Patience},
     ids::{HouseholdId, InstitutionId, ItemId, ItemRef, UserId, fingerprint},
     item::{NewItem, SyncState},
     secret::{AccessToken, PublicToken},
@@ -69,7 +69,7 @@ async fn begin(deps: &Deps, session: &Session) -> Result<Begun, Problem> {
         Some(intent) if intent.at.household == session.household && intent.user == session.user => {
             Ok(Begun { intent, again: true })
         }
-        Some(_) => Err(BankError::PublicTokenRefused { code: "INVALID_PUBLIC_TOKEN".to_owned() }.into()),
+        Some(_) => Err(BankError::new(Meaning::PublicTokenRefused, "INVALID_PUBLIC_TOKEN").into()),
     }
 }
 
@@ -146,13 +146,12 @@ async fn connect(deps: &Deps, session: &Session, begun: &Begun) -> Result<Linked
 /// A refusal is an answer, and a call that never left is none at all. After anything else the exchange may have
 /// happened.
 fn certainly_did_not_happen(error: &BankError) -> bool {
-    match error {
-        BankError::Later { code, .. } => {
-            matches!(code.as_str(), "unreachable" | "credentials_unavailable" | "PLANNED_MAINTENANCE")
-                || code.starts_with("RATE_LIMIT")
-                || code.ends_with("_LIMIT")
+    match error.meaning {
+        Meaning::Later { patience: Patience::Minute, .. } => true,
+        Meaning::Later { .. } => {
+            matches!(error.code.as_str(), "unreachable" | "credentials_unavailable" | "PLANNED_MAINTENANCE")
         }
-        BankError::OurFault { code } => code != "answer_too_large",
+        Meaning::OurFault => error.code != "answer_too_large",
         _ => true,
     }
 }
@@ -204,7 +203,7 @@ async fn take_back(deps: &Deps, intent: &Intent, token: &AccessToken) {
     match deps.bank.remove(token).await {
         Ok(()) => forget(deps, intent).await,
         Err(error) => {
-            tracing::error!(target: "function", item_id = %intent.at.item, code = error.code(),
+            tracing::error!(target: "function", item_id = %intent.at.item, code = error.code,
                 "an item could neither be stored nor taken back");
             edge::metrics::emit(&[], &[("ItemsLost", "Count", 1)]);
         }

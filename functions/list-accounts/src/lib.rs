@@ -85,7 +85,7 @@ fn view(item: &Item, account: Account) -> AccountView {
         institution_name: item.institution_name.clone(),
         name: account.name().to_owned(),
         is_active: item.health.is_active() && !account.stopped,
-        sync_error: sync_error(item),
+        sync_error: item.trouble(),
         health: item.health.state,
         last_synced_at: item.last_run.map(|run| run.at),
         include_in_budget: account.include_in_budget,
@@ -99,18 +99,4 @@ fn view(item: &Item, account: Account) -> AccountView {
         credit_limit: text(account.bank.balances.limit),
         currency: account.bank.currency.map(|currency| currency.code().to_owned()),
     }
-}
-
-/// What a person can do about it, else what happened last.
-fn sync_error(item: &Item) -> Option<String> {
-    if let Some(advice) = item.health.advice() {
-        return Some(advice.to_owned());
-    }
-    let failure = item.failure.as_ref()?;
-    Some(match failure.retry_at {
-        Some(_) => {
-            format!("The bank could not be reached ({}). It will be tried again by itself.", failure.code)
-        }
-        None => format!("The last sync failed ({}). We have been told.", failure.code),
-    })
 }

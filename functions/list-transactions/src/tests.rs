@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{
     ids::ItemRef,
-    sync::{Trigger, sync},
+    sync::{Cause, Trigger, sync},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ async fn call(world: &World, user: &str, query: &str) -> (u16, Value) {
 
 async fn synced(world: &World, count: u32) -> ItemRef {
     let (at, _) = world.item("user_many", &count.to_string()).await;
-    let trigger = Trigger { at: at.clone(), want: Some(1), deadline: Timestamp::MAX };
+    let trigger = Trigger { at: at.clone(), want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX };
     sync(&world.sync(), &trigger).await.unwrap();
     world.aws.take_calls();
     at

@@ -15,7 +15,7 @@ use domain::{
     ids::{AccountId, ItemRef},
     item::{Connection, Item},
     store::{OneConnection, StoreError, SyncRequests},
-    sync::{SyncMessage, SyncQueue},
+    sync::{Cause, SyncMessage, SyncQueue},
     time::{Clock, later},
 };
 use edge::{
@@ -69,7 +69,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let account: AccountId = request.path("account_id", missing)?;
     let before = find(deps, &request, &account).await?.ok_or_else(missing)?;
     let number = want(deps, &before.at).await?.ok_or_else(missing)?;
-    deps.queue.send(&SyncMessage::numbered(before.at.clone(), number), Duration::ZERO).await?;
+    deps.queue.send(&SyncMessage::numbered(before.at.clone(), number, Cause::Person), Duration::ZERO).await?;
     match wait(deps, &before, number, request.deadline).await? {
         Some(reply) => Ok(reply),
         None => Reply::json(202, &Running { status: "running" }),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     ids::ItemRef,
-    sync::{Trigger, sync},
+    sync::{Cause, Trigger, sync},
 };
 use edge::system::System;
 use jiff::Timestamp;
@@ -25,7 +25,12 @@ async fn call(world: &World, user: &str, account: &str) -> (u16, Value) {
     let worker = async {
         loop {
             for (message, _) in world.queue.take() {
-                let trigger = Trigger { at: message.at, want: message.want, deadline: Timestamp::MAX };
+                let trigger = Trigger {
+                    at: message.at,
+                    want: message.want,
+                    cause: message.cause,
+                    deadline: Timestamp::MAX,
+                };
                 sync(&world.sync(), &trigger).await.unwrap();
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -38,7 +43,7 @@ async fn call(world: &World, user: &str, account: &str) -> (u16, Value) {
 }
 
 async fn first_sync(world: &World, at: &ItemRef) -> String {
-    let trigger = Trigger { at: at.clone(), want: Some(1), deadline: Timestamp::MAX };
+    let trigger = Trigger { at: at.clone(), want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX };
     sync(&world.sync(), &trigger).await.unwrap();
     let state = world.sync().reads.state(at).await.unwrap().unwrap();
     state.accounts[0].id.to_string()

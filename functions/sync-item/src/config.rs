@@ -15,6 +15,12 @@ pub struct Config {
     pub plaid_url: String,
     /// The secret with our keys at Plaid.
     pub plaid_secret: String,
+    /// Syncs that Plaid allows for one item in a minute.
+    pub item_syncs_a_minute: u32,
+    /// Syncs that Plaid allows for all workers together in a minute.
+    pub client_syncs_a_minute: u32,
+    /// Workers at once: each takes its share.
+    pub workers: u32,
 }
 
 impl Config {
@@ -27,6 +33,9 @@ impl Config {
             queue_url: env.required("SYNC_QUEUE_URL"),
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
+            item_syncs_a_minute: env.number("PLAID_ITEM_SYNCS_A_MINUTE"),
+            client_syncs_a_minute: env.number("PLAID_CLIENT_SYNCS_A_MINUTE"),
+            workers: env.number("SYNC_CONCURRENCY"),
         };
         env.finish(config)
     }

@@ -11,9 +11,9 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    bank::{BankError, HistoryStatus, Patience},
+    bank::{BankError, HistoryStatus, Meaning, Patience},
     store::StoreError,
-    sync::{self, NextPoll, Outcome, SyncError, SyncMessage, SyncQueue, Trigger, next_poll},
+    sync::{self, Next, Outcome, SyncError, SyncMessage, SyncQueue, Trigger, next_poll, next_try},
     vault::VaultError,
 };
 use edge::batch::{Message, Verdict};
@@ -31,9 +31,9 @@ pub struct Deps {
 pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
     let Message { content, deadline } = message;
     if content.is_hop() {
-        return send_next(deps, &content).await;
+        return send_next(deps, next_poll(&content)).await;
     }
-    let trigger = Trigger { at: content.at.clone(), want: content.want, deadline };
+    let trigger = Trigger { at: content.at.clone(), want: content.want, cause: content.cause, deadline };
     let began = deps.sync.clock.now();
     let outcome = sync::sync(&deps.sync, &trigger).await;
     report(&content, &outcome, began, deps.sync.clock.now());
@@ -42,24 +42,21 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
         Ok(Outcome::Finished { history, .. } | Outcome::AlreadyDone { history })
             if history != HistoryStatus::Complete =>
         {
-            send_next(deps, &content).await
+            send_next(deps, next_poll(&content)).await
         }
         Ok(Outcome::Finished { .. } | Outcome::AlreadyDone { .. } | Outcome::NoItem | Outcome::Inactive) => {
             Verdict::Done
         }
-        Ok(Outcome::HandOver) => send(deps, &content, Duration::ZERO).await,
-        Ok(Outcome::Failed(BankError::Later { patience: Patience::Hours, .. })) => {
-            send_next(deps, &content).await
-        }
-        Ok(Outcome::Failed(error)) => after_refusal(&error),
+        Ok(Outcome::HandOver(after)) => send(deps, &content, after).await,
+        Ok(Outcome::Failed(error)) => after_refusal(deps, &content, &error).await,
         Err(error) => after_error(&error),
     }
 }
 
-/// The next look for the rest of the history, if the schedule has one.
-async fn send_next(deps: &Deps, message: &SyncMessage) -> Verdict {
-    match next_poll(message) {
-        Some(NextPoll { message, delay }) => send(deps, &message, delay).await,
+/// What comes next, if the schedule has anything.
+async fn send_next(deps: &Deps, next: Option<Next>) -> Verdict {
+    match next {
+        Some(Next { message, delay }) => send(deps, &message, delay).await,
         None => Verdict::Done,
     }
 }
@@ -71,17 +68,18 @@ async fn send(deps: &Deps, message: &SyncMessage, delay: Duration) -> Verdict {
     }
 }
 
-/// What the bank's side refused stands on the item already. Only what passes in seconds is worth another delivery.
-fn after_refusal(error: &BankError) -> Verdict {
-    match error {
-        BankError::Later { patience: Patience::Seconds, .. } | BankError::RestartPagination => {
-            Verdict::Retry(error.to_string())
+/// What the bank's side refused stands on the item already. What passes is tried again by a message of its own: the
+/// queue's own retries, and the dead letters behind them, are for what we did not understand.
+async fn after_refusal(deps: &Deps, message: &SyncMessage, error: &BankError) -> Verdict {
+    match error.meaning {
+        Meaning::Later { patience: Patience::Seconds | Patience::Minute, retry_after_s } => {
+            let at_least = Duration::from_secs(retry_after_s.unwrap_or_default().into());
+            send_next(deps, next_try(message, at_least)).await
         }
-        BankError::Later { patience: Patience::Hours, .. }
-        | BankError::NeedsUser { .. }
-        | BankError::Gone { .. }
-        | BankError::AccountGone { .. } => Verdict::Done,
-        BankError::CursorRefused | BankError::PublicTokenRefused { .. } | BankError::OurFault { .. } => {
+        Meaning::RestartPagination => send_next(deps, next_try(message, Duration::ZERO)).await,
+        Meaning::Later { patience: Patience::Hours, .. } => send_next(deps, next_poll(message)).await,
+        Meaning::NeedsUser | Meaning::Gone | Meaning::AccountGone => Verdict::Done,
+        Meaning::CursorRefused | Meaning::Endless | Meaning::PublicTokenRefused | Meaning::OurFault => {
             Verdict::Park(error.to_string())
         }
     }
@@ -93,8 +91,7 @@ fn after_error(error: &SyncError) -> Verdict {
         | SyncError::Vault(VaultError::Unavailable)
         | SyncError::Contended => Verdict::Retry(error.to_string()),
         SyncError::Store(StoreError::Corrupt(_) | StoreError::Refused(_))
-        | SyncError::Vault(VaultError::NotForThisItem)
-        | SyncError::Endless(_) => Verdict::Park(error.to_string()),
+        | SyncError::Vault(VaultError::NotForThisItem) => Verdict::Park(error.to_string()),
     }
 }
 
@@ -104,7 +101,7 @@ fn report(message: &SyncMessage, outcome: &Result<Outcome, SyncError>, began: Ti
         Ok(Outcome::AlreadyDone { .. }) => "already_done",
         Ok(Outcome::NoItem) => "no_item",
         Ok(Outcome::Inactive) => "inactive",
-        Ok(Outcome::HandOver) => "hand_over",
+        Ok(Outcome::HandOver(_)) => "hand_over",
         Ok(Outcome::Failed(_)) => "refused",
         Err(_) => "failed",
     };
@@ -113,7 +110,7 @@ fn report(message: &SyncMessage, outcome: &Result<Outcome, SyncError>, began: Ti
         _ => domain::item::Counts::default(),
     };
     let code = match outcome {
-        Ok(Outcome::Failed(error)) => Some(error.code().to_owned()),
+        Ok(Outcome::Failed(error)) => Some(error.code.clone()),
         Err(error) => Some(error.to_string()),
         Ok(_) => None,
     };

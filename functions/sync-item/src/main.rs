@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::sync;
+use domain::sync::{self, Budgets, Limits};
 use edge::system::System;
 use queue::Queue;
 use store::{Store, Tables};
@@ -17,6 +17,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
+    let share = config.client_syncs_a_minute / config.workers.max(1);
     let sync = sync::Deps {
         feed: bank.clone(),
         accounts: bank,
@@ -25,6 +26,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         writes: store,
         clock: Arc::new(System),
         random: Arc::new(System),
+        budgets: Arc::new(Budgets::new(config.item_syncs_a_minute, share)),
+        limits: Limits::default(),
     };
     edge::batch::serve(Deps { sync, queue: Arc::new(Queue::new(&sdk, config.queue_url)) }, handle).await
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use domain::{
     ids::ItemRef,
     store::{Search, TransactionSearch},
-    sync::SyncMessage,
+    sync::{Cause, SyncMessage},
 };
 use edge::batch::{Message, Verdict};
 use jiff::{Timestamp, ToSpan};
@@ -60,11 +60,11 @@ async fn assert_equal_to_ledger(world: &World) -> usize {
 }
 
 fn message(at: &ItemRef, want: u64) -> SyncMessage {
-    SyncMessage::numbered(at.clone(), want)
+    SyncMessage::numbered(at.clone(), want, Cause::Person)
 }
 
 fn poll(at: &ItemRef) -> SyncMessage {
-    SyncMessage { at: at.clone(), want: None, poll: None }
+    SyncMessage::unnumbered(at.clone(), Cause::Night)
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn a_lost_log_in_parks_the_item_without_retries_and_comes_back() {
 }
 
 #[tokio::test]
-async fn what_passes_in_seconds_is_retried_and_what_is_ours_is_parked() {
+async fn what_passes_is_tried_again_by_a_message_and_what_is_ours_is_parked() {
     let world = World::new().await;
     let (at, _) = world.item("user_good", "pass_good").await;
     let refuse = |code: &str, times: u32| {
@@ -196,7 +196,12 @@ async fn what_passes_in_seconds_is_retried_and_what_is_ours_is_parked() {
         world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
     };
     refuse("INTERNAL_SERVER_ERROR", 3);
-    assert!(matches!(run(&world, message(&at, 1)).await, Verdict::Retry(_)));
+    assert_eq!(run(&world, message(&at, 1)).await, Verdict::Done);
+    let [(again, delay)] = &world.queue.take()[..] else { panic!("one message") };
+    assert_eq!((again.want, again.tries, delay.as_secs()), (Some(1), 1, 30));
+    let spent = SyncMessage { tries: 4, ..again.clone() };
+    refuse("INTERNAL_SERVER_ERROR", 3);
+    assert_eq!(run(&world, spent).await, Verdict::Done, "an outage fills no dead letters");
     refuse("INTERNAL_SERVER_ERROR", 2);
     assert_eq!(run(&world, message(&at, 1)).await, Verdict::Done, "two failures are retried in place");
     refuse("INSTITUTION_DOWN", 1);

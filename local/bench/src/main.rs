@@ -6,7 +6,7 @@ use std::time::Instant;
 use domain::{
     ids::ItemRef,
     store::{Connections, Search, StoreError, TransactionSearch},
-    sync::{SyncError, Trigger, sync},
+    sync::{Cause, SyncError, Trigger, sync},
 };
 use jiff::Timestamp;
 use testkit::World;
@@ -23,7 +23,9 @@ async fn main() -> Result<(), SyncError> {
 }
 
 async fn run(world: &World, at: &ItemRef, want: Option<u64>) -> Result<(), SyncError> {
-    sync(&world.sync(), &Trigger { at: at.clone(), want, deadline: Timestamp::MAX }).await.map(drop)
+    sync(&world.sync(), &Trigger { at: at.clone(), want, cause: Cause::Night, deadline: Timestamp::MAX })
+        .await
+        .map(drop)
 }
 
 /// A history that arrives, an idle sync after it, and the lists.

@@ -143,11 +143,7 @@ impl Stack {
         let authority = Authority::new(issuer.url.clone(), AUDIENCE)?;
         serve(&mut tasks, issuer, authority.clone().router());
 
-        let parameters = BTreeMap::from([
-            ("JwtIssuer".to_owned(), authority.issuer.clone()),
-            ("JwtAudience".to_owned(), AUDIENCE.to_owned()),
-            ("PlaidBaseUrl".to_owned(), plaid_url.clone()),
-        ]);
+        let parameters = parameters(&template, &authority, &plaid_url, options.time_scale);
         let known = names::known(&template, parameters, &services.key_arn());
         let runtime = RuntimeApi::default();
         let runtime_url = serve(&mut tasks, listen(0).await?, runtime.clone().router());
@@ -226,6 +222,30 @@ fn open_log(options: &Options) -> Result<(PathBuf, Home), StackError> {
             Ok((folder.path().join("stack.log"), Home::Temporary { _folder: folder }))
         }
     }
+}
+
+/// The limits of a minute, which a faster clock makes larger.
+const A_MINUTE: [&str; 2] = ["PlaidItemSyncsAMinute", "PlaidClientSyncsAMinute"];
+
+/// The template's parameters as they are here.
+fn parameters(
+    template: &Template,
+    authority: &Authority,
+    plaid_url: &str,
+    time_scale: u32,
+) -> BTreeMap<String, String> {
+    let mut parameters = BTreeMap::from([
+        ("JwtIssuer".to_owned(), authority.issuer.clone()),
+        ("JwtAudience".to_owned(), AUDIENCE.to_owned()),
+        ("PlaidBaseUrl".to_owned(), plaid_url.to_owned()),
+    ]);
+    let defaults = template.defaults();
+    for name in A_MINUTE {
+        if let Some(limit) = defaults.get(name).and_then(|limit| limit.parse::<u32>().ok()) {
+            parameters.insert(name.to_owned(), limit.saturating_mul(time_scale).to_string());
+        }
+    }
+    parameters
 }
 
 /// What a stack holds for as long as it runs.

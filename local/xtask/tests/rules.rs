@@ -74,7 +74,7 @@ fn a_functions_docs_begin_with_its_trigger() {
 fn settings_are_those_that_the_code_reads() {
     for function in functions() {
         let config = read(format!("functions/{}/src/config.rs", function.binary));
-        let calls = ["required(\"", "optional(\"", "words(\""];
+        let calls = ["required(\"", "optional(\"", "words(\"", "number(\""];
         let read: BTreeSet<&str> = calls
             .iter()
             .flat_map(|call| config.split(call).skip(1))

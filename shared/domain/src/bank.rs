@@ -50,6 +50,8 @@ pub struct SyncPage {
     pub has_more: bool,
     /// How far the history is.
     pub history: HistoryStatus,
+    /// What Plaid's support asks for.
+    pub request_id: Option<String>,
 }
 
 /// The accounts of an item and what the answer says of the item itself (`/accounts/get`).
@@ -128,76 +130,79 @@ pub struct Institution {
 /// For how long it makes no sense to ask again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// A rate limit, an outage of Plaid's own: seconds to minutes.
+    /// An outage of Plaid's own, a broken answer: seconds.
     Seconds,
+    /// A rate limit: they are counted by the minute.
+    Minute,
     /// An outage of the bank: hours.
     Hours,
 }
 
-/// What went wrong, by what it means for us. `code` is Plaid's `error_code` or a name of ours for what has none.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum BankError {
+/// What a refusal means for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
     /// Only the user can mend it, in update mode or at the bank.
-    #[error("the bank needs the user: {code}")]
-    NeedsUser {
-        /// Plaid's code.
-        code: String,
-    },
+    NeedsUser,
     /// It will pass.
-    #[error("the bank cannot answer now: {code}")]
     Later {
-        /// Plaid's code, or `timeout`, `unreachable`, `unreadable`.
-        code: String,
         /// How long it will take.
         patience: Patience,
         /// What the answer's `Retry-After` said, in seconds.
         retry_after_s: Option<u32>,
     },
     /// The item is no more; only a new connection helps.
-    #[error("the connection is gone: {code}")]
-    Gone {
-        /// Plaid's code.
-        code: String,
-    },
+    Gone,
     /// The update changed while it was read: start again from the stored cursor.
-    #[error("the update changed while it was read")]
     RestartPagination,
     /// The stored cursor does not belong to this item any more: start from nothing.
-    #[error("the cursor was refused")]
     CursorRefused,
+    /// The update has no end: the same cursor again, or pages beyond any bound.
+    Endless,
     /// The public token was used, has expired or never was.
-    #[error("the public token was refused: {code}")]
-    PublicTokenRefused {
-        /// Plaid's code.
-        code: String,
-    },
+    PublicTokenRefused,
     /// One account is closed or not shared any more.
-    #[error("the account is not shared any more: {code}")]
-    AccountGone {
-        /// Plaid's code.
-        code: String,
-    },
+    AccountGone,
     /// Wrong keys, a request Plaid does not take: ours to mend.
-    #[error("Plaid refused our request: {code}")]
-    OurFault {
-        /// Plaid's code.
-        code: String,
-    },
+    OurFault,
+}
+
+impl std::fmt::Display for Meaning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NeedsUser => "the bank needs the user",
+            Self::Later { .. } => "the bank cannot answer now",
+            Self::Gone => "the connection is gone",
+            Self::RestartPagination => "the update changed while it was read",
+            Self::CursorRefused => "the cursor was refused",
+            Self::Endless => "the update has no end",
+            Self::PublicTokenRefused => "the public token was refused",
+            Self::AccountGone => "the account is not shared any more",
+            Self::OurFault => "Plaid refused our request",
+        })
+    }
+}
+
+/// What went wrong on the bank's side.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{meaning}: {code}")]
+pub struct BankError {
+    /// What it means for us.
+    pub meaning: Meaning,
+    /// Plaid's `error_code`, or a name of ours for what has none (`timeout`, `unreachable`, `unreadable`).
+    pub code: String,
+    /// What Plaid's support asks for.
+    pub request_id: Option<String>,
 }
 
 impl BankError {
-    /// Plaid's code, or our name where it has none.
-    pub fn code(&self) -> &str {
-        match self {
-            Self::NeedsUser { code }
-            | Self::Later { code, .. }
-            | Self::Gone { code }
-            | Self::PublicTokenRefused { code }
-            | Self::AccountGone { code }
-            | Self::OurFault { code } => code,
-            Self::RestartPagination => "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION",
-            Self::CursorRefused => "CURSOR_REFUSED",
-        }
+    /// An error without an answer of Plaid's.
+    pub fn new(meaning: Meaning, code: impl Into<String>) -> Self {
+        Self { meaning, code: code.into(), request_id: None }
+    }
+
+    /// What passes, after so long.
+    pub fn later(patience: Patience, code: impl Into<String>) -> Self {
+        Self::new(Meaning::Later { patience, retry_after_s: None }, code)
     }
 }
 

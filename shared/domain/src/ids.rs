@@ -17,6 +17,12 @@ const RANDOM_LEN: usize = 16;
 #[error("must be {0}")]
 pub struct IdError(&'static str);
 
+impl IdError {
+    pub(crate) fn new(must: &'static str) -> Self {
+        Self(must)
+    }
+}
+
 /// Crockford base 32, lower case, five bits a character.
 fn base32(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 8 / 5 + 1);
@@ -230,6 +236,25 @@ opaque_id!(
     Cursor,
     4096,
     "a cursor of 1 to 4096 characters"
+);
+
+opaque_id!(
+    /// A category: Plaid's code, or one of the household's own.
+    CategoryId,
+    64,
+    "a category of 1 to 64 characters"
+);
+opaque_id!(
+    /// A word that people put on transactions to find them by.
+    Tag,
+    50,
+    "a tag of 1 to 50 characters"
+);
+opaque_id!(
+    /// The name of a field of the household's own.
+    FieldName,
+    50,
+    "a field name of 1 to 50 characters"
 );
 
 /// Where an item lives: every key of the store carries the household, so a wrong household finds nothing.

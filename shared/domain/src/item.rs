@@ -64,12 +64,65 @@ impl Health {
     pub fn advice(&self) -> Option<&'static str> {
         match self.state {
             HealthState::Healthy => None,
-            HealthState::NeedsLogin => {
-                Some("The bank asks you to log in again. Repair the connection to go on.")
-            }
+            HealthState::NeedsLogin => Some(login_advice(self.reason.as_deref().unwrap_or_default())),
             HealthState::Revoked => Some("The connection has ended at the bank. Connect the bank again."),
             HealthState::Removing => Some("The connection is being removed."),
         }
+    }
+}
+
+/// What the user is asked for, by the bank's code (<https://plaid.com/docs/errors/item/>).
+fn login_advice(code: &str) -> &'static str {
+    match code {
+        "ITEM_LOCKED" => {
+            "The bank has locked your account after too many log-ins. Unlock it at the bank, then repair the connection."
+        }
+        "PASSWORD_RESET_REQUIRED" => {
+            "The bank asks you to set a new password. Do so at the bank, then repair the connection."
+        }
+        "USER_SETUP_REQUIRED" => {
+            "The bank asks you to finish setting up your account. Do so at the bank, then repair the connection."
+        }
+        "NO_ACCOUNTS" => {
+            "The bank shares no account any more. Repair the connection and choose the accounts again."
+        }
+        "ACCESS_NOT_GRANTED" | "ADDITIONAL_CONSENT_REQUIRED" => {
+            "The bank needs your consent again. Repair the connection and agree to share your accounts."
+        }
+        "INVALID_UPDATED_USERNAME" => {
+            "The user name at the bank has changed. Disconnect the bank and connect it again."
+        }
+        _ => "The bank asks you to log in again. Repair the connection to go on.",
+    }
+}
+
+impl Item {
+    /// What is wrong with the connection and what a person can do about it, in words; nothing when all is well.
+    pub fn trouble(&self) -> Option<String> {
+        if let Some(advice) = self.health.advice() {
+            return Some(advice.to_owned());
+        }
+        let failure = self.failure.as_ref()?;
+        Some(match (failure.retry_at, failure.code.starts_with("INSTITUTION")) {
+            (Some(_), true) => {
+                format!(
+                    "The bank cannot be reached at the moment ({}). It will be tried again by itself; nothing for you to \
+                     do.",
+                    failure.code
+                )
+            }
+            (Some(_), false) => {
+                format!(
+                    "The last sync did not go through ({}). It will be tried again by itself; nothing for you to do.",
+                    failure.code
+                )
+            }
+            (None, _) => format!(
+                "The last sync failed ({}). It is for us to mend, and we have been told. What is listed is as of the sync \
+                 before.",
+                failure.code
+            ),
+        })
     }
 }
 
@@ -182,6 +235,8 @@ pub struct SyncState {
     pub months: BTreeSet<Month>,
     /// Whether all accounts have been asked for since the item was linked.
     pub accounts_known: bool,
+    /// When the item's budget of calls will be full again.
+    pub budget: Option<Timestamp>,
 }
 
 /// Where a large update stands: its pages lie in the redo log.
@@ -195,8 +250,12 @@ pub struct Stage {
     pub pages: u32,
     /// The `want` read before the first fetch.
     pub want: u64,
+    /// When it began.
+    pub began: Timestamp,
     /// When somebody last worked on it.
     pub touched: Timestamp,
+    /// Pages in a row that said nothing.
+    pub empty_pages: u32,
     /// How far the history was at the last page.
     pub history: HistoryStatus,
     /// What has been changed so far.

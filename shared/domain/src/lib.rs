@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod bank;
+pub mod edit;
 pub mod household;
 pub mod ids;
 pub mod item;

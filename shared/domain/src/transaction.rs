@@ -202,6 +202,13 @@ pub fn parse_date(text: &str) -> Option<Date> {
     (date.year() > 0 && date.to_string() == text).then_some(date)
 }
 
+/// A transaction of which only the id and the amount matter.
+#[cfg(test)]
+pub(crate) fn facts_for_tests(id: &str, cents: i64) -> BankFacts {
+    let json = serde_json::json!({"i": id, "a": "account", "m": Decimal::new(cents, 2), "d": "2026-01-01", "n": "Tea"});
+    serde_json::from_value(json).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

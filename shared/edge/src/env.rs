@@ -35,6 +35,20 @@ impl<'a> Env<'a> {
         (self.read)(name).filter(|value| !value.is_empty())
     }
 
+    /// A whole number, at least 1.
+    pub fn number(&mut self, name: &str) -> u32 {
+        let text = self.required(name);
+        match text.parse() {
+            Ok(number @ 1..) => number,
+            // That it is missing has been said.
+            _ if text.is_empty() => 1,
+            _ => {
+                self.faults.push(format!("{name} is no whole number of at least 1"));
+                1
+            }
+        }
+    }
+
     /// Words, divided by commas; at least one.
     pub fn words(&mut self, name: &str) -> Vec<String> {
         let text = self.required(name);
@@ -56,4 +70,31 @@ pub fn variable(name: &str) -> Option<String> {
 /// The names of all variables of the process's environment.
 pub fn names() -> impl Iterator<Item = String> {
     std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_said_at_once() {
+        let read = |name: &str| match name {
+            "ZERO" => Some("0".to_owned()),
+            "TEXT" => Some("many".to_owned()),
+            "SEVEN" => Some("7".to_owned()),
+            _ => None,
+        };
+        let mut env = Env::new(&read);
+        let all = (
+            env.number("ZERO"),
+            env.number("TEXT"),
+            env.number("SEVEN"),
+            env.number("ABSENT"),
+            env.required("NO"),
+        );
+        assert_eq!(all.2, 7);
+        let faults = env.finish(all).unwrap_err().0;
+        assert_eq!(faults.len(), 4, "{faults:?}");
+        assert!(faults.iter().any(|fault| fault == "TEXT is no whole number of at least 1"), "{faults:?}");
+    }
 }

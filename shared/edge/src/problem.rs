@@ -1,7 +1,7 @@
 //! Problems (RFC 9457): what every refusal looks like. `code` is stable, `detail` is for people.
 
 use domain::{
-    bank::{BankError, Patience},
+    bank::{BankError, Meaning, Patience},
     household::AccessError,
     store::StoreError,
     sync::QueueError,
@@ -175,41 +175,41 @@ impl From<AccessError> for Problem {
 
 impl From<BankError> for Problem {
     fn from(error: BankError) -> Self {
-        let plaid_code = Some(error.code().to_owned());
-        let problem = match &error {
-            BankError::PublicTokenRefused { .. } => Self::new(
+        let plaid_code = Some(error.code.clone());
+        let problem = match error.meaning {
+            Meaning::PublicTokenRefused => Self::new(
                 422,
                 "public_token_refused",
                 "The public token was used before, has expired (30 minutes) or is not of this environment. Open \
                  Link again to get a new one.",
             ),
-            BankError::NeedsUser { .. } => Self::new(
+            Meaning::NeedsUser => Self::new(
                 409,
                 "item_needs_login",
                 "The bank asks you to log in again. Repair the connection.",
             ),
-            BankError::Gone { .. } => {
+            Meaning::Gone => {
                 Self::new(409, "item_gone", "The connection has ended at the bank. Connect the bank again.")
             }
-            BankError::AccountGone { .. } => {
+            Meaning::AccountGone => {
                 Self::new(409, "account_gone", "The bank does not share this account any more.")
             }
-            BankError::Later { patience: Patience::Hours, retry_after_s, .. } => Self::later(
+            Meaning::Later { patience: Patience::Hours, retry_after_s } => Self::later(
                 "bank_unavailable",
                 "The bank cannot be reached right now. It may take hours.",
                 retry_after_s.unwrap_or(3600),
             ),
-            BankError::Later { patience: Patience::Seconds, retry_after_s, .. } => Self::later(
+            Meaning::Later { patience: Patience::Seconds | Patience::Minute, retry_after_s } => Self::later(
                 "plaid_unavailable",
                 "Plaid cannot answer right now. Try again in a moment.",
                 retry_after_s.unwrap_or(5),
             ),
-            BankError::RestartPagination | BankError::CursorRefused => Self::later(
+            Meaning::RestartPagination | Meaning::CursorRefused | Meaning::Endless => Self::later(
                 "plaid_unavailable",
                 "The update changed while it was read. Try again in a moment.",
                 5,
             ),
-            BankError::OurFault { .. } => {
+            Meaning::OurFault => {
                 Self::new(500, "plaid_refused", "Plaid refused our request. This is ours to mend.")
             }
         };

@@ -7,7 +7,7 @@ use domain::{
     account::BankAccount,
     bank::{
         AccountFeed, AccountsAnswer, BankError, BankItem, Exchange, Exchanged, HistoryStatus, Institution,
-        Institutions, LinkRequest, LinkSettings, LinkToken, Linking, SyncPage, TransactionFeed,
+        Institutions, LinkRequest, LinkSettings, LinkToken, Linking, Meaning, SyncPage, TransactionFeed,
     },
     ids::{Cursor, InstitutionId},
     secret::{AccessToken, PublicToken},
@@ -79,6 +79,7 @@ pub(crate) fn read_page(text: &str) -> Result<SyncPage, BankError> {
             .transactions_update_status
             .and_then(wire::text)
             .map_or(HistoryStatus::Unknown, |status| HistoryStatus::from(status.as_str())),
+        request_id: page.request_id.and_then(wire::text),
     })
 }
 
@@ -131,8 +132,8 @@ impl Exchange for Client {
 
     async fn remove(&self, token: &AccessToken) -> Result<(), BankError> {
         match self.post("/item/remove", &TokenRequest { access_token: token.expose() }, TIMEOUT).await {
-            Ok(_) | Err(BankError::Gone { .. }) => Ok(()),
-            Err(error) => Err(error),
+            Err(error) if error.meaning != Meaning::Gone => Err(error),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 }

@@ -1,9 +1,7 @@
 //! What Plaid's refusals mean: by code, then by type, then by status.
 
-use domain::bank::{BankError, Patience};
+use domain::bank::{BankError, Meaning, Patience};
 use serde::Deserialize;
-
-use crate::client::passing;
 
 #[derive(Deserialize)]
 #[expect(clippy::struct_field_names, reason = "Plaid's names")]
@@ -11,40 +9,35 @@ struct Envelope {
     error_type: Option<String>,
     error_code: String,
     error_message: Option<String>,
+    request_id: Option<String>,
 }
 
 /// The meaning of an answer that is not a 200.
 pub(crate) fn meaning(status: u16, retry_after_s: Option<u32>, body: &str) -> BankError {
-    let later = |code: String, patience| BankError::Later { code, patience, retry_after_s };
+    let later = |patience| Meaning::Later { patience, retry_after_s };
     let Ok(envelope) = serde_json::from_str::<Envelope>(body) else {
         // A proxy's page instead of Plaid's answer, or one that broke off.
-        return later(format!("http_{status}"), Patience::Seconds);
+        let patience = if status == 429 { Patience::Minute } else { Patience::Seconds };
+        return BankError::new(later(patience), format!("http_{status}"));
     };
-    by_code(&envelope)
-        .or_else(|| by_type(&envelope))
-        .unwrap_or_else(|| match status {
-            429 | 500.. => passing(&envelope.error_code),
-            _ => BankError::OurFault { code: envelope.error_code.clone() },
-        })
-        .with_retry_after(retry_after_s)
+    let meaning = by_code(&envelope).or_else(|| by_type(&envelope)).unwrap_or_else(|| match status {
+        429 => later(Patience::Minute),
+        500.. => later(Patience::Seconds),
+        _ => Meaning::OurFault,
+    });
+    let meaning = match meaning {
+        Meaning::Later { patience, .. } => later(patience),
+        other => other,
+    };
+    BankError { meaning, code: envelope.error_code, request_id: envelope.request_id }
 }
 
-trait WithRetryAfter {
-    fn with_retry_after(self, seconds: Option<u32>) -> Self;
-}
-
-impl WithRetryAfter for BankError {
-    fn with_retry_after(self, seconds: Option<u32>) -> Self {
-        match self {
-            Self::Later { code, patience, .. } => Self::Later { code, patience, retry_after_s: seconds },
-            other => other,
-        }
-    }
+fn after(patience: Patience) -> Meaning {
+    Meaning::Later { patience, retry_after_s: None }
 }
 
 /// Codes whose meaning Plaid documents (<https://plaid.com/docs/errors/>).
-fn by_code(envelope: &Envelope) -> Option<BankError> {
-    let code = envelope.error_code.clone();
+fn by_code(envelope: &Envelope) -> Option<Meaning> {
     Some(match envelope.error_code.as_str() {
         "ITEM_LOGIN_REQUIRED"
         | "ACCESS_NOT_GRANTED"
@@ -58,10 +51,10 @@ fn by_code(envelope: &Envelope) -> Option<BankError> {
         | "ITEM_LOCKED"
         | "PASSWORD_RESET_REQUIRED"
         | "USER_SETUP_REQUIRED"
-        | "INVALID_UPDATED_USERNAME" => BankError::NeedsUser { code },
-        "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION" => BankError::RestartPagination,
+        | "INVALID_UPDATED_USERNAME" => Meaning::NeedsUser,
+        "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION" => Meaning::RestartPagination,
         "INSTITUTION_DOWN" | "INSTITUTION_NOT_RESPONDING" | "INSTITUTION_NOT_AVAILABLE" => {
-            BankError::Later { code, patience: Patience::Hours, retry_after_s: None }
+            after(Patience::Hours)
         }
         "RATE_LIMIT"
         | "RATE_LIMIT_EXCEEDED"
@@ -71,18 +64,16 @@ fn by_code(envelope: &Envelope) -> Option<BankError> {
         | "INSTITUTIONS_GET_BY_ID_LIMIT"
         | "INSTITUTION_RATE_LIMIT"
         | "TRANSACTIONS_LIMIT"
-        | "TRANSACTIONS_SYNC_LIMIT"
-        | "INTERNAL_SERVER_ERROR"
-        | "PLANNED_MAINTENANCE"
-        | "PRODUCT_NOT_READY" => passing(&code),
+        | "TRANSACTIONS_SYNC_LIMIT" => after(Patience::Minute),
+        "INTERNAL_SERVER_ERROR" | "PLANNED_MAINTENANCE" | "PRODUCT_NOT_READY" => after(Patience::Seconds),
         "ITEM_NOT_FOUND"
         | "INVALID_ACCESS_TOKEN"
         | "USER_PERMISSION_REVOKED"
-        | "ITEM_CONCURRENTLY_DELETED" => BankError::Gone { code },
-        "INVALID_PUBLIC_TOKEN" => BankError::PublicTokenRefused { code },
-        "INVALID_ACCOUNT_ID" => BankError::AccountGone { code },
+        | "ITEM_CONCURRENTLY_DELETED" => Meaning::Gone,
+        "INVALID_PUBLIC_TOKEN" => Meaning::PublicTokenRefused,
+        "INVALID_ACCOUNT_ID" => Meaning::AccountGone,
         "INVALID_FIELD" if is_about_the_cursor(envelope.error_message.as_deref().unwrap_or_default()) => {
-            BankError::CursorRefused
+            Meaning::CursorRefused
         }
         _ => return None,
     })
@@ -93,14 +84,12 @@ fn is_about_the_cursor(message: &str) -> bool {
     message.to_ascii_lowercase().contains("cursor")
 }
 
-fn by_type(envelope: &Envelope) -> Option<BankError> {
-    let code = envelope.error_code.clone();
+fn by_type(envelope: &Envelope) -> Option<Meaning> {
     match envelope.error_type.as_deref().unwrap_or_default() {
-        "RATE_LIMIT_EXCEEDED" | "API_ERROR" => Some(passing(&code)),
-        "INSTITUTION_ERROR" => {
-            Some(BankError::Later { code, patience: Patience::Hours, retry_after_s: None })
-        }
-        "ITEM_ERROR" => Some(BankError::NeedsUser { code }),
+        "RATE_LIMIT_EXCEEDED" => Some(after(Patience::Minute)),
+        "API_ERROR" => Some(after(Patience::Seconds)),
+        "INSTITUTION_ERROR" => Some(after(Patience::Hours)),
+        "ITEM_ERROR" => Some(Meaning::NeedsUser),
         _ => None,
     }
 }
@@ -111,83 +100,53 @@ mod tests {
 
     fn body(kind: &str, code: &str, message: &str) -> String {
         format!(
-            r#"{{"error_type":"{kind}","error_code":"{code}","error_message":"{message}","new_field":{{}}}}"#
+            r#"{{"error_type":"{kind}","error_code":"{code}","error_message":"{message}","request_id":"r1","new_field":{{}}}}"#
         )
-    }
-
-    fn code(code: &str) -> String {
-        code.to_owned()
     }
 
     #[test]
     fn refusals_have_meanings() {
-        let seconds = |code: &str| passing(code);
-        let hours = |code: &str| BankError::Later {
-            code: code.into(),
-            patience: Patience::Hours,
-            retry_after_s: None,
-        };
+        let (seconds, minute, hours) =
+            (after(Patience::Seconds), after(Patience::Minute), after(Patience::Hours));
         let cases = [
-            (
-                400,
-                "ITEM_ERROR",
-                "ITEM_LOGIN_REQUIRED",
-                BankError::NeedsUser { code: code("ITEM_LOGIN_REQUIRED") },
-            ),
-            (400, "ITEM_ERROR", "BRAND_NEW", BankError::NeedsUser { code: code("BRAND_NEW") }),
-            (400, "INSTITUTION_ERROR", "INSTITUTION_DOWN", hours("INSTITUTION_DOWN")),
-            (400, "INSTITUTION_ERROR", "BRAND_NEW", hours("BRAND_NEW")),
-            (429, "RATE_LIMIT_EXCEEDED", "TRANSACTIONS_SYNC_LIMIT", seconds("TRANSACTIONS_SYNC_LIMIT")),
-            (400, "RATE_LIMIT_EXCEEDED", "BRAND_NEW", seconds("BRAND_NEW")),
-            (500, "API_ERROR", "INTERNAL_SERVER_ERROR", seconds("INTERNAL_SERVER_ERROR")),
-            (503, "BRAND_NEW", "BRAND_NEW", seconds("BRAND_NEW")),
-            (400, "ITEM_ERROR", "ITEM_NOT_FOUND", BankError::Gone { code: code("ITEM_NOT_FOUND") }),
-            (
-                400,
-                "INVALID_INPUT",
-                "INVALID_ACCESS_TOKEN",
-                BankError::Gone { code: code("INVALID_ACCESS_TOKEN") },
-            ),
-            (
-                400,
-                "INVALID_INPUT",
-                "INVALID_ACCOUNT_ID",
-                BankError::AccountGone { code: code("INVALID_ACCOUNT_ID") },
-            ),
-            (
-                400,
-                "INVALID_INPUT",
-                "INVALID_API_KEYS",
-                BankError::OurFault { code: code("INVALID_API_KEYS") },
-            ),
-            (
-                400,
-                "INVALID_INPUT",
-                "INVALID_PUBLIC_TOKEN",
-                BankError::PublicTokenRefused { code: code("INVALID_PUBLIC_TOKEN") },
-            ),
+            (400, "ITEM_ERROR", "ITEM_LOGIN_REQUIRED", Meaning::NeedsUser),
+            (400, "ITEM_ERROR", "BRAND_NEW", Meaning::NeedsUser),
+            (400, "INSTITUTION_ERROR", "INSTITUTION_DOWN", hours),
+            (400, "INSTITUTION_ERROR", "BRAND_NEW", hours),
+            (429, "RATE_LIMIT_EXCEEDED", "TRANSACTIONS_SYNC_LIMIT", minute),
+            (400, "RATE_LIMIT_EXCEEDED", "BRAND_NEW", minute),
+            (429, "BRAND_NEW", "BRAND_NEW", minute),
+            (500, "API_ERROR", "INTERNAL_SERVER_ERROR", seconds),
+            (503, "BRAND_NEW", "BRAND_NEW", seconds),
+            (400, "ITEM_ERROR", "ITEM_NOT_FOUND", Meaning::Gone),
+            (400, "INVALID_INPUT", "INVALID_ACCESS_TOKEN", Meaning::Gone),
+            (400, "INVALID_INPUT", "INVALID_ACCOUNT_ID", Meaning::AccountGone),
+            (400, "INVALID_INPUT", "INVALID_API_KEYS", Meaning::OurFault),
+            (400, "INVALID_INPUT", "INVALID_PUBLIC_TOKEN", Meaning::PublicTokenRefused),
             (
                 400,
                 "TRANSACTIONS_ERROR",
                 "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION",
-                BankError::RestartPagination,
+                Meaning::RestartPagination,
             ),
         ];
         for (status, kind, code, expected) in cases {
-            assert_eq!(meaning(status, None, &body(kind, code, "")), expected, "{status} {kind} {code}");
+            let error = meaning(status, None, &body(kind, code, ""));
+            let said = (error.meaning, error.code.as_str(), error.request_id.as_deref());
+            assert_eq!(said, (expected, code, Some("r1")), "{status} {kind}");
         }
         let refused = body("INVALID_REQUEST", "INVALID_FIELD", "cursor not associated with access_token");
-        assert_eq!(meaning(400, None, &refused), BankError::CursorRefused);
+        assert_eq!(meaning(400, None, &refused).meaning, Meaning::CursorRefused);
         let other = body("INVALID_REQUEST", "INVALID_FIELD", "count must be at most 500");
-        assert_eq!(meaning(400, None, &other), BankError::OurFault { code: code("INVALID_FIELD") });
+        assert_eq!(meaning(400, None, &other).meaning, Meaning::OurFault);
     }
 
     #[test]
     fn a_page_that_is_no_json_passes_and_retry_after_is_kept() {
         let html = meaning(503, Some(7), "<html>");
-        assert_eq!(
-            html,
-            BankError::Later { code: code("http_503"), patience: Patience::Seconds, retry_after_s: Some(7) }
-        );
+        let expected = Meaning::Later { patience: Patience::Seconds, retry_after_s: Some(7) };
+        assert_eq!(html, BankError::new(expected, "http_503"));
+        let limit = meaning(429, Some(3), &body("RATE_LIMIT_EXCEEDED", "RATE_LIMIT", ""));
+        assert_eq!(limit.meaning, Meaning::Later { patience: Patience::Minute, retry_after_s: Some(3) });
     }
 }

@@ -3,8 +3,11 @@
 mod calls;
 mod client;
 mod errors;
+mod http;
 mod transaction;
+mod transport;
 mod wire;
 
 pub use calls::{Directory, Linker, RangePage};
 pub use client::{Client, ConfigError};
+pub use transport::{Call, RawAnswer, Transport, TransportError};

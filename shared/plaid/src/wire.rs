@@ -27,6 +27,8 @@ pub(crate) struct SyncPage<'a> {
     pub(crate) has_more: Option<bool>,
     #[serde(borrow)]
     pub(crate) transactions_update_status: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) request_id: Option<&'a RawValue>,
 }
 
 /// The id of a removed transaction; one that is no text belongs to nothing that is stored.

@@ -13,7 +13,7 @@ use domain::{
     ids::{AccountId, HouseholdId, ItemRef},
     item::{Connection, Health, NewItem, SyncState},
     store::{Added, Connections, NewConnections, OneConnection, Saved, StoreError, SyncRequests},
-    sync::{AccountWrite, Commit, CommitError, SyncWrites},
+    sync::{AccountWrite, Commit, CommitError, DayBalance, SyncWrites},
 };
 
 use jiff::Timestamp;
@@ -27,8 +27,8 @@ use crate::{
     row::{Change, Reader, Row, bytes, key, number, text},
 };
 
-/// Accounts of one transaction, beside the item.
-const ACCOUNTS_AT_ONCE: usize = 90;
+/// Accounts of one transaction, each with its balance of the day, beside the item.
+const ACCOUNTS_AT_ONCE: usize = 45;
 
 impl Store {
     /// Every row of a query, however many pages it takes.
@@ -139,16 +139,17 @@ impl Store {
 impl SyncRequests for Store {
     async fn want_sync(&self, at: &ItemRef) -> Result<Option<u64>, StoreError> {
         let mut change = Change::default();
-        change.add("want", number(1)).mention("hs").value("removing", text("removing"));
+        change.add("want", number(1)).value("removing", text("removing"));
+        let (expression, names, values) = change.finish();
         let update = self
             .client
             .update_item()
             .table_name(&self.data)
             .set_key(Some(key(keys::household(&at.household), keys::item(&at.item))))
-            .update_expression(change.expression())
-            .condition_expression("attribute_exists(pk) AND #hs <> :removing")
-            .set_expression_attribute_names(Some(change.names()))
-            .set_expression_attribute_values(change.values())
+            .update_expression(expression)
+            .condition_expression("attribute_exists(pk) AND hs <> :removing")
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
             .return_values(ReturnValue::UpdatedNew);
         match update.send().await {
             Ok(answer) => {
@@ -161,6 +162,13 @@ impl SyncRequests for Store {
             },
         }
     }
+}
+
+fn fill(commit: &mut Commit, accounts: &[AccountWrite]) {
+    let now = commit.now;
+    commit.balances =
+        accounts.iter().map(|account| DayBalance::of(&account.id, &account.bank, now)).collect();
+    commit.accounts = accounts.to_vec();
 }
 
 fn new_item_row(new: &NewItem) -> Row {
@@ -238,13 +246,13 @@ impl NewConnections for Store {
         let last = chunks.pop().unwrap_or_default();
         let mut commit = Commit::new(at, rev, now);
         for chunk in chunks {
-            commit.accounts = chunk.to_vec();
+            fill(&mut commit, chunk);
             if !self.try_commit(&commit).await? {
                 return Ok(Saved::Conflict);
             }
             commit.rev += 1;
         }
-        commit.accounts = last.to_vec();
+        fill(&mut commit, last);
         commit.item.accounts_known = true;
         commit.item.institution = bank.institution.clone();
         commit.item.institution_name = bank.institution_name.clone();

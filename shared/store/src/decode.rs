@@ -59,6 +59,7 @@ pub(crate) fn sync_state(household: &HouseholdId, id: ItemId, row: &Row) -> Resu
         stage: row.map("sg").map(stage).transpose()?,
         months: row.set("mo"),
         accounts_known: row.flag("ak"),
+        budget: row.maybe_parsed("bu"),
     })
 }
 
@@ -70,7 +71,7 @@ fn health(row: Reader<'_>) -> Result<Health, StoreError> {
     Ok(Health { state, since: row.time("ha")?, reason: row.owned("hr") })
 }
 
-fn counts(row: Reader<'_>) -> Result<Counts, StoreError> {
+pub(crate) fn counts(row: Reader<'_>) -> Result<Counts, StoreError> {
     Ok(Counts { added: row.number("a")?, modified: row.number("m")?, removed: row.number("r")? })
 }
 
@@ -97,7 +98,9 @@ fn stage(row: Reader<'_>) -> Result<Stage, StoreError> {
         phase,
         pages: row.number("p")?,
         want: row.number("w")?,
+        began: row.time("b")?,
         touched: row.time("t")?,
+        empty_pages: row.maybe_number("e").unwrap_or_default(),
         history: HistoryStatus::from(row.text("h")?),
         counts: counts(row)?,
         sweeps: row.flag("s"),

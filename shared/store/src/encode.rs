@@ -3,10 +3,11 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     account::BankAccount,
-    ids::{AccountId, ItemRef},
+    ids::{AccountId, ItemRef, TransactionId},
     item::{Counts, Health, HealthState, LastFailure, LastRun, Phase, Stage},
     money::Currency,
-    transaction::{BankFacts, Month, PaymentMeta},
+    store::StoreError,
+    transaction::{BankFacts, Digest, Month, PaymentMeta},
 };
 
 use crate::{
@@ -35,22 +36,37 @@ pub(crate) fn read_currency(stored: &str) -> Currency {
         .map_or_else(|| Currency::Iso(stored.to_owned()), |code| Currency::Unofficial(code.to_owned()))
 }
 
+/// What the bank half consists of, besides its place in the index (`ms`), which names the row.
+pub(crate) const BANK: [&str; 24] = [
+    "id", "h", "ac", "dt", "nm", "am", "cu", "pd", "pe", "ad", "mn", "ch", "cp", "cd", "cc", "cv", "pm",
+    "ck", "co", "lo", "z", "rw", "nx", "mp",
+];
+
 /// The bank half of a transaction, all of it: what the bank does not say is taken away.
-pub(crate) fn bank_half(at: &ItemRef, account: &AccountId, facts: &BankFacts) -> Change {
+pub(crate) fn bank_half(
+    at: &ItemRef,
+    row: &TransactionId,
+    account: &AccountId,
+    facts: &BankFacts,
+    digest: Digest,
+    next: Option<&TransactionId>,
+) -> Result<Change, StoreError> {
     let category = facts.category.as_ref();
     let or_text = |value: &Option<String>| value.as_ref().map(text);
     let mut change = Change::default();
     change
         .set("v", number(SCHEMA))
         .set("id", text(facts.id.as_str()))
-        .set("h", bytes(facts.digest().0))
+        .set("h", bytes(digest.0))
         .set("ac", text(account.tail()))
         .set("dt", text(facts.date.to_string()))
         .set("nm", text(&facts.name))
         .set("mp", text(keys::month(&at.household, Month::of(facts.date))))
+        .set("ms", text(keys::place(facts.date, row)))
         .put("am", facts.amount.map(number))
         .put("cu", facts.currency.as_ref().map(currency))
         .put("pd", facts.pending_of.as_ref().map(|id| text(id.as_str())))
+        .put("nx", next.map(|id| text(id.as_str())))
         .put("pe", facts.pending.then_some(AttributeValue::Bool(true)))
         .put("ad", facts.authorized_date.map(|date| text(date.to_string())))
         .put("mn", or_text(&facts.merchant_name))
@@ -63,22 +79,25 @@ pub(crate) fn bank_half(at: &ItemRef, account: &AccountId, facts: &BankFacts) ->
         .put("ck", or_text(&facts.check_number))
         .put("co", or_text(&facts.code))
         .put("lo", or_text(&facts.logo_url))
-        .put("z", facts.detail.as_ref().map(|detail| packed(detail)))
-        .put("rw", facts.raw.as_ref().map(|raw| bytes(pack(raw.as_bytes()))))
-        .remove("of")
-        .remove("gone")
-        .remove("ttl");
-    change
+        .put("z", facts.detail.as_ref().map(|detail| packed(detail)).transpose()?)
+        .put("rw", facts.raw.as_ref().map(|raw| pack(raw.as_bytes()).map(bytes)).transpose()?);
+    revive(&mut change);
+    Ok(change)
+}
+
+/// Takes away what only an alias or a tombstone has.
+pub(crate) fn revive(change: &mut Change) {
+    change.remove("of").remove("gone").remove("ttl");
 }
 
 /// Short detail as text, long detail compressed.
-fn packed(detail: &str) -> AttributeValue {
-    if detail.len() < WORTH_PACKING { text(detail) } else { bytes(pack(detail.as_bytes())) }
+fn packed(detail: &str) -> Result<AttributeValue, StoreError> {
+    Ok(if detail.len() < WORTH_PACKING { text(detail) } else { bytes(pack(detail.as_bytes())?) })
 }
 
 /// What a tombstone no longer has. Amount, date, name and account stay, so that an orphaned edit can be shown.
-pub(crate) const ENDED: [&str; 16] =
-    ["id", "h", "mp", "ms", "pd", "pe", "mn", "ch", "cp", "cd", "cc", "cv", "pm", "lo", "z", "rw"];
+pub(crate) const ENDED: [&str; 17] =
+    ["id", "h", "mp", "ms", "pd", "nx", "pe", "mn", "ch", "cp", "cd", "cc", "cv", "pm", "lo", "z", "rw"];
 
 fn payment_meta(meta: &PaymentMeta) -> Option<AttributeValue> {
     let fields = [
@@ -134,7 +153,7 @@ pub(crate) fn health_name(state: HealthState) -> &'static str {
     }
 }
 
-fn map<const N: usize>(fields: [(&str, Option<AttributeValue>); N]) -> AttributeValue {
+pub(crate) fn map<const N: usize>(fields: [(&str, Option<AttributeValue>); N]) -> AttributeValue {
     let present = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     AttributeValue::M(present.collect())
 }
@@ -176,7 +195,9 @@ pub(crate) fn stage(stage: &Stage) -> AttributeValue {
         ("d", applied),
         ("p", Some(number(stage.pages))),
         ("w", Some(number(stage.want))),
+        ("b", Some(text(stage.began.to_string()))),
         ("t", Some(text(stage.touched.to_string()))),
+        ("e", (stage.empty_pages > 0).then(|| number(stage.empty_pages))),
         ("h", Some(text(stage.history.as_str()))),
         ("a", Some(number(stage.counts.added))),
         ("m", Some(number(stage.counts.modified))),

@@ -4,7 +4,7 @@ use domain::{
     ids::{AccountId, HouseholdId, ItemId, ItemRef, PlaidItemId, TransactionId, UserId},
     transaction::Month,
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 
 /// The index of transactions by household and month.
 pub(crate) const BY_MONTH: &str = "by-month";
@@ -49,6 +49,16 @@ pub(crate) fn transaction(id: &TransactionId) -> String {
 
 pub(crate) fn stage(run: u64, page: u32, part: usize) -> String {
     format!("STAGE#{run:012}#{page:05}#{part}")
+}
+
+/// A line of the ledger: by time; the revision tells apart what ended in the same moment.
+pub(crate) fn run(at: Timestamp, rev: u64) -> String {
+    format!("RUN#{at:.3}#{rev:012}")
+}
+
+/// What was on an account on a day.
+pub(crate) fn balance(account: &AccountId, date: Date) -> String {
+    format!("BAL#{}#{date}", account.tail())
 }
 
 /// The partition of the index by month.

@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
+mod actions;
 mod connections;
 mod decode;
+mod edits;
 mod encode;
 mod households;
 mod intents;
 mod keys;
+mod ledger;
 mod outcome;
 mod row;
 mod search;

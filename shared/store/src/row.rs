@@ -1,6 +1,9 @@
 //! A row of DynamoDB: writing attributes, and reading them with an error that names what is missing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use domain::store::StoreError;
@@ -93,29 +96,39 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The names of ours that DynamoDB keeps for itself: they go by another one in expressions.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html>
+const RESERVED: [&str; 4] = ["in", "of", "on", "ttl"];
+
 /// An update expression under construction: what is set, what goes.
 #[derive(Default)]
 pub(crate) struct Change {
-    set: Vec<String>,
-    remove: Vec<String>,
-    add: Vec<String>,
+    set: String,
+    remove: String,
+    add: String,
     names: HashMap<String, String>,
     values: Row,
 }
 
 impl Change {
     pub(crate) fn set(&mut self, name: &str, value: AttributeValue) -> &mut Self {
-        self.name(name);
-        self.set.push(format!("#{name} = :{name}"));
-        self.values.insert(format!(":{name}"), value);
-        self
+        self.assign(name, "");
+        self.value(name, value)
     }
 
     pub(crate) fn set_if_absent(&mut self, name: &str, value: AttributeValue) -> &mut Self {
-        self.name(name);
-        self.set.push(format!("#{name} = if_not_exists(#{name}, :{name})"));
-        self.values.insert(format!(":{name}"), value);
-        self
+        self.assign(name, "if_not_exists");
+        self.value(name, value)
+    }
+
+    fn assign(&mut self, name: &str, function: &str) {
+        let path = self.path(name);
+        let comma = if self.set.is_empty() { "SET " } else { ", " };
+        let value = match function {
+            "" => format!(":{name}"),
+            function => format!("{function}({path}, :{name})"),
+        };
+        self.set.extend([comma, &path, " = ", &value]);
     }
 
     /// Writes what is there, takes away what is not.
@@ -127,61 +140,65 @@ impl Change {
     }
 
     pub(crate) fn remove(&mut self, name: &str) -> &mut Self {
-        self.name(name);
-        self.remove.push(format!("#{name}"));
+        let path = self.path(name);
+        let comma = if self.remove.is_empty() { " REMOVE " } else { ", " };
+        self.remove.extend([comma, &path]);
         self
     }
 
     pub(crate) fn add(&mut self, name: &str, value: AttributeValue) -> &mut Self {
-        self.name(name);
-        self.add.push(format!("#{name} :{name}"));
-        self.values.insert(format!(":{name}"), value);
-        self
+        let path = self.path(name);
+        let comma = if self.add.is_empty() { " ADD " } else { ", " };
+        self.add.extend([comma, &path, " :", name]);
+        self.value(name, value)
     }
 
-    fn name(&mut self, name: &str) {
-        self.names.insert(format!("#{name}"), name.to_owned());
+    /// How an attribute is called in an expression.
+    fn path(&mut self, name: &str) -> String {
+        if !RESERVED.contains(&name) {
+            return name.to_owned();
+        }
+        let path = format!("#{name}");
+        self.names.insert(path.clone(), name.to_owned());
+        path
     }
 
-    /// A value that only a condition uses.
+    /// A value, which a condition may use too.
     pub(crate) fn value(&mut self, name: &str, value: AttributeValue) -> &mut Self {
         self.values.insert(format!(":{name}"), value);
         self
     }
 
-    /// A name that only a condition uses.
-    pub(crate) fn mention(&mut self, name: &str) -> &mut Self {
-        self.name(name);
-        self
-    }
-
-    pub(crate) fn expression(&self) -> String {
-        let clause = |verb: &str, parts: &[String]| match parts {
-            [] => String::new(),
-            parts => format!("{verb} {} ", parts.join(", ")),
-        };
-        let all = [clause("SET", &self.set), clause("REMOVE", &self.remove), clause("ADD", &self.add)];
-        all.concat().trim_end().to_owned()
-    }
-
-    pub(crate) fn names(&self) -> HashMap<String, String> {
-        self.names.clone()
-    }
-
-    pub(crate) fn values(&self) -> Option<Row> {
-        (!self.values.is_empty()).then(|| self.values.clone())
+    /// The expression, the names in it, its values.
+    pub(crate) fn finish(self) -> (String, Option<HashMap<String, String>>, Option<Row>) {
+        let expression = [self.set, self.remove, self.add].concat().trim_start().to_owned();
+        let names = (!self.names.is_empty()).then_some(self.names);
+        (expression, names, (!self.values.is_empty()).then_some(self.values))
     }
 }
 
+thread_local! {
+    /// A compressor is large, and made once: for short texts making it would be most of the work.
+    static COMPRESSOR: RefCell<flate2::Compress> =
+        RefCell::new(flate2::Compress::new(flate2::Compression::fast(), false));
+}
+
 /// Compresses what is rarely read.
-pub(crate) fn pack(plain: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::new(6));
-    // Writing into a Vec cannot fail; if it ever did, the bytes go in as they are.
-    match encoder.write_all(plain).and_then(|()| encoder.finish()) {
-        Ok(packed) => packed,
-        Err(_) => plain.to_vec(),
-    }
+pub(crate) fn pack(plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let failed = || StoreError::Corrupt("bytes to be packed");
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        compressor.reset();
+        let mut packed = Vec::with_capacity(plain.len() / 2 + 64);
+        loop {
+            let done = usize::try_from(compressor.total_in()).unwrap_or(usize::MAX);
+            let rest = plain.get(done..).unwrap_or_default();
+            let status = compressor.compress_vec(rest, &mut packed, flate2::FlushCompress::Finish);
+            match status.map_err(|_why| failed())? {
+                flate2::Status::StreamEnd => return Ok(packed),
+                flate2::Status::Ok | flate2::Status::BufError => packed.reserve(packed.capacity().max(64)),
+            }
+        }
+    })
 }
 
 /// The opposite of [`pack`], with a bound on what comes out.
@@ -192,4 +209,28 @@ pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>, StoreError> {
     let mut decoder = flate2::read::DeflateDecoder::new(packed).take(LARGEST);
     decoder.read_to_end(&mut plain).map_err(|_damaged| StoreError::Corrupt("packed bytes"))?;
     Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_packed_unpacks(plain: Vec<u8>, times in 0_usize..50) {
+            let plain = plain.repeat(times);
+            prop_assert_eq!(unpack(&pack(&plain).unwrap()).unwrap(), plain);
+        }
+    }
+
+    #[test]
+    fn reserved_names_go_by_another() {
+        let mut change = Change::default();
+        change.set("of", number(1)).set_if_absent("in", number(2)).remove("ttl").add("want", number(1));
+        let (expression, names, values) = change.finish();
+        assert_eq!(expression, "SET #of = :of, #in = if_not_exists(#in, :in) REMOVE #ttl ADD want :want");
+        assert_eq!((names.unwrap().len(), values.unwrap().len()), (3, 3));
+    }
 }

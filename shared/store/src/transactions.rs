@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::{
     ids::{AccountId, ItemRef, TransactionId},
     store::StoreError,
-    sync::StoredRow,
+    sync::{LiveRows, StoredRow},
     transaction::{Digest, Signature},
 };
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What the sync needs of a row. Reading less costs as much, but carries less.
-const FIELDS: &str = "sk, #id, #of, h, ur, ac, am, cu, nm, dt";
+const FIELDS: &str = "sk, id, #of, nx, h, ur, ac, am, cu, nm, dt";
 /// The most keys of one batch read.
 const BATCH: usize = 100;
 /// Rounds that may bring nothing.
@@ -42,10 +42,7 @@ impl Store {
             let batch: Vec<Row> = waiting.drain(..waiting.len().min(BATCH)).collect();
             let request = KeysAndAttributes::builder().set_keys(Some(batch)).consistent_read(consistent);
             let request = match fields {
-                Some(fields) => request
-                    .projection_expression(fields)
-                    .expression_attribute_names("#id", "id")
-                    .expression_attribute_names("#of", "of"),
+                Some(fields) => request.projection_expression(fields).expression_attribute_names("#of", "of"),
                 None => request,
             };
             let answer = self
@@ -95,24 +92,33 @@ impl Store {
         Ok(found)
     }
 
-    pub(crate) async fn read_live_rows(&self, at: &ItemRef) -> Result<Vec<StoredRow>, StoreError> {
+    pub(crate) async fn read_live_rows(
+        &self,
+        at: &ItemRef,
+        after: Option<&TransactionId>,
+    ) -> Result<LiveRows, StoreError> {
+        let partition = keys::transactions(at);
         let query = self
             .client
             .query()
             .table_name(&self.data)
             .consistent_read(true)
             .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
-            .filter_expression("attribute_exists(#id)")
+            .filter_expression("attribute_exists(id)")
             .projection_expression(FIELDS)
-            .expression_attribute_names("#id", "id")
             .expression_attribute_names("#of", "of")
-            .expression_attribute_values(":pk", text(keys::transactions(at)))
-            .expression_attribute_values(":sk", text("T#"));
-        let mut live = Vec::new();
-        for row in self.all(query).await? {
+            .expression_attribute_values(":pk", text(&partition))
+            .expression_attribute_values(":sk", text("T#"))
+            .set_exclusive_start_key(after.map(|id| key(&partition, keys::transaction(id))));
+        let page = query.send().await.map_err(|error| unavailable(&error))?;
+        let mut live = LiveRows { rows: Vec::new(), next: None };
+        for row in page.items.unwrap_or_default() {
             if let Stored::Row(stored) = stored(at, &row)? {
-                live.push(stored);
+                live.rows.push(stored);
             }
+        }
+        if let Some(last) = page.last_evaluated_key.filter(|key| !key.is_empty()) {
+            live.next = Some(transaction_id(Reader(&last))?);
         }
         Ok(live)
     }
@@ -125,8 +131,7 @@ enum Stored {
 
 fn stored(at: &ItemRef, row: &Row) -> Result<Stored, StoreError> {
     let row = Reader(row);
-    let sort = row.text("sk")?.strip_prefix("T#").ok_or(StoreError::Corrupt("sk"))?;
-    let id: TransactionId = sort.parse().map_err(|_bad| StoreError::Corrupt("sk"))?;
+    let id = transaction_id(row)?;
     if row.has("of") {
         return Ok(Stored::Alias { id, of: row.parsed("of")? });
     }
@@ -135,14 +140,25 @@ fn stored(at: &ItemRef, row: &Row) -> Result<Stored, StoreError> {
         carries: row.maybe_parsed("id"),
         digest: row.bytes("h").and_then(|bytes| bytes.try_into().ok()).map(Digest),
         edited: row.has("ur"),
+        next: row.maybe_parsed("nx"),
         signature: signature(at, row),
     }))
 }
 
+/// The id that a transaction's row is kept under.
+pub(crate) fn transaction_id(row: Reader<'_>) -> Result<TransactionId, StoreError> {
+    let sort = row.text("sk")?.strip_prefix("T#").ok_or(StoreError::Corrupt("sk"))?;
+    sort.parse().map_err(|_bad| StoreError::Corrupt("sk"))
+}
+
+/// The account that a row's `ac` names.
+pub(crate) fn account_of(at: &ItemRef, row: Reader<'_>) -> Option<AccountId> {
+    format!("acc_{}_{}", at.item.as_str().trim_start_matches("itm_"), row.maybe_text("ac")?).parse().ok()
+}
+
 fn signature(at: &ItemRef, row: Reader<'_>) -> Option<(Signature, jiff::civil::Date)> {
-    let account = format!("acc_{}_{}", at.item.as_str().trim_start_matches("itm_"), row.maybe_text("ac")?);
     let signature = Signature {
-        account: account.parse::<AccountId>().ok()?,
+        account: account_of(at, row)?,
         amount: row.decimal("am"),
         currency: row.maybe_text("cu").map(encode::read_currency),
         name: row.owned("nm")?,

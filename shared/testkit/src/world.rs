@@ -24,6 +24,8 @@ use vault::{Opener, Sealer};
 use crate::{Aws, FakeQueue};
 
 const REGION: &str = "us-east-1";
+/// More calls a minute than any test makes.
+const UNBOUNDED: u32 = 1_000_000;
 
 /// Everything there is: alice (owner) and carol (viewer) in one household, bob in another.
 pub struct World {
@@ -139,6 +141,8 @@ impl World {
             writes: self.store.clone(),
             clock: Arc::new(System),
             random: Arc::new(System),
+            budgets: Arc::new(sync::Budgets::new(UNBOUNDED, UNBOUNDED)),
+            limits: sync::Limits::default(),
         }
     }
 

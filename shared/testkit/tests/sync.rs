@@ -9,10 +9,10 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    bank::{BankError, HistoryStatus, SyncPage, TransactionFeed},
+    bank::{BankError, HistoryStatus, Meaning, SyncPage, TransactionFeed},
     ids::{Cursor, ItemRef, TransactionId},
     secret::AccessToken,
-    sync::{Deps, Outcome, SyncReads, Trigger, sync},
+    sync::{Cause, Deps, Outcome, SyncReads, Trigger, sync},
     transaction::{BankFacts, PaymentMeta},
 };
 use jiff::{Timestamp, civil::date};
@@ -54,7 +54,7 @@ struct Script {
 impl TransactionFeed for Script {
     async fn page(&self, _: &AccessToken, cursor: Option<&Cursor>) -> Result<SyncPage, BankError> {
         if cursor.is_some() && std::mem::take(&mut *self.refuse_cursor.lock().unwrap()) {
-            return Err(BankError::CursorRefused);
+            return Err(BankError::new(Meaning::CursorRefused, "INVALID_FIELD"));
         }
         let mut pages = self.pages.lock().unwrap();
         assert!(!pages.is_empty(), "asked for more than there is");
@@ -79,6 +79,7 @@ impl Script {
                 next_cursor: format!("cursor-{number}").parse().ok(),
                 has_more: number + 1 < count,
                 history: history.clone(),
+                request_id: None,
             }
         };
         *self.pages.lock().unwrap() = (0..count).map(page).collect();
@@ -98,15 +99,20 @@ impl Case {
         Self { world, script: Arc::default(), at }
     }
 
+    fn trigger(&self) -> Trigger {
+        Trigger { at: self.at.clone(), want: None, cause: Cause::Night, deadline: Timestamp::MAX }
+    }
+
     async fn run(&self) -> Outcome {
         let deps = Deps { feed: self.script.clone(), ..self.world.sync() };
-        sync(&deps, &Trigger { at: self.at.clone(), want: None, deadline: Timestamp::MAX }).await.unwrap()
+        sync(&deps, &self.trigger()).await.unwrap()
     }
 
     /// What is stored: the id that each live row carries, with its amount, and the row's key.
     async fn stored(&self) -> BTreeMap<String, (Decimal, String)> {
-        let rows = self.world.store.live_rows(&self.at).await.unwrap();
-        let all = rows.into_iter().map(|row| {
+        let live = self.world.store.live_rows(&self.at, None).await.unwrap();
+        assert_eq!(live.next, None, "a megabyte is more than any test here has");
+        let all = live.rows.into_iter().map(|row| {
             let amount = row.signature.unwrap().0.amount.unwrap();
             (row.carries.unwrap().to_string(), (amount, row.key.to_string()))
         });
@@ -290,11 +296,14 @@ async fn pages_without_end_are_an_error_and_leave_no_stage() {
         next_cursor: Some(next.parse().unwrap()),
         has_more: true,
         history: HistoryStatus::Complete,
+        request_id: None,
     };
     *case.script.pages.lock().unwrap() = vec![page("same"), page("same")];
     let deps = Deps { feed: case.script.clone(), ..case.world.sync() };
-    let trigger = Trigger { at: case.at.clone(), want: None, deadline: Timestamp::MAX };
-    let error = sync(&deps, &trigger).await.unwrap_err();
-    assert_eq!(error.to_string(), "the update has no end: the same cursor again");
-    assert!(case.world.store.state(&case.at).await.unwrap().unwrap().stage.is_none());
+    let outcome = sync(&deps, &case.trigger()).await.unwrap();
+    let Outcome::Failed(error) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(error.to_string(), "the update has no end: SAME_CURSOR_AGAIN");
+    let state = case.world.store.state(&case.at).await.unwrap().unwrap();
+    assert!(state.stage.is_none());
+    assert_eq!(state.item.failure.unwrap().code, "SAME_CURSOR_AGAIN");
 }

@@ -3,16 +3,18 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
 use super::{
-    engine::{Deps, Halt, Outcome, Step, Trigger},
+    engine::{Deps, Halt, Outcome, Step, Trigger, rows},
     fetch::finish,
-    fold::{PageFacts, UpdateIndex},
+    fold::{IndexBuilder, PageFacts, UpdateIndex},
+    ledger::{MOST_REQUEST_IDS, RunEntry},
     links::{LinkFinder, Links},
     patience::has_time,
-    plan::{AccountIds, Group, RowWrite, Rows, plan_removals, plan_upserts, touched},
+    plan::{AccountIds, Group, Plan, RowWrite, touched, touched_by_removal},
     ports::{Commit, Edit},
 };
 use crate::{
@@ -21,12 +23,6 @@ use crate::{
     transaction::Month,
 };
 
-/// Rows of one write: 100 actions less the item's and the household's.
-const CHUNK: usize = 98;
-/// Bytes of one write: a transaction takes 4 MB.
-const CHUNK_BYTES: usize = 3_000_000;
-/// Pages that are kept in memory between the passes; larger updates are read again.
-const KEPT_PAGES: u32 = 4;
 /// What a chunk may take.
 const CHUNK_TIME: Duration = Duration::from_secs(2);
 
@@ -37,9 +33,11 @@ pub(super) async fn apply(
     stage: &Stage,
     done_pages: u32,
 ) -> Result<Step, Halt> {
-    let mut log = Log { deps, state, stage, kept: HashMap::new() };
+    let mut log = Log { deps, state, stage, kept: HashMap::new(), request_ids: Vec::new() };
     let Some(index) = log.index().await? else { return lost(deps, state).await };
     let accounts = AccountIds::new(&state.item.at.item, &state.accounts);
+    let links = log.links(&index, &accounts).await?;
+    let update = Update { index, links, accounts };
     let mut writer = Writer {
         deps,
         trigger,
@@ -52,71 +50,81 @@ pub(super) async fn apply(
         bytes: 0,
         counts: Counts::default(),
     };
-    match run(&mut log, &mut writer, &index, &accounts, done_pages).await? {
-        Progress::HandOver => Ok(Step::End(Outcome::HandOver)),
-        Progress::Complete => {
-            let counts = writer.finish().await?;
-            deps.writes.drop_pages(&state.item.at, stage.run, stage.pages).await?;
-            let covers = trigger.want.is_none_or(|want| stage.want >= want);
-            let history = stage.history.clone();
-            Ok(if covers { Step::End(Outcome::Finished { counts, history }) } else { Step::Again })
-        }
-    }
+    run(&mut log, &mut writer, &update, done_pages).await?;
+    let counts = writer.finish(log.request_ids).await?;
+    deps.writes.drop_pages(&state.item.at, stage.run, stage.pages).await?;
+    let covers = trigger.want.is_none_or(|want| stage.want >= want);
+    let history = stage.history.clone();
+    Ok(if covers { Step::End(Outcome::Finished { counts, history }) } else { Step::Again })
 }
 
-enum Progress {
-    Complete,
-    HandOver,
+/// What an update comes to, as far as it does not lie in its pages.
+struct Update {
+    index: UpdateIndex,
+    links: Links,
+    accounts: AccountIds,
 }
 
 async fn run(
     log: &mut Log<'_>,
     writer: &mut Writer<'_>,
-    index: &UpdateIndex,
-    accounts: &AccountIds,
+    update: &Update,
     done_pages: u32,
-) -> Result<Progress, Halt> {
-    let links = log.links(index, accounts).await?;
+) -> Result<(), Halt> {
     for number in done_pages..log.stage.pages {
         let page = log.page(number).await?;
         // What is read decides what is written: nothing may be on its way to the same rows.
         writer.flush().await?;
-        let found = log.rows(&touched(number, &page, index, &links)).await?;
-        let mut rows = Rows::new(found, accounts);
-        for group in plan_upserts(number, &page, index, &links, &mut rows) {
-            if !writer.push(group).await? {
-                return Ok(Progress::HandOver);
-            }
+        let ids = touched(number, &page, &update.index, &update.links);
+        let found = rows(log.deps, &log.state.item.at, &ids, &[]).await?;
+        let mut plan = Plan::new(found, &update.accounts, &update.index, &update.links);
+        for facts in update.index.upserts(number, &page) {
+            plan.upsert(facts);
         }
+        drop(page);
+        writer.push_all(plan).await?;
         writer.stage.phase = Phase::Applying(number + 1);
     }
     for number in 0..log.stage.pages {
         let page = log.page(number).await?;
-        let ids: Vec<_> = index.removals(number, &page).into_iter().cloned().collect();
-        if ids.is_empty() {
-            continue;
-        }
-        writer.flush().await?;
-        let mut rows = Rows::new(log.rows(&ids).await?, accounts);
-        for group in plan_removals(number, &page, index, &mut rows) {
-            if !writer.push(group).await? {
-                return Ok(Progress::HandOver);
-            }
-        }
+        let removed = update.index.removals(number, &page);
+        drop(page);
+        remove(log, writer, update, &removed).await?;
     }
     if log.stage.sweeps {
-        writer.flush().await?;
-        for key in log.swept(index).await? {
-            let group = Group {
-                writes: vec![RowWrite::Tombstone { key }],
-                counts: Counts { removed: 1, ..Counts::default() },
-            };
-            if !writer.push(group).await? {
-                return Ok(Progress::HandOver);
+        let mut after = None;
+        loop {
+            writer.flush().await?;
+            let live = log.deps.reads.live_rows(&log.state.item.at, after.as_ref()).await?;
+            let carried = live.rows.into_iter().filter_map(|row| row.carries);
+            let gone: Vec<_> = carried.filter(|id| update.index.ends(id)).collect();
+            remove(log, writer, update, &gone).await?;
+            match live.next {
+                Some(next) => after = Some(next),
+                None => break,
             }
         }
     }
-    Ok(Progress::Complete)
+    Ok(())
+}
+
+async fn remove(
+    log: &Log<'_>,
+    writer: &mut Writer<'_>,
+    update: &Update,
+    removed: &[TransactionId],
+) -> Result<(), Halt> {
+    if removed.is_empty() {
+        return Ok(());
+    }
+    writer.flush().await?;
+    let ids = touched_by_removal(removed, &update.links);
+    let found = rows(log.deps, &log.state.item.at, &ids, removed).await?;
+    let mut plan = Plan::new(found, &update.accounts, &update.index, &update.links);
+    for id in removed {
+        plan.remove(id);
+    }
+    writer.push_all(plan).await
 }
 
 /// A page of the log is gone (it lay for longer than its time to live): nothing was lost at the bank's side, so the
@@ -134,51 +142,57 @@ struct Log<'a> {
     deps: &'a Deps,
     state: &'a SyncState,
     stage: &'a Stage,
-    kept: HashMap<u32, PageFacts>,
+    kept: HashMap<u32, Arc<PageFacts>>,
+    request_ids: Vec<String>,
 }
 
 impl Log<'_> {
     /// Which page has the last word on each id; `None` if a page is missing.
     async fn index(&mut self) -> Result<Option<UpdateIndex>, Halt> {
-        let mut index = UpdateIndex::default();
+        let mut index = IndexBuilder::default();
         for number in 0..self.stage.pages {
             let Some(page) = self.read(number).await? else { return Ok(None) };
             index.add(number, &page);
-            if self.stage.pages <= KEPT_PAGES {
-                self.kept.insert(number, page);
+            if self.request_ids.len() < MOST_REQUEST_IDS {
+                self.request_ids.extend(page.request_id.clone());
+            }
+            if self.stage.pages <= self.deps.limits.kept_pages {
+                self.kept.insert(number, Arc::new(page));
             }
         }
-        Ok(Some(index))
+        Ok(Some(index.finish(self.stage.sweeps)))
     }
 
-    async fn page(&mut self, number: u32) -> Result<PageFacts, Halt> {
+    async fn page(&mut self, number: u32) -> Result<Arc<PageFacts>, Halt> {
         if let Some(page) = self.kept.get(&number) {
             return Ok(page.clone());
         }
         // It was there when the index was made; without it the next start finds out and begins from nothing.
-        self.read(number).await?.ok_or(Halt::Conflict)
+        self.read(number).await?.map(Arc::new).ok_or(Halt::Conflict)
     }
 
     async fn read(&self, number: u32) -> Result<Option<PageFacts>, Halt> {
         Ok(self.deps.writes.stage_page(&self.state.item.at, self.stage.run, number).await?)
     }
 
-    async fn rows(
-        &self,
-        ids: &[TransactionId],
-    ) -> Result<HashMap<TransactionId, super::plan::StoredRow>, Halt> {
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        Ok(self.deps.reads.rows(&self.state.item.at, ids).await?)
-    }
-
     async fn links(&mut self, index: &UpdateIndex, accounts: &AccountIds) -> Result<Links, Halt> {
+        let at = &self.state.item.at;
         let mut finder = LinkFinder::default();
         for number in 0..self.stage.pages {
             let page = self.page(number).await?;
-            let ids: Vec<_> = index.removals(number, &page).into_iter().cloned().collect();
-            finder.add_removed(self.rows(&ids).await?.values(), index);
+            let ids = index.removals(number, &page);
+            finder.add_removed(rows(self.deps, at, &ids, &[]).await?.values(), index);
+        }
+        if self.stage.sweeps {
+            let mut after = None;
+            loop {
+                let live = self.deps.reads.live_rows(at, after.as_ref()).await?;
+                finder.add_removed(live.rows.iter(), index);
+                match live.next {
+                    Some(next) => after = Some(next),
+                    None => break,
+                }
+            }
         }
         for number in 0..self.stage.pages {
             if finder.is_idle() {
@@ -188,13 +202,6 @@ impl Log<'_> {
             finder.look(number, &page, index, accounts);
         }
         Ok(finder.settle())
-    }
-
-    /// Live rows that an update from nothing does not speak of.
-    async fn swept(&self, index: &UpdateIndex) -> Result<Vec<TransactionId>, Halt> {
-        let rows = self.deps.reads.live_rows(&self.state.item.at).await?;
-        let is_gone = |row: &super::plan::StoredRow| row.carries.as_ref().is_some_and(|id| !index.keeps(id));
-        Ok(rows.into_iter().filter(is_gone).map(|row| row.key).collect())
     }
 }
 
@@ -213,14 +220,23 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Takes a group in, writing what is full. False when there is no time left.
-    async fn push(&mut self, group: Group) -> Result<bool, Halt> {
+    async fn push_all(&mut self, plan: Plan<'_>) -> Result<(), Halt> {
+        for group in plan.finish() {
+            self.push(group).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a group in, writing what is full, and hands over when there is no time left.
+    async fn push(&mut self, group: Group) -> Result<(), Halt> {
+        let limits = &self.deps.limits;
         let bytes: usize = group.writes.iter().map(RowWrite::weight).sum();
-        let is_full = self.rows.len() + group.writes.len() > CHUNK || self.bytes + bytes > CHUNK_BYTES;
+        let is_full =
+            self.rows.len() + group.writes.len() > limits.chunk || self.bytes + bytes > limits.chunk_bytes;
         if is_full && !self.rows.is_empty() {
             self.flush().await?;
             if !has_time(self.deps, self.trigger.deadline, CHUNK_TIME) {
-                return Ok(false);
+                return Err(Halt::HandOver(Duration::ZERO));
             }
         }
         for write in &group.writes {
@@ -234,7 +250,7 @@ impl Writer<'_> {
         self.bytes += bytes;
         self.rows.extend(group.writes);
         self.counts = self.counts.plus(group.counts);
-        Ok(true)
+        Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), Halt> {
@@ -249,11 +265,20 @@ impl Writer<'_> {
     }
 
     /// The last write: what is left, and that the run ended well.
-    async fn finish(&mut self) -> Result<Counts, Halt> {
+    async fn finish(&mut self, request_ids: Vec<String>) -> Result<Counts, Halt> {
         let mut commit = self.commit();
         let counts = self.stage.counts.plus(std::mem::take(&mut self.counts));
         commit.item.stage = Edit::Clear;
-        finish(&mut commit, self.state, self.stage.want, counts, &self.stage.history, self.deps.clock.now());
+        let entry = RunEntry {
+            at: commit.now,
+            began: self.stage.began,
+            cause: self.trigger.cause,
+            pages: self.stage.pages,
+            counts,
+            failure: None,
+            request_ids,
+        };
+        finish(&mut commit, self.state, self.stage.want, &self.stage.history, entry);
         self.write(&commit).await?;
         Ok(counts)
     }

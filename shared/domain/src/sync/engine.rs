@@ -1,23 +1,28 @@
 //! One run of the sync: what to do next is read from the item's row, so any invocation can go on where another
 //! stopped.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use thiserror::Error;
 
 use super::{
-    apply, fetch,
-    patience::{HOURS, has_time},
+    apply,
+    budget::Budgets,
+    fetch,
+    ledger::{Cause, MOST_REQUEST_IDS, RunEntry},
+    limits::Limits,
+    patience::{backoff, has_time, retry_at},
+    plan::{StoredRow, missing_next},
     ports::{Commit, CommitError, Edit, SyncReads, SyncWrites},
 };
 use crate::{
-    bank::{AccountFeed, BankError, HistoryStatus, Patience, TransactionFeed},
-    ids::ItemRef,
+    bank::{AccountFeed, BankError, HistoryStatus, Meaning, TransactionFeed},
+    ids::{ItemRef, TransactionId},
     item::{Counts, Health, HealthState, LastFailure, Phase, SyncState},
     secret::{AccessToken, SealedToken},
     store::StoreError,
-    time::{Clock, Random, later, until},
+    time::{Clock, Random, until},
     vault::{TokenOpener, VaultError},
 };
 
@@ -38,6 +43,10 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Randomness, for jitter.
     pub random: Arc<dyn Random>,
+    /// What may be asked of Plaid.
+    pub budgets: Arc<Budgets>,
+    /// Where the work is cut.
+    pub limits: Limits,
 }
 
 /// Why a sync runs.
@@ -47,6 +56,8 @@ pub struct Trigger {
     pub at: ItemRef,
     /// The number of whoever asked; without one the bank is asked in any case.
     pub want: Option<u64>,
+    /// Who asked.
+    pub cause: Cause,
     /// When the run must have ended. It hands over before.
     pub deadline: Timestamp,
 }
@@ -70,8 +81,8 @@ pub enum Outcome {
     NoItem,
     /// The item does not sync any more.
     Inactive,
-    /// The deadline came first: somebody must go on.
-    HandOver,
+    /// The deadline came first, or the budget of calls is used up: somebody must go on, after so long.
+    HandOver(Duration),
     /// The bank's side refused; the item's row says why.
     Failed(BankError),
 }
@@ -88,9 +99,6 @@ pub enum SyncError {
     /// The item kept changing.
     #[error("the item kept changing while it was synced")]
     Contended,
-    /// Plaid's pages go in a circle or have no end.
-    #[error("the update has no end: {0}")]
-    Endless(&'static str),
 }
 
 /// What one step of a run leads to.
@@ -106,6 +114,7 @@ pub(super) enum Halt {
     Error(SyncError),
     Conflict,
     Bank(BankError),
+    HandOver(Duration),
 }
 
 impl<E: Into<SyncError>> From<E> for Halt {
@@ -132,32 +141,47 @@ const MOMENT: Duration = Duration::from_millis(500);
 /// Starts over because the update changed while it was read.
 const RESTARTS: u32 = 3;
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// Starts over because the store failed: whether a write took effect is told by reading again.
+const REREADS: u32 = 3;
 
 /// Brings an item's stored transactions up to what the bank's side says now.
 ///
 /// # Errors
 /// When it could not find out or write down how it ended; running it again is always safe.
 pub async fn sync(deps: &Deps, trigger: &Trigger) -> Result<Outcome, SyncError> {
-    let mut run = Run::default();
-    let mut restarts = RESTARTS;
+    let mut run = Run::new(deps);
+    let (mut restarts, mut rereads) = (0, 0);
     for start in 0..STARTS {
         if start > 0 && !has_time(deps, trigger.deadline, fetch::PAGE) {
-            return Ok(Outcome::HandOver);
+            return Ok(Outcome::HandOver(Duration::ZERO));
         }
-        let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(Outcome::NoItem) };
-        match step(deps, trigger, &state, &mut run).await {
+        match start_over(deps, trigger, &mut run).await {
             Ok(Step::End(outcome)) => return Ok(outcome),
             Ok(Step::Again) | Err(Halt::Conflict) => {}
+            Err(Halt::HandOver(after)) => return Ok(Outcome::HandOver(after)),
             // <https://plaid.com/docs/transactions/sync-migration/>: wait a second, try three times, then later.
-            Err(Halt::Bank(BankError::RestartPagination)) if restarts > 0 => {
-                restarts -= 1;
+            Err(Halt::Bank(error)) if error.meaning == Meaning::RestartPagination && restarts < RESTARTS => {
+                restarts += 1;
                 deps.clock.sleep(RESTART_PAUSE).await;
             }
-            Err(Halt::Bank(error)) => return record_failure(deps, &state, error).await,
+            Err(Halt::Bank(error)) => return record_failure(deps, trigger, &run, error).await,
+            Err(Halt::Error(SyncError::Store(StoreError::Unavailable(_) | StoreError::Busy)))
+                if rereads < REREADS =>
+            {
+                rereads += 1;
+                let [random, ..] = deps.random.entropy();
+                deps.clock.sleep(backoff(rereads, random)).await;
+            }
             Err(Halt::Error(error)) => return Err(error),
         }
     }
     Err(SyncError::Contended)
+}
+
+async fn start_over(deps: &Deps, trigger: &Trigger, run: &mut Run) -> Result<Step, Halt> {
+    let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(Step::End(Outcome::NoItem)) };
+    run.read = Some(Read { want: state.item.want, done: state.item.done });
+    step(deps, trigger, &state, run).await
 }
 
 async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) -> Result<Step, Halt> {
@@ -181,80 +205,154 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
         run.stage = Some(state.rev);
     }
     let token = run.open(deps, state).await?;
-    fetch::fetch(deps, trigger, state, token).await
+    fetch::fetch(deps, trigger, state, &token, run).await
 }
 
 async fn wait(deps: &Deps, trigger: &Trigger) -> Result<Step, Halt> {
     if !has_time(deps, trigger.deadline, MOMENT) {
-        return Ok(Step::End(Outcome::HandOver));
+        return Err(Halt::HandOver(Duration::ZERO));
     }
     deps.clock.sleep(MOMENT).await;
     Ok(Step::Again)
 }
 
+/// The item's numbers as a run read them last.
+#[derive(Clone, Copy)]
+struct Read {
+    want: u64,
+    done: u64,
+}
+
 /// What a run keeps when it starts over.
-#[derive(Default)]
-struct Run {
+pub(super) struct Run {
+    /// When it began.
+    pub(super) began: Timestamp,
+    /// When it last called the bank.
+    pub(super) called: Timestamp,
+    /// When the item's budget will be full again, as this run knows it.
+    pub(super) budget: Option<Timestamp>,
+    /// Pages read.
+    pub(super) pages: u32,
+    /// Plaid's ids of the calls.
+    pub(super) request_ids: Vec<String>,
     /// The token, opened once.
     open: Option<(SealedToken, AccessToken)>,
     /// The stage that it works on.
     stage: Option<u64>,
+    read: Option<Read>,
 }
 
 impl Run {
-    async fn open(&mut self, deps: &Deps, state: &SyncState) -> Result<&AccessToken, VaultError> {
-        let is_open = self.open.as_ref().is_some_and(|(sealed, _)| *sealed == state.token);
-        if !is_open {
-            let token = deps.vault.open(&state.item.at, &state.token).await?;
-            self.open = Some((state.token.clone(), token));
+    fn new(deps: &Deps) -> Self {
+        let now = deps.clock.now();
+        Self {
+            began: now,
+            called: now,
+            budget: None,
+            pages: 0,
+            request_ids: Vec::new(),
+            open: None,
+            stage: None,
+            read: None,
         }
-        self.open.as_ref().map(|(_, token)| token).ok_or(VaultError::NotForThisItem)
+    }
+
+    async fn open(&mut self, deps: &Deps, state: &SyncState) -> Result<AccessToken, VaultError> {
+        if let Some((_, token)) = self.open.as_ref().filter(|(sealed, _)| *sealed == state.token) {
+            return Ok(token.clone());
+        }
+        let token = deps.vault.open(&state.item.at, &state.token).await?;
+        self.open = Some((state.token.clone(), token.clone()));
+        Ok(token)
+    }
+
+    /// Keeps the id of a call.
+    pub(super) fn note(&mut self, request_id: Option<&String>) {
+        if let Some(id) = request_id.filter(|_| self.request_ids.len() < MOST_REQUEST_IDS) {
+            self.request_ids.push(id.clone());
+        }
+    }
+
+    /// Its line in the ledger.
+    pub(super) fn entry(&self, cause: Cause, at: Timestamp, counts: Counts) -> RunEntry {
+        RunEntry {
+            at,
+            began: self.began,
+            cause,
+            pages: self.pages,
+            counts,
+            failure: None,
+            request_ids: self.request_ids.clone(),
+        }
     }
 }
 
-/// Writes down what the bank's side refused, so that people can read it and the next trigger knows.
-async fn record_failure(deps: &Deps, read: &SyncState, error: BankError) -> Result<Outcome, SyncError> {
-    // The run may have written since it read the item; whoever changed it meanwhile knows more than we do.
-    let Some(state) = deps.reads.state(&read.item.at).await? else { return Ok(Outcome::NoItem) };
-    if state.item.done > read.item.done {
-        return Ok(Outcome::Failed(error));
+/// The rows of ids, and for those that are removed also the rows that they will take in.
+pub(super) async fn rows(
+    deps: &Deps,
+    at: &ItemRef,
+    ids: &[TransactionId],
+    removed: &[TransactionId],
+) -> Result<HashMap<TransactionId, StoredRow>, Halt> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
     }
+    let mut found = deps.reads.rows(at, ids).await?;
+    let missing = missing_next(removed, &found);
+    if !missing.is_empty() {
+        found.extend(deps.reads.rows(at, &missing).await?);
+    }
+    Ok(found)
+}
+
+/// Writes down what the bank's side refused, so that people can read it and the next trigger knows.
+async fn record_failure(
+    deps: &Deps,
+    trigger: &Trigger,
+    run: &Run,
+    error: BankError,
+) -> Result<Outcome, SyncError> {
+    // The run may have written since it read the item; whoever changed it meanwhile knows more than we do.
+    let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(Outcome::NoItem) };
+    let Some(read) = run.read.filter(|read| state.item.done <= read.done) else {
+        return Ok(Outcome::Failed(error));
+    };
     let now = deps.clock.now();
     let mut commit = Commit::new(&state.item.at, state.rev, now);
     commit.item.failure = Edit::Set(LastFailure {
         at: now,
-        want: read.item.want,
-        code: error.code().to_owned(),
+        want: read.want,
+        code: error.code.clone(),
         retry_at: retry_at(&error, now),
     });
-    if let Some(bad) = health_after(&error)
+    commit.item.budget = run.budget;
+    // A call tells nothing of a state that is younger than it.
+    if let Some(bad) = health_after(error.meaning)
         && state.item.health.state != bad
+        && state.item.health.since <= run.called
     {
-        commit.item.health = Some(Health { state: bad, since: now, reason: Some(error.code().to_owned()) });
+        commit.item.health = Some(Health { state: bad, since: now, reason: Some(error.code.clone()) });
     }
+    let mut entry = run.entry(trigger.cause, now, Counts::default());
+    entry.failure = Some(error.code.clone());
+    entry.request_ids.extend(error.request_id.clone());
+    commit.run = Some(entry);
     match deps.writes.commit(&commit).await {
         Ok(()) | Err(CommitError::Conflict) => Ok(Outcome::Failed(error)),
         Err(CommitError::Store(store)) => Err(store.into()),
     }
 }
 
-fn health_after(error: &BankError) -> Option<HealthState> {
-    match error {
-        BankError::NeedsUser { .. } => Some(HealthState::NeedsLogin),
-        BankError::Gone { .. } => Some(HealthState::Revoked),
-        BankError::Later { .. }
-        | BankError::RestartPagination
-        | BankError::CursorRefused
-        | BankError::PublicTokenRefused { .. }
-        | BankError::AccountGone { .. }
-        | BankError::OurFault { .. } => None,
-    }
-}
-
-fn retry_at(error: &BankError, now: Timestamp) -> Option<Timestamp> {
-    match error {
-        BankError::Later { patience: Patience::Hours, .. } => Some(later(now, HOURS)),
-        BankError::Later { patience: Patience::Seconds, .. } => Some(now),
-        _ => None,
+fn health_after(meaning: Meaning) -> Option<HealthState> {
+    match meaning {
+        Meaning::NeedsUser => Some(HealthState::NeedsLogin),
+        Meaning::Gone => Some(HealthState::Revoked),
+        Meaning::Later { .. }
+        | Meaning::RestartPagination
+        | Meaning::CursorRefused
+        | Meaning::Endless
+        | Meaning::PublicTokenRefused
+        | Meaning::AccountGone
+        | Meaning::OurFault => None,
     }
 }

@@ -3,34 +3,33 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    engine::{Deps, Halt, Outcome, Step, SyncError, Trigger},
+    engine::{Deps, Halt, Outcome, Run, Step, Trigger, rows},
     fold::{PageFacts, UpdateIndex},
+    ledger::{DayBalance, RunEntry},
     links::Links,
     patience::{has_time, with_patience},
-    plan::{AccountIds, plan_page, touched},
+    plan::{AccountIds, plan_page, touched, touched_by_removal},
     ports::{AccountWrite, Commit, Edit},
 };
 use crate::{
-    account::BankAccount,
-    bank::{BankError, BankItem, HistoryStatus, SyncPage},
+    account::{Balances, BankAccount},
+    bank::{BankError, BankItem, Meaning, Patience, SyncPage},
     ids::{AccountId, Cursor, PlaidAccountId},
     item::{Counts, Health, HealthState, LastRun, Phase, Stage, SyncState},
     secret::AccessToken,
     transaction::Month,
 };
 
-/// A small update: so many actions at most, the item's own not counted.
-const SMALL: usize = 90;
-/// Pages of one update; more than a million transactions is no update but a loop.
-const MOST_PAGES: u32 = 2_500;
 /// What a page may take: a call's timeout and a write.
 pub(super) const PAGE: Duration = Duration::from_secs(18);
 /// What a call may take.
 const CALL: Duration = Duration::from_secs(15);
-/// Accounts that fit beside a page.
-const MOST_ACCOUNTS: usize = 90;
 /// A stage that nobody has worked on for so long starts anew.
 const IDLE: Duration = Duration::from_mins(10);
+/// A budget that has a call again so soon is waited for; for longer the run hands over.
+const SHORT_WAIT: Duration = Duration::from_secs(3);
+/// After a rate limit in the middle of an update, unless the answer says when.
+const RATE_LIMIT: Duration = Duration::from_secs(30);
 
 /// One update under way.
 struct Fetch<'a> {
@@ -38,6 +37,7 @@ struct Fetch<'a> {
     trigger: &'a Trigger,
     state: &'a SyncState,
     token: &'a AccessToken,
+    run: &'a mut Run,
     rev: u64,
     months: BTreeSet<Month>,
     known: Vec<BankAccount>,
@@ -46,23 +46,33 @@ struct Fetch<'a> {
     bank: BankItem,
 }
 
+/// Accounts to be written beside a page, and what is on them.
+#[derive(Default)]
+struct Accounts {
+    writes: Vec<AccountWrite>,
+    balances: Vec<DayBalance>,
+}
+
 pub(super) async fn fetch(
     deps: &Deps,
     trigger: &Trigger,
     state: &SyncState,
     token: &AccessToken,
+    run: &mut Run,
 ) -> Result<Step, Halt> {
     let mut fetch = Fetch {
         deps,
         trigger,
         state,
         token,
+        run,
         rev: state.rev,
         months: state.months.clone(),
         known: state.accounts.iter().map(|account| account.bank.clone()).collect(),
         accounts_known: state.accounts_known,
         bank: BankItem::default(),
     };
+    fetch.run.budget = fetch.run.budget.max(state.budget);
     let now = deps.clock.now();
     if let Some(stage) = &state.stage {
         let idle = crate::time::until(stage.touched, now);
@@ -80,12 +90,14 @@ impl Fetch<'_> {
     /// The first page decides whether the update is small.
     async fn begin(&mut self) -> Result<Step, Halt> {
         let mut page = match self.page(self.state.cursor.as_ref()).await {
-            Err(BankError::CursorRefused) if self.state.cursor.is_some() => {
+            Err(Halt::Bank(error))
+                if error.meaning == Meaning::CursorRefused && self.state.cursor.is_some() =>
+            {
                 return self.forget_cursor().await;
             }
-            page => page.map_err(Halt::Bank)?,
+            page => page?,
         };
-        let accounts = self.account_writes(&page).await.map_err(Halt::Bank)?;
+        let accounts = self.accounts(&page).await?;
         let facts = PageFacts::take(&mut page);
         let accounts = self.commit_surplus(accounts).await?;
         if !page.has_more
@@ -94,12 +106,15 @@ impl Fetch<'_> {
         {
             return Ok(step);
         }
+        let now = self.deps.clock.now();
         let stage = Stage {
             run: self.rev,
             phase: Phase::Applying(0),
             pages: 0,
             want: self.state.item.want,
-            touched: self.deps.clock.now(),
+            began: self.run.began,
+            touched: now,
+            empty_pages: 0,
             history: page.history.clone(),
             counts: Counts::default(),
             sweeps: self.sweeps(),
@@ -119,33 +134,56 @@ impl Fetch<'_> {
     async fn pages(&mut self, mut stage: Stage, mut next: Cursor) -> Result<Step, Halt> {
         loop {
             if !has_time(self.deps, self.trigger.deadline, PAGE) {
-                return Ok(Step::End(Outcome::HandOver));
+                return Err(Halt::HandOver(Duration::ZERO));
             }
             let fetched = match self.page(Some(&next)).await {
-                Ok(page) => self.account_writes(&page).await.map(|accounts| (page, accounts)),
+                Ok(page) => self.accounts(&page).await.map(|accounts| (page, accounts)),
                 Err(error) => Err(error),
             };
             let (mut page, accounts) = match fetched {
                 Ok(fetched) => fetched,
-                Err(error) => {
-                    self.discard(&stage).await?;
-                    // A cursor from the middle of an update is worth nothing outside it.
-                    let is_refused = error == BankError::CursorRefused;
-                    return Err(Halt::Bank(if is_refused { BankError::RestartPagination } else { error }));
-                }
+                Err(Halt::Bank(error)) => return Err(self.give_up(&stage, error).await?),
+                Err(other) => return Err(other),
             };
-            let circles = page.has_more && page.next_cursor.as_ref() == Some(&next);
-            if circles || stage.pages >= MOST_PAGES {
+            let facts = PageFacts::take(&mut page);
+            stage.empty_pages = if facts.is_empty() { stage.empty_pages + 1 } else { 0 };
+            if let Some(why) = self.endless(&stage, &page, &next) {
                 self.discard(&stage).await?;
-                let why = if circles { "the same cursor again" } else { "too many pages" };
-                return Err(SyncError::Endless(why).into());
+                return Err(Halt::Bank(BankError::new(Meaning::Endless, why)));
             }
             let accounts = self.commit_surplus(accounts).await?;
-            let facts = PageFacts::take(&mut page);
             match self.append(stage, page, facts, accounts).await? {
                 (_, None) => return Ok(Step::Again),
                 (appended, Some(cursor)) => (stage, next) = (appended, cursor),
             }
+        }
+    }
+
+    /// What an error in the middle of an update leads to.
+    async fn give_up(&mut self, stage: &Stage, error: BankError) -> Result<Halt, Halt> {
+        // A call that was one too many was no call: the same page again, later.
+        if let Meaning::Later { patience: Patience::Minute, retry_after_s } = error.meaning {
+            let asked = retry_after_s.map_or(RATE_LIMIT, |s| Duration::from_secs(s.into()));
+            return Ok(Halt::HandOver(asked));
+        }
+        self.discard(stage).await?;
+        // A cursor from the middle of an update is worth nothing outside it.
+        let is_refused = error.meaning == Meaning::CursorRefused;
+        let meaning = if is_refused { Meaning::RestartPagination } else { error.meaning };
+        Ok(Halt::Bank(BankError { meaning, ..error }))
+    }
+
+    fn endless(&self, stage: &Stage, page: &SyncPage, asked: &Cursor) -> Option<&'static str> {
+        let limits = &self.deps.limits;
+        if !page.has_more {
+            return None;
+        }
+        match &page.next_cursor {
+            None => Some("MORE_PAGES_BUT_NO_CURSOR"),
+            Some(next) if next == asked => Some("SAME_CURSOR_AGAIN"),
+            Some(_) if stage.empty_pages >= limits.empty_pages => Some("EMPTY_PAGES"),
+            Some(_) if stage.pages + 1 >= limits.most_pages => Some("TOO_MANY_PAGES"),
+            Some(_) => None,
         }
     }
 
@@ -155,15 +193,17 @@ impl Fetch<'_> {
         mut stage: Stage,
         page: SyncPage,
         facts: PageFacts,
-        accounts: Vec<AccountWrite>,
+        accounts: Accounts,
     ) -> Result<(Stage, Option<Cursor>), Halt> {
         let number = stage.pages;
         stage.pages += 1;
         stage.touched = self.deps.clock.now();
         stage.history = page.history;
-        let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
+        let mut commit = self.commit_beside(accounts);
         let next = match (page.has_more, page.next_cursor) {
-            (true, None) => return Err(SyncError::Endless("more pages, but no cursor").into()),
+            (true, None) => {
+                return Err(Halt::Bank(BankError::new(Meaning::Endless, "MORE_PAGES_BUT_NO_CURSOR")));
+            }
             (true, Some(next)) => {
                 stage.phase = Phase::Fetching(next.clone());
                 Some(next)
@@ -179,10 +219,6 @@ impl Fetch<'_> {
         };
         commit.item.stage = Edit::Set(stage.clone());
         commit.page = Some((stage.run, number, facts));
-        commit.accounts = accounts;
-        commit.item.accounts_known = self.accounts_known;
-        commit.item.institution.clone_from(&self.bank.institution);
-        commit.item.institution_name.clone_from(&self.bank.institution_name);
         self.commit(&commit).await?;
         Ok((stage, next))
     }
@@ -192,36 +228,35 @@ impl Fetch<'_> {
         &mut self,
         page: &SyncPage,
         facts: &PageFacts,
-        accounts: &[AccountWrite],
+        accounts: &Accounts,
     ) -> Result<Option<Step>, Halt> {
-        if facts.upserts.len() + facts.removed.len() > SMALL {
+        let small = self.deps.limits.small;
+        if facts.upserts.len() + facts.removed.len() > small {
             return Ok(None);
         }
-        let mut index = UpdateIndex::default();
-        index.add(0, facts);
-        let ids = touched(0, facts, &index, &Links::default());
-        let found = match ids.as_slice() {
-            [] => std::collections::HashMap::new(),
-            ids => self.deps.reads.rows(&self.state.item.at, ids).await?,
-        };
+        let index = UpdateIndex::of_page(facts);
+        let removed = index.removals(0, facts);
+        let mut ids = touched(0, facts, &index, &Links::default());
+        ids.extend(touched_by_removal(&removed, &Links::default()));
+        ids.sort_unstable();
+        ids.dedup();
+        let found = rows(self.deps, &self.state.item.at, &ids, &removed).await?;
         let account_ids = AccountIds::new(&self.state.item.at.item, &self.state.accounts);
-        let (rows, counts) = plan_page(facts, &index, found, &account_ids);
-        if rows.len() + accounts.len() > SMALL {
+        let (writes, counts) = plan_page(facts, &index, found, &account_ids);
+        if writes.len() + accounts.writes.len() + accounts.balances.len() > small {
             return Ok(None);
         }
-        let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
-        commit.rows = rows;
-        commit.accounts = accounts.to_vec();
+        let mut commit = self
+            .commit_beside(Accounts { writes: accounts.writes.clone(), balances: accounts.balances.clone() });
+        commit.rows = writes;
         commit.new_months = self.add_months(facts);
         if !commit.new_months.is_empty() {
             commit.item.months = Some(self.months.clone());
         }
         let next = page.next_cursor.clone().filter(|_| !self.sweeps());
         commit.item.cursor = next.map_or(Edit::Keep, Edit::Set);
-        commit.item.accounts_known = self.accounts_known;
-        commit.item.institution.clone_from(&self.bank.institution);
-        commit.item.institution_name.clone_from(&self.bank.institution_name);
-        finish(&mut commit, self.state, self.state.item.want, counts, &page.history, self.deps.clock.now());
+        let entry = self.run.entry(self.trigger.cause, self.deps.clock.now(), counts);
+        finish(&mut commit, self.state, self.state.item.want, &page.history, entry);
         self.commit(&commit).await?;
         Ok(Some(Step::End(Outcome::Finished { counts, history: page.history.clone() })))
     }
@@ -233,16 +268,40 @@ impl Fetch<'_> {
         new
     }
 
-    async fn page(&self, cursor: Option<&Cursor>) -> Result<SyncPage, BankError> {
-        with_patience(self.deps, self.trigger.deadline, CALL, || self.deps.feed.page(self.token, cursor))
-            .await
+    /// One page, within what may be asked of Plaid.
+    async fn page(&mut self, cursor: Option<&Cursor>) -> Result<SyncPage, Halt> {
+        self.take_budget(cursor.is_none()).await?;
+        self.run.called = self.deps.clock.now();
+        let call = || self.deps.feed.page(self.token, cursor);
+        let page = with_patience(self.deps, self.trigger.deadline, CALL, call).await?;
+        self.run.pages += 1;
+        self.run.note(page.request_id.as_ref());
+        Ok(page)
+    }
+
+    async fn take_budget(&mut self, is_from_nothing: bool) -> Result<(), Halt> {
+        loop {
+            match self.deps.budgets.take(self.run.budget, self.deps.clock.now(), is_from_nothing) {
+                Ok(full_at) => {
+                    self.run.budget = Some(full_at);
+                    return Ok(());
+                }
+                Err(wait)
+                    if wait <= SHORT_WAIT && has_time(self.deps, self.trigger.deadline, wait + PAGE) =>
+                {
+                    self.deps.clock.sleep(wait).await;
+                }
+                Err(wait) => return Err(Halt::HandOver(wait)),
+            }
+        }
     }
 
     /// The accounts that a page brings news of. An account that nobody has described yet gets a placeholder, so that
     /// no transaction is left out for want of it.
-    async fn account_writes(&mut self, page: &SyncPage) -> Result<Vec<AccountWrite>, BankError> {
+    async fn accounts(&mut self, page: &SyncPage) -> Result<Accounts, Halt> {
         let mut told = page.accounts.clone();
         if !self.accounts_known {
+            self.run.called = self.deps.clock.now();
             let call = || self.deps.accounts.accounts(self.token);
             let answer = with_patience(self.deps, self.trigger.deadline, CALL, call).await?;
             told.extend(answer.accounts);
@@ -264,34 +323,49 @@ impl Fetch<'_> {
                 None => latest.push(account),
             }
         }
-        Ok(latest.into_iter().filter_map(|account| self.account_write(account)).collect())
+        let mut accounts = Accounts::default();
+        for account in latest {
+            self.add_account(account, &mut accounts);
+        }
+        Ok(accounts)
+    }
+
+    fn add_account(&mut self, bank: BankAccount, accounts: &mut Accounts) {
+        let item = &self.state.item.at.item;
+        let stored = self.state.accounts.iter().find(|account| account.bank.id == bank.id);
+        let id = stored.map_or_else(|| AccountId::derive(item, &bank.id), |account| account.id.clone());
+        let before = match self.known.iter_mut().find(|known| known.id == bank.id) {
+            Some(known) if *known == bank => return,
+            Some(known) => std::mem::replace(known, bank.clone()).balances,
+            None => {
+                self.known.push(bank.clone());
+                Balances::default()
+            }
+        };
+        if before != bank.balances {
+            accounts.balances.push(DayBalance::of(&id, &bank, self.deps.clock.now()));
+        }
+        accounts.writes.push(AccountWrite { id, bank });
     }
 
     /// Writes the accounts that would not fit into one transaction with a page, and gives back those that do.
-    async fn commit_surplus(&mut self, mut accounts: Vec<AccountWrite>) -> Result<Vec<AccountWrite>, Halt> {
-        while accounts.len() > MOST_ACCOUNTS {
+    async fn commit_surplus(&mut self, mut accounts: Accounts) -> Result<Accounts, Halt> {
+        let most = self.deps.limits.accounts.max(1);
+        while accounts.writes.len() > most {
             let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
-            commit.accounts = accounts.split_off(accounts.len() - MOST_ACCOUNTS);
+            commit.accounts = accounts.writes.split_off(accounts.writes.len() - most);
+            let is_written =
+                |balance: &DayBalance| commit.accounts.iter().any(|write| write.id == balance.account);
+            let (now, later) = accounts.balances.into_iter().partition(is_written);
+            (commit.balances, accounts.balances) = (now, later);
             self.commit(&commit).await?;
         }
         Ok(accounts)
     }
 
-    fn account_write(&mut self, bank: BankAccount) -> Option<AccountWrite> {
-        let item = &self.state.item.at.item;
-        let stored = self.state.accounts.iter().find(|account| account.bank.id == bank.id);
-        let id = stored.map_or_else(|| AccountId::derive(item, &bank.id), |account| account.id.clone());
-        match self.known.iter_mut().find(|known| known.id == bank.id) {
-            Some(known) if *known == bank => return None,
-            Some(known) => *known = bank.clone(),
-            None => self.known.push(bank.clone()),
-        }
-        Some(AccountWrite { id, bank })
-    }
-
     /// The cursor does not belong to this item any more: the next start is from nothing and ends with a sweep.
     async fn forget_cursor(&mut self) -> Result<Step, Halt> {
-        let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
+        let mut commit = self.commit_beside(Accounts::default());
         commit.item.cursor = Edit::Clear;
         self.commit(&commit).await?;
         Ok(Step::Again)
@@ -299,11 +373,23 @@ impl Fetch<'_> {
 
     /// Closes a stage that will not be applied.
     async fn discard(&mut self, stage: &Stage) -> Result<(), Halt> {
-        let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
+        let mut commit = self.commit_beside(Accounts::default());
         commit.item.stage = Edit::Clear;
         self.commit(&commit).await?;
         self.deps.writes.drop_pages(&self.state.item.at, stage.run, stage.pages).await?;
         Ok(())
+    }
+
+    /// A write with what every write after a call brings along.
+    fn commit_beside(&self, accounts: Accounts) -> Commit {
+        let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
+        commit.accounts = accounts.writes;
+        commit.balances = accounts.balances;
+        commit.item.accounts_known = self.accounts_known && !self.state.accounts_known;
+        commit.item.institution.clone_from(&self.bank.institution);
+        commit.item.institution_name.clone_from(&self.bank.institution_name);
+        commit.item.budget = self.run.budget;
+        commit
     }
 
     async fn commit(&mut self, commit: &Commit) -> Result<(), Halt> {
@@ -318,18 +404,21 @@ pub(super) fn finish(
     commit: &mut Commit,
     state: &SyncState,
     want: u64,
-    counts: Counts,
-    history: &HistoryStatus,
-    now: jiff::Timestamp,
+    history: &crate::bank::HistoryStatus,
+    entry: RunEntry,
 ) {
+    let counts = entry.counts;
     commit.item.done = Some(want);
     commit.item.history = (*history != state.item.history).then(|| history.clone());
-    commit.item.last_run = Some(LastRun { at: now, counts });
-    commit.item.totals = (counts != Counts::default()).then(|| state.item.totals.plus(counts));
+    commit.item.last_run = Some(LastRun { at: entry.at, counts });
+    if counts != Counts::default() {
+        commit.item.totals = Some(state.item.totals.plus(counts));
+        commit.run = Some(entry);
+    }
     if state.item.failure.is_some() {
         commit.item.failure = Edit::Clear;
     }
     if state.item.health.state != HealthState::Healthy {
-        commit.item.health = Some(Health::healthy(now));
+        commit.item.health = Some(Health::healthy(commit.now));
     }
 }

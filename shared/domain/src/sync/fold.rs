@@ -1,8 +1,7 @@
 //! Folding the pages of one update: the last word on each id counts.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::{bank::SyncPage, ids::TransactionId, transaction::BankFacts};
 
@@ -16,6 +15,9 @@ pub struct PageFacts {
     /// No more.
     #[serde(rename = "r", default)]
     pub removed: Vec<TransactionId>,
+    /// Plaid's id of the call.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl PageFacts {
@@ -23,60 +25,169 @@ impl PageFacts {
     pub fn take(page: &mut SyncPage) -> Self {
         let mut upserts = std::mem::take(&mut page.added);
         upserts.append(&mut page.modified);
-        Self { upserts, removed: std::mem::take(&mut page.removed) }
+        Self { upserts, removed: std::mem::take(&mut page.removed), request_id: page.request_id.clone() }
+    }
+
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.upserts.is_empty() && self.removed.is_empty()
     }
 }
 
-/// Where the last word on an id stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct LastWord {
-    page: u32,
-    /// The place among the page's upserts; `None` when the last word is that it is no more.
-    upsert: Option<usize>,
+/// What an id is known by here: 16 bytes in place of its text, so that an update of 100,000 fits into 2.4 MB.
+type Key = [u8; 16];
+
+fn key(id: &TransactionId) -> Key {
+    let mut key = Key::default();
+    key.iter_mut().zip(Sha256::digest(id.as_str().as_bytes())).for_each(|(to, from)| *to = from);
+    key
 }
 
-/// Which page of an update has the last word on each id. Holds ids, not facts: a large update fits.
+/// Where a word on an id stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Word {
+    key: Key,
+    page: u32,
+    /// The place among the page's upserts, or [`REMOVED`].
+    place: u32,
+}
+
+const REMOVED: u32 = u32::MAX;
+
+fn place(place: usize) -> u32 {
+    // A page has thousands of rows at the very most.
+    u32::try_from(place).unwrap_or(REMOVED - 1)
+}
+
+/// Collects what the pages of an update say, in their order.
 #[derive(Debug, Default)]
+pub(super) struct IndexBuilder {
+    words: Vec<Word>,
+}
+
+impl IndexBuilder {
+    /// Adds the next page.
+    pub(super) fn add(&mut self, number: u32, page: &PageFacts) {
+        let upserts = page.upserts.iter().enumerate();
+        self.words.extend(upserts.map(|(at, facts)| Word {
+            key: key(&facts.id),
+            page: number,
+            place: place(at),
+        }));
+        let removed = page.removed.iter();
+        self.words.extend(removed.map(|id| Word { key: key(id), page: number, place: REMOVED }));
+    }
+
+    /// The index. With `is_whole` the update is all that there is: what it does not speak of is no more.
+    pub(super) fn finish(mut self, is_whole: bool) -> UpdateIndex {
+        // Stable: of one id the last word stays last.
+        self.words.sort_by_key(|word| word.key);
+        self.words.reverse();
+        self.words.dedup_by_key(|word| word.key);
+        self.words.reverse();
+        UpdateIndex { last: self.words, is_whole }
+    }
+}
+
+/// Which page of an update has the last word on each id. Holds no facts and no ids: a large update fits.
+#[derive(Debug)]
 pub(super) struct UpdateIndex {
-    last: HashMap<TransactionId, LastWord>,
+    /// One word an id, by key.
+    last: Vec<Word>,
+    is_whole: bool,
 }
 
 impl UpdateIndex {
-    /// Adds the next page. Pages come in order.
-    pub(super) fn add(&mut self, number: u32, page: &PageFacts) {
-        for (place, facts) in page.upserts.iter().enumerate() {
-            self.last.insert(facts.id.clone(), LastWord { page: number, upsert: Some(place) });
-        }
-        for id in &page.removed {
-            self.last.insert(id.clone(), LastWord { page: number, upsert: None });
-        }
+    /// The index of an update of one page.
+    pub(super) fn of_page(page: &PageFacts) -> Self {
+        let mut builder = IndexBuilder::default();
+        builder.add(0, page);
+        builder.finish(false)
+    }
+
+    fn last(&self, id: &TransactionId) -> Option<Word> {
+        let key = key(id);
+        let at = self.last.binary_search_by_key(&key, |word| word.key).ok()?;
+        self.last.get(at).copied()
     }
 
     /// The upserts of a page that are the last word on their id.
     pub(super) fn upserts<'a>(&self, number: u32, page: &'a PageFacts) -> Vec<&'a BankFacts> {
-        let is_last = |(place, facts): &(usize, &BankFacts)| {
-            self.last.get(&facts.id) == Some(&LastWord { page: number, upsert: Some(*place) })
+        let is_last = |(at, facts): &(usize, &BankFacts)| {
+            self.last(&facts.id).is_some_and(|word| word.page == number && word.place == place(*at))
         };
         page.upserts.iter().enumerate().filter(is_last).map(|(_, facts)| facts).collect()
     }
 
     /// The removals of a page that are the last word on their id.
-    pub(super) fn removals<'a>(&self, number: u32, page: &'a PageFacts) -> Vec<&'a TransactionId> {
-        let is_last =
-            |id: &&TransactionId| self.last.get(*id) == Some(&LastWord { page: number, upsert: None });
-        let mut ids: Vec<_> = page.removed.iter().filter(is_last).collect();
+    pub(super) fn removals(&self, number: u32, page: &PageFacts) -> Vec<TransactionId> {
+        let is_last = |id: &&TransactionId| {
+            self.last(id).is_some_and(|word| word.page == number && word.place == REMOVED)
+        };
+        let mut ids: Vec<_> = page.removed.iter().filter(is_last).cloned().collect();
         ids.sort_unstable();
         ids.dedup();
         ids
     }
 
-    /// Whether the update ends with the transaction being there.
-    pub(super) fn keeps(&self, id: &TransactionId) -> bool {
-        self.last.get(id).is_some_and(|last| last.upsert.is_some())
+    /// Whether the transaction is no more after this update: it is said to be removed, or the update is all that
+    /// there is and does not speak of it.
+    pub(super) fn ends(&self, id: &TransactionId) -> bool {
+        self.last(id).map_or(self.is_whole, |word| word.place == REMOVED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::transaction::facts_for_tests;
+
+    proptest! {
+        /// Replaying all pages in order and looking only at the last words come to the same.
+        #[test]
+        fn the_last_words_are_what_a_replay_ends_with(
+            pages in proptest::collection::vec(
+                (proptest::collection::vec((0_u8..12, 0_i64..4), 0..8), proptest::collection::vec(0_u8..12, 0..4)), 0..6),
+        ) {
+            let pages: Vec<PageFacts> = pages.into_iter().map(|(upserts, removed)| PageFacts {
+                upserts: upserts.into_iter().map(|(n, cents)| facts_for_tests(&format!("t{n}"), cents)).collect(),
+                removed: removed.into_iter().map(|n| format!("t{n}").parse().unwrap()).collect(),
+                request_id: None,
+            }).collect();
+            let mut builder = IndexBuilder::default();
+            let mut replayed = BTreeMap::new();
+            for (number, page) in (0..).zip(&pages) {
+                builder.add(number, page);
+                replayed.extend(page.upserts.iter().map(|facts| (facts.id.clone(), Some(facts.amount))));
+                replayed.extend(page.removed.iter().map(|id| (id.clone(), None)));
+            }
+            let index = builder.finish(false);
+            let mut last = BTreeMap::new();
+            for (number, page) in (0..).zip(&pages) {
+                for facts in index.upserts(number, page) {
+                    prop_assert!(last.insert(facts.id.clone(), Some(facts.amount)).is_none());
+                    prop_assert!(!index.ends(&facts.id));
+                }
+                for id in index.removals(number, page) {
+                    prop_assert!(index.ends(&id));
+                    prop_assert!(last.insert(id, None).is_none());
+                }
+            }
+            prop_assert_eq!(last, replayed);
+        }
     }
 
-    /// Whether the update ends with the transaction being no more.
-    pub(super) fn ends(&self, id: &TransactionId) -> bool {
-        self.last.get(id).is_some_and(|last| last.upsert.is_none())
+    #[test]
+    fn what_a_whole_history_does_not_speak_of_is_no_more() {
+        let page = PageFacts { upserts: vec![facts_for_tests("t1", 1)], ..PageFacts::default() };
+        let mut builder = IndexBuilder::default();
+        builder.add(0, &page);
+        let index = builder.finish(true);
+        assert!(index.ends(&"t2".parse().unwrap()) && !index.ends(&"t1".parse().unwrap()));
+        assert!(!UpdateIndex::of_page(&page).ends(&"t2".parse().unwrap()));
     }
 }

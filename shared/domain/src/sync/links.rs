@@ -13,10 +13,23 @@ use crate::{ids::TransactionId, transaction::Signature};
 
 const WINDOW_DAYS: i32 = 14;
 
-/// For a posted id, the removed id whose row it takes over.
+/// Which posted id takes over the row of which removed id.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    pub(super) successors: HashMap<TransactionId, TransactionId>,
+    removed_of: HashMap<TransactionId, TransactionId>,
+    posted_of: HashMap<TransactionId, TransactionId>,
+}
+
+impl Links {
+    /// The removed id whose row a posted id takes over.
+    pub(super) fn removed_of(&self, posted: &TransactionId) -> Option<&TransactionId> {
+        self.removed_of.get(posted)
+    }
+
+    /// The posted id that takes over a removed id's row.
+    pub(super) fn posted_of(&self, removed: &TransactionId) -> Option<&TransactionId> {
+        self.posted_of.get(removed)
+    }
 }
 
 struct Orphan {
@@ -60,6 +73,9 @@ impl LinkFinder {
 
     /// Looks at the upserts of one page.
     pub(super) fn look(&mut self, number: u32, page: &PageFacts, index: &UpdateIndex, accounts: &AccountIds) {
+        if self.is_idle() {
+            return;
+        }
         for facts in index.upserts(number, page) {
             for orphan in &mut self.orphans {
                 if facts.pending_of.as_ref() == Some(&orphan.id) {
@@ -83,11 +99,14 @@ impl LinkFinder {
                 claims.entry(only.clone()).or_default().push(orphan.id);
             }
         }
-        let unique = claims.into_iter().filter_map(|(posted, mut removed)| match removed.len() {
-            1 => removed.pop().map(|id| (posted, id)),
-            _ => None,
-        });
-        Links { successors: unique.collect() }
+        let mut links = Links::default();
+        for (posted, removed) in claims {
+            if let [only] = removed.as_slice() {
+                links.removed_of.insert(posted.clone(), only.clone());
+                links.posted_of.insert(only.clone(), posted);
+            }
+        }
+        links
     }
 }
 

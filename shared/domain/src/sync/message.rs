@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ledger::Cause;
 use crate::ids::ItemRef;
 
 /// The version of the messages that travel between functions.
@@ -18,6 +19,11 @@ pub struct SyncMessage {
     /// The `want` that whoever asked had reached. Without one the bank is asked in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub want: Option<u64>,
+    /// Who asked.
+    pub cause: Cause,
+    /// How often the bank's side has refused it in a way that passes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tries: u32,
     /// Set while a new item's history is awaited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poll: Option<Poll>,
@@ -34,19 +40,24 @@ pub struct Poll {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
-fn is_zero(hops: &u32) -> bool {
-    *hops == 0
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl SyncMessage {
     /// The message that a trigger sends.
-    pub fn numbered(at: ItemRef, want: u64) -> Self {
-        Self { at, want: Some(want), poll: None }
+    pub fn numbered(at: ItemRef, want: u64, cause: Cause) -> Self {
+        Self { at, want: Some(want), cause, tries: 0, poll: None }
     }
 
     /// The first message of a new item: starts the looks for its history.
     pub fn first(at: ItemRef, want: u64) -> Self {
-        Self { at, want: Some(want), poll: Some(Poll { step: 0, hops: 0 }) }
+        Self { poll: Some(Poll { step: 0, hops: 0 }), ..Self::numbered(at, want, Cause::Link) }
+    }
+
+    /// A message without a number: the bank is asked in any case.
+    pub fn unnumbered(at: ItemRef, cause: Cause) -> Self {
+        Self { at, want: None, cause, tries: 0, poll: None }
     }
 }
 
@@ -62,9 +73,14 @@ const POLL_DELAYS: [Duration; 5] = [
 /// The longest delay of the queue.
 const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
+/// When what the bank's side refused for a moment is tried again. After that the item's `retry_at` stands, and whoever
+/// looks for it.
+const TRY_DELAYS: [Duration; 4] =
+    [Duration::from_secs(30), Duration::from_mins(2), Duration::from_mins(8), Duration::from_mins(15)];
+
 /// A message for later.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NextPoll {
+pub struct Next {
     /// What to send.
     pub message: SyncMessage,
     /// With what delay.
@@ -73,7 +89,7 @@ pub struct NextPoll {
 
 /// What follows `message` while the history is incomplete: the next look, or the next hop towards it. `None` at the
 /// end of the schedule, and for a message that is no look.
-pub fn next_poll(message: &SyncMessage) -> Option<NextPoll> {
+pub fn next_poll(message: &SyncMessage) -> Option<Next> {
     let poll = message.poll?;
     let (poll, delay) = match poll.hops.checked_sub(1) {
         Some(hops) => (Poll { hops, ..poll }, LONGEST_DELAY),
@@ -86,8 +102,16 @@ pub fn next_poll(message: &SyncMessage) -> Option<NextPoll> {
             (Poll { step: poll.step + 1, hops }, delay)
         }
     };
-    let message = SyncMessage { at: message.at.clone(), want: None, poll: Some(poll) };
-    Some(NextPoll { message, delay })
+    let message =
+        SyncMessage { poll: Some(poll), ..SyncMessage::unnumbered(message.at.clone(), message.cause) };
+    Some(Next { message, delay })
+}
+
+/// What follows `message` when the bank's side refused it for a moment: the same again, not before `retry_after`.
+pub fn next_try(message: &SyncMessage, retry_after: Duration) -> Option<Next> {
+    let delay = *TRY_DELAYS.get(usize::try_from(message.tries).ok()?)?;
+    let message = SyncMessage { tries: message.tries + 1, ..message.clone() };
+    Some(Next { message, delay: delay.max(retry_after).min(LONGEST_DELAY) })
 }
 
 impl SyncMessage {

@@ -8,19 +8,26 @@
 //! it read before fetching. What one finished run covers needs no other.
 
 mod apply;
+mod budget;
 mod engine;
 mod fetch;
 mod fold;
+mod ledger;
+mod limits;
 mod links;
 mod message;
 mod patience;
 mod plan;
 mod ports;
 
+pub use budget::{Budgets, Rate};
 pub use engine::{Deps, Outcome, SyncError, Trigger, sync};
 pub use fold::PageFacts;
-pub use message::{MESSAGE_VERSION, NextPoll, SyncMessage, next_poll};
+pub use ledger::{Cause, DayBalance, Ledger, RunEntry};
+pub use limits::Limits;
+pub use message::{MESSAGE_VERSION, Next, Poll, SyncMessage, next_poll, next_try};
 pub use plan::{RowWrite, StoredRow};
 pub use ports::{
-    AccountWrite, Commit, CommitError, Edit, ItemPatch, QueueError, SyncQueue, SyncReads, SyncWrites,
+    AccountWrite, Commit, CommitError, Edit, ItemPatch, LiveRows, QueueError, SyncQueue, SyncReads,
+    SyncWrites,
 };

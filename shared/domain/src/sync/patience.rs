@@ -4,9 +4,9 @@ use std::{future::Future, time::Duration};
 
 use jiff::Timestamp;
 
-use super::engine::Deps;
+use super::engine::{Deps, Halt};
 use crate::{
-    bank::{BankError, Patience},
+    bank::{BankError, Meaning, Patience},
     time::{later, until},
 };
 
@@ -15,46 +15,68 @@ const TRIES: u32 = 3;
 /// What a run keeps for writing down how it ended.
 const RESERVE: Duration = Duration::from_secs(3);
 /// Until an outage of the bank is worth another look.
-pub(super) const HOURS: Duration = Duration::from_hours(4);
+const HOURS: Duration = Duration::from_hours(4);
+/// Until an outage of Plaid's is.
+const MOMENT: Duration = Duration::from_mins(1);
 
 /// Full jitter: anything between nothing and a ceiling that doubles.
-pub(super) fn backoff(attempt: u32, random: u8, retry_after_s: Option<u32>) -> Duration {
-    if let Some(seconds) = retry_after_s {
-        return Duration::from_secs(u64::from(seconds));
-    }
+pub(super) fn backoff(attempt: u32, random: u8) -> Duration {
     let ceiling_ms = 500_u64 << attempt.min(6);
     Duration::from_millis(ceiling_ms * u64::from(random) / 255)
 }
 
+/// When what was refused is worth another try; `None` if it needs a person.
+pub(super) fn retry_at(error: &BankError, now: Timestamp) -> Option<Timestamp> {
+    match error.meaning {
+        Meaning::Later { patience, retry_after_s } => {
+            let at_least = match patience {
+                Patience::Hours => HOURS,
+                Patience::Minute | Patience::Seconds => MOMENT,
+            };
+            let asked = Duration::from_secs(retry_after_s.unwrap_or_default().into());
+            Some(later(now, at_least.max(asked)))
+        }
+        Meaning::RestartPagination => Some(later(now, MOMENT)),
+        Meaning::NeedsUser
+        | Meaning::Gone
+        | Meaning::CursorRefused
+        | Meaning::Endless
+        | Meaning::PublicTokenRefused
+        | Meaning::AccountGone
+        | Meaning::OurFault => None,
+    }
+}
+
 /// Calls until it works, the error is not of the passing kind, or the deadline leaves no room for another try, which
-/// may cost up to `cost`.
+/// may cost up to `cost`. Without room for the first one the run hands over.
 pub(super) async fn with_patience<T, F>(
     deps: &Deps,
     deadline: Timestamp,
     cost: Duration,
     mut call: impl FnMut() -> F,
-) -> Result<T, BankError>
+) -> Result<T, Halt>
 where
     F: Future<Output = Result<T, BankError>>,
 {
+    if !has_time(deps, deadline, cost) {
+        return Err(Halt::HandOver(Duration::ZERO));
+    }
     let mut attempt = 0;
     loop {
-        if !has_time(deps, deadline, cost) {
-            let code = "out_of_time".to_owned();
-            return Err(BankError::Later { code, patience: Patience::Seconds, retry_after_s: None });
-        }
         let error = match call().await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
         attempt += 1;
-        let BankError::Later { patience: Patience::Seconds, retry_after_s, .. } = &error else {
-            return Err(error);
+        let Meaning::Later { patience: Patience::Seconds | Patience::Minute, retry_after_s } = error.meaning
+        else {
+            return Err(Halt::Bank(error));
         };
         let [random, ..] = deps.random.entropy();
-        let wait = backoff(attempt, random, *retry_after_s);
+        let wait =
+            retry_after_s.map_or_else(|| backoff(attempt, random), |s| Duration::from_secs(u64::from(s)));
         if attempt >= TRIES || !has_time(deps, deadline, wait + cost) {
-            return Err(error);
+            return Err(Halt::Bank(error));
         }
         deps.clock.sleep(wait).await;
     }

@@ -1,9 +1,11 @@
 //! From an update and the stored rows to the writes that make them equal.
 //!
 //! A row's key never changes: when a pending transaction posts, the same row takes the posted facts and an alias
-//! leads from the posted id to it. So nothing a person wrote ever moves.
+//! leads from the posted id to it. So nothing a person wrote ever moves. While the bank has both, both are there: the
+//! posting in a row of its own, and the pending one's row remembers it as the next. When the pending one goes, its
+//! row takes the posting in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::civil::Date;
 
@@ -29,6 +31,8 @@ pub struct StoredRow {
     pub digest: Option<Digest>,
     /// Whether a person has written on it.
     pub edited: bool,
+    /// The posting that takes this row over when its pending transaction goes.
+    pub next: Option<TransactionId>,
     /// What it may be recognised by when it posts without a link. Kept on tombstones too.
     pub signature: Option<(Signature, Date)>,
 }
@@ -44,6 +48,24 @@ pub enum RowWrite {
         account: AccountId,
         /// What the bank says.
         facts: Box<BankFacts>,
+        /// Its digest.
+        digest: Digest,
+        /// The posting that takes this row over later.
+        next: Option<TransactionId>,
+    },
+    /// The posting that takes the row at `key` over later.
+    Next {
+        /// The row.
+        key: TransactionId,
+        /// The posting.
+        next: TransactionId,
+    },
+    /// The bank half of the row at `from`, as it is stored, becomes the one of the row at `to`.
+    Copy {
+        /// Where it stands.
+        from: TransactionId,
+        /// Where it goes.
+        to: TransactionId,
     },
     /// A later id of the transaction at `of`.
     Alias {
@@ -51,35 +73,47 @@ pub enum RowWrite {
         id: TransactionId,
         /// The row.
         of: TransactionId,
+        /// Whether there is a row under this id, which goes. Only if no person has written on it.
+        replaces: bool,
     },
     /// The bank half goes, the person's half stays.
     Tombstone {
         /// The row.
         key: TransactionId,
+        /// Whether the row had no person's half when this was decided. It must not have one now: an edit looks for a
+        /// successor.
+        unedited: bool,
     },
 }
 
 impl RowWrite {
+    /// The row that is written.
+    pub fn target(&self) -> &TransactionId {
+        match self {
+            Self::Bank { key, .. } | Self::Next { key, .. } | Self::Tombstone { key, .. } => key,
+            Self::Copy { to, .. } => to,
+            Self::Alias { id, .. } => id,
+        }
+    }
+
     /// About how many bytes it sends.
     pub(super) fn weight(&self) -> usize {
         const KEYS_AND_NUMBERS: usize = 600;
-        let texts = |facts: &BankFacts| {
-            [facts.detail.as_ref(), facts.raw.as_ref(), facts.merchant_name.as_ref()]
-                .into_iter()
-                .flatten()
-                .map(String::len)
-                .sum::<usize>()
-                + facts.name.len()
-        };
+        const WHOLE_ROW: usize = 4_000;
         match self {
-            Self::Bank { facts, .. } => KEYS_AND_NUMBERS + texts(facts),
-            Self::Alias { .. } | Self::Tombstone { .. } => KEYS_AND_NUMBERS,
+            Self::Bank { facts, .. } => {
+                let texts = [facts.detail.as_ref(), facts.raw.as_ref(), facts.merchant_name.as_ref()];
+                let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+                KEYS_AND_NUMBERS + texts + facts.name.len()
+            }
+            Self::Copy { .. } => WHOLE_ROW,
+            Self::Next { .. } | Self::Alias { .. } | Self::Tombstone { .. } => KEYS_AND_NUMBERS,
         }
     }
 }
 
 /// Writes that belong together, and what they count for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Group {
     pub(super) writes: Vec<RowWrite>,
     pub(super) counts: Counts,
@@ -105,43 +139,6 @@ impl AccountIds {
     }
 }
 
-/// The rows a page may touch, changed as the plan goes on: what one transaction of the page does, the next one sees.
-#[derive(Debug)]
-pub(super) struct Rows<'a> {
-    accounts: &'a AccountIds,
-    by_key: HashMap<TransactionId, StoredRow>,
-    key_of: HashMap<TransactionId, TransactionId>,
-}
-
-impl<'a> Rows<'a> {
-    pub(super) fn new(found: HashMap<TransactionId, StoredRow>, accounts: &'a AccountIds) -> Self {
-        let mut rows = Self { accounts, by_key: HashMap::new(), key_of: HashMap::new() };
-        for (id, row) in found {
-            rows.key_of.insert(id, row.key.clone());
-            rows.by_key.insert(row.key.clone(), row);
-        }
-        rows
-    }
-
-    fn find(&self, id: &TransactionId) -> Option<&StoredRow> {
-        self.key_of.get(id).and_then(|key| self.by_key.get(key))
-    }
-
-    fn put(&mut self, key: &TransactionId, facts: &BankFacts, digest: Digest) {
-        self.key_of.insert(facts.id.clone(), key.clone());
-        let row = self.by_key.entry(key.clone()).or_insert_with(|| StoredRow {
-            key: key.clone(),
-            carries: None,
-            digest: None,
-            edited: false,
-            signature: None,
-        });
-        row.carries = Some(facts.id.clone());
-        row.digest = Some(digest);
-        row.signature = Some((facts.signature(self.accounts.of(&facts.account)), facts.date));
-    }
-}
-
 /// Which ids a page needs the rows of.
 pub(super) fn touched(
     number: u32,
@@ -153,114 +150,249 @@ pub(super) fn touched(
     for facts in index.upserts(number, page) {
         ids.insert(facts.id.clone());
         ids.extend(facts.pending_of.clone());
-        ids.extend(links.successors.get(&facts.id).cloned());
+        ids.extend(links.removed_of(&facts.id).cloned());
     }
-    ids.extend(index.removals(number, page).into_iter().cloned());
+    sorted(ids)
+}
+
+/// Which ids the removal of `removed` needs the rows of.
+pub(super) fn touched_by_removal(removed: &[TransactionId], links: &Links) -> Vec<TransactionId> {
+    sorted(removed.iter().chain(removed.iter().filter_map(|id| links.posted_of(id))).cloned().collect())
+}
+
+fn sorted(ids: HashSet<TransactionId>) -> Vec<TransactionId> {
     let mut ids: Vec<_> = ids.into_iter().collect();
     ids.sort_unstable();
     ids
 }
 
-/// The writes for the upserts of one page.
-pub(super) fn plan_upserts(
-    number: u32,
-    page: &PageFacts,
-    index: &UpdateIndex,
-    links: &Links,
-    rows: &mut Rows<'_>,
-) -> Vec<Group> {
-    index
-        .upserts(number, page)
-        .into_iter()
-        .filter_map(|facts| plan_upsert(facts, index, links, rows))
-        .collect()
+/// The postings that removed rows wait for and that were not read with them.
+pub(super) fn missing_next(
+    removed: &[TransactionId],
+    found: &HashMap<TransactionId, StoredRow>,
+) -> Vec<TransactionId> {
+    let next = removed.iter().filter_map(|id| found.get(id)?.next.clone());
+    let missing: BTreeSet<_> = next.filter(|id| !found.contains_key(id)).collect();
+    missing.into_iter().collect()
 }
 
-fn plan_upsert(facts: &BankFacts, index: &UpdateIndex, links: &Links, rows: &mut Rows<'_>) -> Option<Group> {
-    let digest = facts.digest();
-    if let Some(row) = rows.find(&facts.id) {
-        if row.carries.as_ref() == Some(&facts.id) {
-            let unchanged = row.digest == Some(digest);
-            let key = row.key.clone();
-            return (!unchanged).then(|| write(rows, key, facts, digest, false, modified()));
+/// A plan under construction: the rows that may be touched, changed as it goes on, so that what one transaction does
+/// the next one sees, and the writes so far.
+pub(super) struct Plan<'a> {
+    accounts: &'a AccountIds,
+    index: &'a UpdateIndex,
+    links: &'a Links,
+    rows: HashMap<TransactionId, StoredRow>,
+    key_of: HashMap<TransactionId, TransactionId>,
+    groups: Vec<Group>,
+    group_of: HashMap<TransactionId, usize>,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(
+        found: HashMap<TransactionId, StoredRow>,
+        accounts: &'a AccountIds,
+        index: &'a UpdateIndex,
+        links: &'a Links,
+    ) -> Self {
+        let mut rows = HashMap::with_capacity(found.len());
+        let mut key_of = HashMap::with_capacity(found.len());
+        for (id, row) in found {
+            key_of.insert(id, row.key.clone());
+            rows.insert(row.key.clone(), row);
         }
-        // The row was this transaction's once. It is again, unless another id lives on it.
-        if row.carries.is_none() {
-            let key = row.key.clone();
-            return Some(write(rows, key, facts, digest, false, added()));
-        }
-        if !carrier_stays(row, index) {
-            let key = row.key.clone();
-            return Some(write(rows, key, facts, digest, false, modified()));
-        }
-        // A pending id that comes back to life beside its posting: the row is the posting's, nothing is doubled.
-        return None;
+        Self { accounts, index, links, rows, key_of, groups: Vec::new(), group_of: HashMap::new() }
     }
-    let predecessor = facts.pending_of.as_ref().or_else(|| links.successors.get(&facts.id));
-    if let Some(row) = predecessor.and_then(|id| rows.find(id)) {
-        // Taken by another posting, or by the pending one itself, which this update speaks of as still there.
-        let taken = row
-            .carries
-            .as_ref()
-            .is_some_and(|id| index.keeps(id) || (Some(id) != predecessor && !index.ends(id)));
-        if !taken {
-            let counts = if row.carries.is_some() { modified() } else { added() };
-            let key = row.key.clone();
-            return Some(write(rows, key, facts, digest, true, counts));
+
+    fn find(&self, id: &TransactionId) -> Option<&StoredRow> {
+        self.key_of.get(id).and_then(|key| self.rows.get(key))
+    }
+
+    /// The groups of writes, in the order in which they came up.
+    pub(super) fn finish(self) -> impl Iterator<Item = Group> {
+        self.groups.into_iter().filter(|group| !group.writes.is_empty())
+    }
+
+    /// A new or changed transaction.
+    pub(super) fn upsert(&mut self, facts: &BankFacts) {
+        let digest = facts.digest();
+        let Some(row) = self.find(&facts.id) else { return self.insert(facts, digest) };
+        let key = row.key.clone();
+        match row.carries.clone() {
+            Some(id) if id == facts.id => {
+                if row.digest != Some(digest) {
+                    self.write(&key, facts, digest, None, modified());
+                }
+            }
+            None => self.write(&key, facts, digest, None, added()),
+            // Another id lives on the row and goes with this update.
+            Some(id) if self.index.ends(&id) => self.write(&key, facts, digest, None, modified()),
+            // Another id lives on the row and stays: both are there.
+            Some(_) if key != facts.id => self.write(&facts.id, facts, digest, None, added()),
+            // The row's own id is back beside a later one: the later one moves out, and is the next again.
+            Some(later) => {
+                let moved = self.copy(&key, &later);
+                self.write(&key, facts, digest, Some(moved), added());
+                let next = self.remember_next(&key, &later);
+                self.put(vec![next], Counts::default());
+            }
         }
     }
-    Some(write(rows, facts.id.clone(), facts, digest, false, added()))
-}
 
-/// Whether the id that lives on the row survives this update.
-fn carrier_stays(row: &StoredRow, index: &UpdateIndex) -> bool {
-    row.carries.as_ref().is_some_and(|id| index.keeps(id) || !index.ends(id))
-}
-
-fn write(
-    rows: &mut Rows<'_>,
-    key: TransactionId,
-    facts: &BankFacts,
-    digest: Digest,
-    is_later_id: bool,
-    counts: Counts,
-) -> Group {
-    rows.put(&key, facts, digest);
-    let mut writes = vec![RowWrite::Bank {
-        key: key.clone(),
-        account: rows.accounts.of(&facts.account),
-        facts: Box::new(facts.clone()),
-    }];
-    if is_later_id {
-        writes.push(RowWrite::Alias { id: facts.id.clone(), of: key });
-    }
-    Group { writes, counts }
-}
-
-/// The writes for the removals of one page. A removed id ends a row only if the row still carries it.
-pub(super) fn plan_removals(
-    number: u32,
-    page: &PageFacts,
-    index: &UpdateIndex,
-    rows: &mut Rows<'_>,
-) -> Vec<Group> {
-    let mut groups = Vec::new();
-    for id in index.removals(number, page) {
-        let Some(key) =
-            rows.find(id).filter(|row| row.carries.as_ref() == Some(id)).map(|row| row.key.clone())
-        else {
-            continue;
+    /// An id never seen before: it takes its predecessor's row over, or gets one.
+    fn insert(&mut self, facts: &BankFacts, digest: Digest) {
+        let predecessor = facts.pending_of.as_ref().or_else(|| self.links.removed_of(&facts.id));
+        let Some(row) = predecessor.and_then(|id| self.find(id)) else {
+            return self.write(&facts.id, facts, digest, None, added());
         };
-        if let Some(row) = rows.by_key.get_mut(&key) {
+        let key = row.key.clone();
+        match row.carries.clone() {
+            None => self.take_over(&key, facts, digest, added()),
+            Some(id) if self.index.ends(&id) => self.take_over(&key, facts, digest, modified()),
+            Some(id) if Some(&id) == predecessor => {
+                let next = self.remember_next(&key, &facts.id);
+                self.write(&facts.id, facts, digest, Some(next), added());
+            }
+            // Another posting has it.
+            Some(_) => self.write(&facts.id, facts, digest, None, added()),
+        }
+    }
+
+    fn take_over(&mut self, key: &TransactionId, facts: &BankFacts, digest: Digest, counts: Counts) {
+        let alias = RowWrite::Alias { id: facts.id.clone(), of: key.clone(), replaces: false };
+        self.write(key, facts, digest, Some(alias), counts);
+    }
+
+    /// A transaction that is no more. It ends a row only if the row still carries it.
+    pub(super) fn remove(&mut self, id: &TransactionId) {
+        let Some(row) = self.find(id).filter(|row| row.carries.as_ref() == Some(id)) else { return };
+        let (key, unedited) = (row.key.clone(), !row.edited);
+        let next = row.next.clone().or_else(|| self.links.posted_of(id).cloned());
+        if let Some((from, carried)) = next.and_then(|next| self.ready(&next, &key)) {
+            return self.take_in(&key, &from, &carried);
+        }
+        if let Some(row) = self.rows.get_mut(&key) {
             row.carries = None;
             row.digest = None;
+            row.next = None;
         }
-        groups.push(Group { writes: vec![RowWrite::Tombstone { key }], counts: removed() });
+        self.put(vec![RowWrite::Tombstone { key, unedited }], removed());
     }
-    groups
+
+    /// The row of a posting that waits to be taken in, and the id that it carries: alive, and nobody's own.
+    fn ready(&self, next: &TransactionId, key: &TransactionId) -> Option<(TransactionId, TransactionId)> {
+        let row = self.find(next).filter(|row| row.key != *key && !row.edited)?;
+        let carried = row.carries.clone().filter(|id| !self.index.ends(id))?;
+        Some((row.key.clone(), carried))
+    }
+
+    /// The row at `key` takes in what the row at `from` carries; the ids of that one lead here from now on.
+    fn take_in(&mut self, key: &TransactionId, from: &TransactionId, carried: &TransactionId) {
+        let copied = self.copy(from, key);
+        let alias =
+            |id: &TransactionId, replaces| RowWrite::Alias { id: id.clone(), of: key.clone(), replaces };
+        let mut writes = vec![copied, alias(from, true)];
+        if carried != from {
+            writes.push(alias(carried, false));
+        }
+        self.rows.remove(from);
+        self.key_of.insert(from.clone(), key.clone());
+        self.put(writes, removed());
+    }
+
+    /// The write that brings the bank half of one row to another, and the rows as they are then.
+    fn copy(&mut self, from: &TransactionId, to: &TransactionId) -> RowWrite {
+        if let Some(source) = self.rows.get(from).cloned() {
+            let edited = self.rows.get(to).is_some_and(|row| row.edited);
+            self.key_of.extend(source.carries.clone().map(|id| (id, to.clone())));
+            self.rows.insert(to.clone(), StoredRow { key: to.clone(), edited, ..source });
+        }
+        // What this plan is about to write there is not stored yet.
+        match self.planned(from) {
+            Some(RowWrite::Bank { account, facts, digest, next, .. }) => RowWrite::Bank {
+                key: to.clone(),
+                account: account.clone(),
+                facts: facts.clone(),
+                digest: *digest,
+                next: next.clone(),
+            },
+            _ => RowWrite::Copy { from: from.clone(), to: to.clone() },
+        }
+    }
+
+    fn remember_next(&mut self, key: &TransactionId, next: &TransactionId) -> RowWrite {
+        if let Some(row) = self.rows.get_mut(key) {
+            row.next = Some(next.clone());
+        }
+        match self.planned(key).cloned() {
+            Some(RowWrite::Bank { key, account, facts, digest, .. }) => {
+                RowWrite::Bank { key, account, facts, digest, next: Some(next.clone()) }
+            }
+            _ => RowWrite::Next { key: key.clone(), next: next.clone() },
+        }
+    }
+
+    fn write(
+        &mut self,
+        key: &TransactionId,
+        facts: &BankFacts,
+        digest: Digest,
+        beside: Option<RowWrite>,
+        counts: Counts,
+    ) {
+        let account = self.accounts.of(&facts.account);
+        let row = self.rows.entry(key.clone()).or_insert_with(|| StoredRow {
+            key: key.clone(),
+            carries: None,
+            digest: None,
+            edited: false,
+            next: None,
+            signature: None,
+        });
+        // Who waits for this row waits for the id that it carried.
+        if row.carries.as_ref() != Some(&facts.id) {
+            row.next = None;
+        }
+        row.carries = Some(facts.id.clone());
+        row.digest = Some(digest);
+        row.signature = Some((facts.signature(account.clone()), facts.date));
+        let next = row.next.clone();
+        self.key_of.insert(facts.id.clone(), key.clone());
+        let bank = RowWrite::Bank { key: key.clone(), account, facts: Box::new(facts.clone()), digest, next };
+        self.put(std::iter::once(bank).chain(beside).collect(), counts);
+    }
+
+    fn planned(&self, key: &TransactionId) -> Option<&RowWrite> {
+        let group = self.groups.get(*self.group_of.get(key)?)?;
+        group.writes.iter().find(|write| write.target() == key)
+    }
+
+    /// Adds writes that belong together, and with them whatever was planned for the same rows: one transaction
+    /// writes a row once, so the last plan for a row counts.
+    fn put(&mut self, writes: Vec<RowWrite>, counts: Counts) {
+        let known: BTreeSet<usize> =
+            writes.iter().filter_map(|write| self.group_of.get(write.target()).copied()).collect();
+        let place = known.first().copied().unwrap_or(self.groups.len());
+        let mut group = Group::default();
+        for other in known {
+            let other = self.groups.get_mut(other).map(std::mem::take).unwrap_or_default();
+            group.counts = group.counts.plus(other.counts);
+            let stays = |write: &RowWrite| !writes.iter().any(|new| new.target() == write.target());
+            group.writes.extend(other.writes.into_iter().filter(stays));
+        }
+        group.counts = group.counts.plus(counts);
+        group.writes.extend(writes);
+        for write in &group.writes {
+            self.group_of.insert(write.target().clone(), place);
+        }
+        match self.groups.get_mut(place) {
+            Some(slot) => *slot = group,
+            None => self.groups.push(group),
+        }
+    }
 }
 
-/// Both, for an update of one page.
+/// The plan of an update of one page.
 pub(super) fn plan_page(
     page: &PageFacts,
     index: &UpdateIndex,
@@ -271,11 +403,17 @@ pub(super) fn plan_page(
     finder.add_removed(found.values(), index);
     finder.look(0, page, index, accounts);
     let links = finder.settle();
-    let mut rows = Rows::new(found, accounts);
-    let mut groups = plan_upserts(0, page, index, &links, &mut rows);
-    groups.extend(plan_removals(0, page, index, &mut rows));
-    let counts = groups.iter().fold(Counts::default(), |sum, group| sum.plus(group.counts));
-    (groups.into_iter().flat_map(|group| group.writes).collect(), counts)
+    let mut plan = Plan::new(found, accounts, index, &links);
+    for facts in index.upserts(0, page) {
+        plan.upsert(facts);
+    }
+    for id in index.removals(0, page) {
+        plan.remove(&id);
+    }
+    plan.finish().fold((Vec::new(), Counts::default()), |(mut writes, counts), group| {
+        writes.extend(group.writes);
+        (writes, counts.plus(group.counts))
+    })
 }
 
 fn added() -> Counts {

@@ -9,7 +9,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::{fold::PageFacts, message::SyncMessage, plan::RowWrite, plan::StoredRow};
+use super::{
+    fold::PageFacts,
+    ledger::{DayBalance, RunEntry},
+    message::SyncMessage,
+    plan::{RowWrite, StoredRow},
+};
 use crate::{
     account::BankAccount,
     bank::HistoryStatus,
@@ -32,8 +37,17 @@ pub trait SyncReads: Send + Sync {
         ids: &[TransactionId],
     ) -> Result<HashMap<TransactionId, StoredRow>, StoreError>;
 
-    /// All live rows of the item, by the id that each carries now.
-    async fn live_rows(&self, at: &ItemRef) -> Result<Vec<StoredRow>, StoreError>;
+    /// Live rows of the item in the order of their keys, those after `after`; a page of them.
+    async fn live_rows(&self, at: &ItemRef, after: Option<&TransactionId>) -> Result<LiveRows, StoreError>;
+}
+
+/// A page of live rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveRows {
+    /// The rows.
+    pub rows: Vec<StoredRow>,
+    /// Where to go on, if there are more.
+    pub next: Option<TransactionId>,
 }
 
 /// A change of one attribute: most commits leave most attributes alone.
@@ -46,6 +60,17 @@ pub enum Edit<T> {
     Set(T),
     /// Take it away.
     Clear,
+}
+
+impl<T: Clone> Edit<T> {
+    /// Makes the change.
+    pub fn apply(&self, value: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Set(new) => *value = Some(new.clone()),
+            Self::Clear => *value = None,
+        }
+    }
 }
 
 /// What a commit changes on the item's row, besides the revision.
@@ -71,6 +96,8 @@ pub struct ItemPatch {
     pub months: Option<BTreeSet<Month>>,
     /// That all accounts have been asked for.
     pub accounts_known: bool,
+    /// When the item's budget of calls will be full again.
+    pub budget: Option<Timestamp>,
     /// The bank, if it was not known before.
     pub institution: Option<InstitutionId>,
     /// Its name, likewise.
@@ -101,6 +128,10 @@ pub struct Commit {
     pub rows: Vec<RowWrite>,
     /// Accounts.
     pub accounts: Vec<AccountWrite>,
+    /// What is on accounts today, where it differs from what was known.
+    pub balances: Vec<DayBalance>,
+    /// The line of the ledger, at the end of a run that changed something or failed.
+    pub run: Option<RunEntry>,
     /// A page for the redo log: run, number, content.
     pub page: Option<(u64, u32, PageFacts)>,
     /// Months that the household has not had from this item before.
@@ -117,6 +148,8 @@ impl Commit {
             item: ItemPatch::default(),
             rows: Vec::new(),
             accounts: Vec::new(),
+            balances: Vec::new(),
+            run: None,
             page: None,
             new_months: BTreeSet::new(),
         }
@@ -137,8 +170,8 @@ pub enum CommitError {
 /// What the sync writes.
 #[async_trait]
 pub trait SyncWrites: Send + Sync {
-    /// All of it or nothing, if the item has the revision and is not on its way out. Up to 100 actions, the item's
-    /// own counted; a retry inside takes effect once.
+    /// All of it or nothing, if the item has the revision, is not on its way out, and what a write asks of its row
+    /// holds. Up to 100 actions, the item's own counted; a retry inside takes effect once.
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError>;
 
     /// A page of the redo log, read consistently; `None` if it is not there.
