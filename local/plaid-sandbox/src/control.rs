@@ -6,9 +6,10 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Sandbox, faults::Fault};
+use crate::{Sandbox, changes::Change, faults::Fault};
 
 pub(crate) fn routes(sandbox: Sandbox) -> Router {
     Router::new()
@@ -17,6 +18,8 @@ pub(crate) fn routes(sandbox: Sandbox) -> Router {
         .route("/control/calls", get(calls))
         .route("/control/items", get(items))
         .route("/control/items/{item_id}/ledger", get(ledger))
+        .route("/control/items/{item_id}/changes", post(change))
+        .route("/control/page-size", post(page_size))
         .with_state(sandbox)
 }
 
@@ -45,4 +48,32 @@ async fn items(State(sandbox): State<Sandbox>) -> Json<Value> {
 /// The ledger as it stands, with amounts as decimal strings.
 async fn ledger(State(sandbox): State<Sandbox>, Path(item_id): Path<String>) -> Json<Value> {
     Json(json!({"transactions": sandbox.world().ledger(&item_id)}))
+}
+
+/// Makes a change, and answers the id that it came to; 409 where there is nothing to change in that way.
+async fn change(
+    State(sandbox): State<Sandbox>,
+    Path(item_id): Path<String>,
+    Json(change): Json<Change>,
+) -> (StatusCode, Json<Value>) {
+    let mut world = sandbox.world();
+    if !world.item_ids().contains(&item_id) {
+        return (StatusCode::NOT_FOUND, Json(json!({"error": "there is no such item"})));
+    }
+    let Some(id) = world.change(&item_id, &change) else {
+        return (StatusCode::CONFLICT, Json(json!({"error": "the item has nothing to change in that way"})));
+    };
+    world.announce(&item_id, &change);
+    (StatusCode::OK, Json(json!({"id": id})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageSize {
+    size: Option<usize>,
+}
+
+async fn page_size(State(sandbox): State<Sandbox>, Json(page): Json<PageSize>) -> StatusCode {
+    sandbox.world().set_page_size(page.size);
+    StatusCode::NO_CONTENT
 }

@@ -1,23 +1,23 @@
 //! Plaid's error envelope.
 
-use axum::{
-    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
-};
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
+
+use crate::reply::Reply;
 
 /// A refusal: status, type, code, message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlaidError {
     pub(crate) status: u16,
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Cow<'static, str>,
     pub(crate) code: String,
     pub(crate) message: String,
 }
 
 impl PlaidError {
     pub(crate) fn new(kind: &'static str, code: &str, message: &str) -> Self {
-        Self { status: 400, kind, code: code.to_owned(), message: message.to_owned() }
+        Self { status: 400, kind: kind.into(), code: code.to_owned(), message: message.to_owned() }
     }
 
     pub(crate) fn request(code: &str, message: &str) -> Self {
@@ -30,6 +30,11 @@ impl PlaidError {
 
     pub(crate) fn item(code: &str, message: &str) -> Self {
         Self::new("ITEM_ERROR", code, message)
+    }
+
+    /// A cursor of another item, or none of ours.
+    pub(crate) fn foreign_cursor() -> Self {
+        Self::request("INVALID_FIELD", "cursor not associated with access_token")
     }
 
     /// An error by its code alone, with the type that Plaid documents for it.
@@ -47,9 +52,22 @@ impl PlaidError {
             "INVALID_API_KEYS" | "INVALID_PUBLIC_TOKEN" | "INVALID_ACCESS_TOKEN" | "INVALID_ACCOUNT_ID" => {
                 ("INVALID_INPUT", 400)
             }
+            "INVALID_FIELD" | "INVALID_BODY" | "MISSING_FIELDS" | "UNKNOWN_FIELDS" | "NOT_FOUND" => {
+                ("INVALID_REQUEST", 400)
+            }
             _ => ("ITEM_ERROR", 400),
         };
         Self { status, ..Self::new(kind, code, "asked for on demand") }
+    }
+
+    /// The same error under another type, with the status that goes with that one.
+    pub(crate) fn of_type(self, kind: &str) -> Self {
+        let status = match (self.status, kind) {
+            (400, "RATE_LIMIT_EXCEEDED") => 429,
+            (400, "API_ERROR") => 500,
+            (status, _) => status,
+        };
+        Self { status, kind: kind.to_owned().into(), ..self }
     }
 
     pub(crate) fn body(&self, request_id: &str) -> Value {
@@ -64,9 +82,7 @@ impl PlaidError {
         })
     }
 
-    pub(crate) fn into_response_for(self, request_id: &str) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let json = HeaderValue::from_static("application/json");
-        (status, [(CONTENT_TYPE, json)], self.body(request_id).to_string()).into_response()
+    pub(crate) fn reply(&self, request_id: &str) -> Reply {
+        Reply::json(self.status, self.body(request_id).to_string())
     }
 }

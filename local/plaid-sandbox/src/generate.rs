@@ -29,6 +29,14 @@ impl Generator {
         list.get(usize::try_from(place).ok()?)
     }
 
+    /// Puts a list into any order (Fisher and Yates).
+    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for place in (1..list.len()).rev() {
+            let bound = u64::try_from(place + 1).unwrap_or(u64::MAX);
+            list.swap(place, usize::try_from(self.below(bound)).unwrap_or(place));
+        }
+    }
+
     /// 37 letters and digits, as Plaid's ids have them.
     pub(crate) fn id(&mut self) -> String {
         const ALPHABET: &[u8] = b"ABDEGJKLMNPQRVWXZabdegjklmnopqrvwxyz1345679";

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -39,69 +38,108 @@ pub struct Transaction {
 }
 
 /// A point of the ledger: the number of changes before it.
-pub(crate) type Tick = u64;
+pub(crate) type Tick = usize;
 
-/// All versions of an item's transactions.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Ledger {
-    tick: Tick,
-    /// By id, the versions with the change that made each; `None` once removed.
-    versions: BTreeMap<String, Vec<(Tick, Option<Transaction>)>>,
+/// What one change made of a transaction: the change at place `n` leads to tick `n + 1`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Version {
+    /// `None` once removed.
+    transaction: Option<Transaction>,
+    /// The place of the version that it replaced.
+    earlier: Option<usize>,
+    /// The place of the version that replaced it.
+    later: Option<usize>,
 }
 
-/// The net difference between two points, each list by last change.
+/// All versions of an item's transactions, in the order in which they were made.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Ledger {
+    versions: Vec<Version>,
+    /// By id, the place of the last version.
+    latest: BTreeMap<String, usize>,
+}
+
+/// The net difference between two points, each list by last change. What was removed is as it was before.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Delta {
-    pub(crate) added: Vec<Transaction>,
-    pub(crate) modified: Vec<Transaction>,
-    pub(crate) removed: Vec<(String, String)>,
+pub(crate) struct Delta<'a> {
+    pub(crate) added: Vec<&'a Transaction>,
+    pub(crate) modified: Vec<&'a Transaction>,
+    pub(crate) removed: Vec<&'a Transaction>,
 }
 
 impl Ledger {
     pub(crate) fn tick(&self) -> Tick {
-        self.tick
+        self.versions.len()
     }
 
     /// Writes a version.
     pub(crate) fn put(&mut self, transaction: Transaction) {
-        self.tick += 1;
-        let versions = self.versions.entry(transaction.id.clone()).or_default();
-        versions.push((self.tick, Some(transaction)));
+        self.push(transaction.id.clone(), Some(transaction));
     }
 
     /// Removes a transaction, if it is there.
     pub(crate) fn remove(&mut self, id: &str) {
-        if let Some(versions) = self.versions.get_mut(id) {
-            self.tick += 1;
-            versions.push((self.tick, None));
+        if self.get(id).is_some() {
+            self.push(id.to_owned(), None);
         }
     }
 
-    fn at(versions: &[(Tick, Option<Transaction>)], tick: Tick) -> Option<&Transaction> {
-        versions.iter().rev().find(|(since, _)| *since <= tick).and_then(|(_, version)| version.as_ref())
+    fn push(&mut self, id: String, transaction: Option<Transaction>) {
+        let place = self.versions.len();
+        let earlier = self.latest.insert(id, place);
+        if let Some(version) = earlier.and_then(|earlier| self.versions.get_mut(earlier)) {
+            version.later = Some(place);
+        }
+        self.versions.push(Version { transaction, earlier, later: None });
     }
 
-    /// What is there now, oldest change first.
+    /// A transaction that is there.
+    pub(crate) fn get(&self, id: &str) -> Option<&Transaction> {
+        self.versions.get(*self.latest.get(id)?)?.transaction.as_ref()
+    }
+
+    /// What is there, oldest change first.
+    pub(crate) fn live(&self) -> impl DoubleEndedIterator<Item = &Transaction> {
+        let last = self.versions.iter().filter(|version| version.later.is_none());
+        last.filter_map(|version| version.transaction.as_ref())
+    }
+
+    /// What was removed and did not come back, each in its last version, oldest removal first.
+    pub(crate) fn gone(&self) -> impl DoubleEndedIterator<Item = &Transaction> {
+        let last = self.versions.iter().filter(|version| version.later.is_none());
+        last.filter(|version| version.transaction.is_none())
+            .filter_map(|version| self.versions.get(version.earlier?)?.transaction.as_ref())
+    }
+
+    /// A copy of what is there, oldest change first.
     pub(crate) fn now(&self) -> Vec<Transaction> {
-        self.delta(0, self.tick).added
+        self.live().cloned().collect()
+    }
+
+    /// The transaction as it was at a point that is not later than this version.
+    fn before(&self, version: &Version, point: Tick) -> Option<&Transaction> {
+        let mut place = version.earlier;
+        while let Some(earlier) = place {
+            let version = self.versions.get(earlier)?;
+            if earlier < point {
+                return version.transaction.as_ref();
+            }
+            place = version.earlier;
+        }
+        None
     }
 
     /// The net difference: what came and went in between does not show.
-    pub(crate) fn delta(&self, from: Tick, to: Tick) -> Delta {
-        let mut changes: Vec<(Tick, Option<&Transaction>, Option<&Transaction>)> = Vec::new();
-        for versions in self.versions.values() {
-            let Some((last, _)) = versions.iter().rev().find(|(tick, _)| *tick > from && *tick <= to) else {
-                continue;
-            };
-            changes.push((*last, Self::at(versions, from), Self::at(versions, to)));
-        }
-        changes.sort_by_key(|(tick, _, _)| *tick);
+    pub(crate) fn delta(&self, from: Tick, to: Tick) -> Delta<'_> {
         let mut delta = Delta::default();
-        for (_, before, after) in changes {
-            match (before, after) {
-                (None, Some(after)) => delta.added.push(after.clone()),
-                (Some(before), Some(after)) if before != after => delta.modified.push(after.clone()),
-                (Some(before), None) => delta.removed.push((before.id.clone(), before.account_id.clone())),
+        for version in self.versions.get(from..to).unwrap_or_default() {
+            if version.later.is_some_and(|later| later < to) {
+                continue;
+            }
+            match (self.before(version, from), &version.transaction) {
+                (None, Some(after)) => delta.added.push(after),
+                (Some(before), Some(after)) if before != after => delta.modified.push(after),
+                (Some(before), None) => delta.removed.push(before),
                 (None, None) | (Some(_), Some(_)) => {}
             }
         }
@@ -109,56 +147,11 @@ impl Ledger {
     }
 }
 
-/// A place in an update: of which item, between which points, how far.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) item: String,
-    pub(crate) from: Tick,
-    pub(crate) to: Tick,
-    pub(crate) offset: usize,
-}
-
-impl Cursor {
-    pub(crate) fn encode(&self) -> String {
-        STANDARD.encode(format!("{}:{}:{}:{}", self.item, self.from, self.to, self.offset))
-    }
-
-    pub(crate) fn decode(text: &str) -> Option<Self> {
-        let plain = String::from_utf8(STANDARD.decode(text).ok()?).ok()?;
-        let mut parts = plain.split(':');
-        Some(Self {
-            item: parts.next()?.to_owned(),
-            from: parts.next()?.parse().ok()?,
-            to: parts.next()?.parse().ok()?,
-            offset: parts.next()?.parse().ok()?,
-        })
-    }
-}
-
-/// One page of a difference, and whether another follows.
-pub(crate) fn page(mut delta: Delta, offset: usize, count: usize) -> (Delta, bool) {
-    let total = delta.added.len() + delta.modified.len() + delta.removed.len();
-    let mut skip = offset;
-    let mut room = count;
-    cut(&mut delta.added, &mut skip, &mut room);
-    cut(&mut delta.modified, &mut skip, &mut room);
-    cut(&mut delta.removed, &mut skip, &mut room);
-    (delta, offset + count < total)
-}
-
-fn cut<T>(list: &mut Vec<T>, skip: &mut usize, room: &mut usize) {
-    let skipped = (*skip).min(list.len());
-    list.drain(..skipped);
-    *skip -= skipped;
-    list.truncate(*room);
-    *room -= list.len();
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn transaction(id: &str, amount: i64) -> Transaction {
+    pub(crate) fn transaction(id: &str, amount: i64) -> Transaction {
         Transaction {
             id: id.to_owned(),
             account_id: "a".to_owned(),
@@ -191,40 +184,26 @@ mod tests {
         ledger.put(transaction("kept", 2));
         ledger.put(transaction("new", 1));
         let delta = ledger.delta(from, ledger.tick());
-        let ids = |list: &[Transaction]| list.iter().map(|t| t.id.clone()).collect::<Vec<_>>();
+        let ids = |list: &[&Transaction]| list.iter().map(|t| t.id.clone()).collect::<Vec<_>>();
         assert_eq!((ids(&delta.added), ids(&delta.modified)), (vec!["new".into()], vec!["kept".into()]));
-        assert_eq!(delta.removed, vec![("gone".to_owned(), "a".to_owned())]);
+        assert_eq!(ids(&delta.removed), ["gone"]);
     }
 
     #[test]
-    fn pages_are_a_partition() {
-        for count in 1..8 {
-            let mut ledger = Ledger::default();
-            ledger.put(transaction("m", 1));
-            ledger.put(transaction("r", 1));
-            let from = ledger.tick();
-            ledger.put(transaction("m", 2));
-            ledger.remove("r");
-            for number in 0..4 {
-                ledger.put(transaction(&number.to_string(), 1));
-            }
-            let (mut offset, mut seen) = (0, 0);
-            loop {
-                let (part, more) = page(ledger.delta(from, ledger.tick()), offset, count);
-                seen += part.added.len() + part.modified.len() + part.removed.len();
-                offset += count;
-                if !more {
-                    break;
-                }
-            }
-            assert_eq!(seen, 6);
+    fn what_is_there_and_what_is_gone_come_by_their_last_change() {
+        let mut ledger = Ledger::default();
+        for id in ["a", "b", "c", "d"] {
+            ledger.put(transaction(id, 1));
         }
-    }
-
-    #[test]
-    fn cursors_read_back() {
-        let cursor = Cursor { item: "i".to_owned(), from: 1, to: 9, offset: 500 };
-        assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
-        assert_eq!(Cursor::decode("?"), None);
+        ledger.remove("c");
+        ledger.remove("b");
+        ledger.remove("b");
+        ledger.put(transaction("a", 2));
+        let ids = |list: Vec<&Transaction>| list.iter().map(|t| t.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(ledger.live().collect()), ["d", "a"]);
+        assert_eq!(ids(ledger.gone().collect()), ["c", "b"]);
+        assert_eq!(ledger.tick(), 7, "what is not there cannot be removed");
+        assert_eq!(ledger.get("a").map(|t| t.amount), Some(Decimal::new(2, 2)));
+        assert_eq!(ledger.get("b"), None);
     }
 }

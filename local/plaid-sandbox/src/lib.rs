@@ -1,12 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 mod calls;
+mod changes;
 mod control;
+mod cursor;
 mod errors;
 mod faults;
 mod generate;
+mod item;
 mod ledger;
+mod mangle;
 mod people;
+mod posting;
+mod reply;
+mod webhooks;
 mod wire;
 mod world;
 
@@ -17,13 +24,18 @@ use std::{
 };
 
 use axum::Router;
+use domain::time::Clock;
 
+pub use changes::Change;
 pub use faults::Fault;
 pub use ledger::Transaction;
+pub use mangle::Mangle;
+pub use posting::{Posting, Removal};
+pub use reply::{Keys, Reply};
 pub use world::{Institution, World};
 
 /// How the sandbox behaves.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// The keys that a caller must show.
     pub client_id: String,
@@ -37,6 +49,8 @@ pub struct Config {
     pub seed: u64,
     /// Where the world is kept between runs.
     pub file: Option<PathBuf>,
+    /// What time it is, and what slow answers wait on.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// A running world behind its routes.
@@ -52,22 +66,30 @@ impl Sandbox {
     /// # Errors
     /// When the file is there but cannot be read.
     pub fn open(config: Config) -> std::io::Result<Self> {
-        let world = match config.file.as_ref().filter(|file| file.exists()) {
+        let mut world = match config.file.as_ref().filter(|file| file.exists()) {
             Some(file) => serde_json::from_slice(&std::fs::read(file)?)?,
             None => World::new(config.seed),
         };
+        world.delays = (config.initial_after, config.historical_after);
         Ok(Self { config: Arc::new(config), world: Arc::new(Mutex::new(world)) })
     }
 
     /// All routes.
     pub fn router(&self) -> Router {
-        calls::routes(self.clone()).merge(control::routes(self.clone()))
+        reply::routes(self, control::routes(self.clone()))
     }
 
-    /// The world. Locked while it is held.
+    /// What is posted to a path, answered without a network. A path that Plaid does not have is its 404.
+    pub fn answer(&self, path: &str, keys: &Keys, body: &[u8]) -> Reply {
+        calls::answer(self, path, keys, body)
+    }
+
+    /// The world as of now. Locked while it is held.
     pub fn world(&self) -> MutexGuard<'_, World> {
         // A panic inside a call must not take every later call with it.
-        self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        let mut world = self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        world.now = self.config.clock.now();
+        world
     }
 
     /// Writes the world to its file, if it has one.

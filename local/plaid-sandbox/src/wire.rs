@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
+    item::{History, Item},
     ledger::Transaction,
     people::Account,
-    world::{History, Item},
 };
 
 /// A decimal as a JSON number, digit by digit.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::ids::fingerprint;
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -14,16 +14,14 @@ use crate::{
     errors::PlaidError,
     faults::{Fault, Faults},
     generate::Generator,
+    item::{History, Item},
     ledger::{Ledger, Transaction},
     people::{self, Account, Login, Person, Window},
+    webhooks::Webhook,
 };
 
 const PUBLIC_TOKEN_LIVES: Duration = Duration::from_mins(30);
 const LINK_TOKEN_LIVES: Duration = Duration::from_hours(4);
-/// Items of the sandbox need a new log-in after so long.
-const LOGIN_LIVES: Duration = Duration::from_hours(24 * 30);
-/// What comes first of a new item's history.
-const INITIAL_DAYS: i64 = 30;
 
 /// A bank.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,32 +30,6 @@ pub struct Institution {
     pub institution_id: String,
     /// Its name.
     pub name: String,
-}
-
-/// How far a new item's history is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum History {
-    NotReady,
-    Initial,
-    Complete,
-}
-
-/// A connection.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "Plaid's name for it")]
-pub(crate) struct Item {
-    pub(crate) item_id: String,
-    pub(crate) institution_id: String,
-    pub(crate) webhook: Option<String>,
-    pub(crate) products: Vec<String>,
-    pub(crate) person: Person,
-    pub(crate) accounts: Vec<Account>,
-    pub(crate) ledger: Ledger,
-    pub(crate) history: History,
-    /// What the bank knows and the ledger has not yet.
-    pub(crate) arriving: Vec<Transaction>,
-    pub(crate) created_at: Timestamp,
-    pub(crate) login_required: bool,
 }
 
 /// A public token that waits to be exchanged.
@@ -77,13 +49,6 @@ pub(crate) struct LinkSession {
     pub(crate) created_at: Timestamp,
 }
 
-/// A webhook that was due.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Webhook {
-    pub(crate) url: String,
-    pub(crate) body: serde_json::Value,
-}
-
 /// Everything there is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct World {
@@ -94,13 +59,22 @@ pub struct World {
     /// Public tokens that were exchanged.
     used: BTreeSet<String>,
     /// By the hash of the access token: like any server, this one does not keep what it gave out.
-    items: BTreeMap<String, Item>,
+    pub(crate) items: BTreeMap<String, Item>,
     /// Hashes of the access tokens of items that were removed.
     removed: BTreeSet<String>,
     pub(crate) webhooks: Vec<Webhook>,
     pub(crate) faults: Faults,
     /// Calls so far, by path.
     pub(crate) calls: BTreeMap<String, u64>,
+    /// Transactions of a page at most, whatever is asked for.
+    #[serde(default)]
+    pub(crate) page_size: Option<usize>,
+    /// What time it was when the world was last looked at.
+    #[serde(skip)]
+    pub(crate) now: Timestamp,
+    /// From link to the first and to the last of an item's history.
+    #[serde(skip)]
+    pub(crate) delays: (Duration, Duration),
 }
 
 /// What a new item is made from.
@@ -113,11 +87,19 @@ pub(crate) struct NewItem<'a> {
     pub(crate) days_requested: u16,
 }
 
-fn today(now: Timestamp) -> Date {
+impl<'a> NewItem<'a> {
+    /// Transactions at the first bank.
+    fn usual(username: &'a str, password: &'a str, days_requested: u16) -> Self {
+        let products = vec!["transactions".to_owned()];
+        Self { institution_id: "ins_109508", username, password, products, webhook: None, days_requested }
+    }
+}
+
+pub(crate) fn today(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
 }
 
-fn plus(now: Timestamp, duration: Duration) -> Timestamp {
+pub(crate) fn plus(now: Timestamp, duration: Duration) -> Timestamp {
     now.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
@@ -147,6 +129,9 @@ impl World {
             webhooks: Vec::new(),
             faults: Faults::default(),
             calls: BTreeMap::new(),
+            page_size: None,
+            now: Timestamp::default(),
+            delays: (Duration::ZERO, Duration::ZERO),
         }
     }
 
@@ -184,7 +169,9 @@ impl World {
             ledger: Ledger::default(),
             history: History::NotReady,
             arriving: history,
+            open: Vec::new(),
             created_at: now,
+            repaired_at: None,
             login_required: false,
         };
         let token = format!("public-sandbox-{}", self.generator.uuid());
@@ -194,18 +181,23 @@ impl World {
 
     /// A log-in under a public token of the caller's choice, for events that stand in files.
     pub fn prepare(&mut self, public_token: &str, now: Timestamp) -> bool {
-        let new = NewItem {
-            institution_id: "ins_109508",
-            username: "user_good",
-            password: "pass_good",
-            products: vec!["transactions".to_owned()],
-            webhook: None,
-            days_requested: 90,
-        };
+        let new = NewItem::usual("user_good", "pass_good", 90);
         let Ok((token, _)) = self.log_in(new, now) else { return false };
         let Some(waiting) = self.waiting.remove(&token) else { return false };
         self.waiting.insert(public_token.to_owned(), waiting);
         true
+    }
+
+    /// A connection in one go: logs in at `ins_109508` for two years of history and exchanges, and gives the access token
+    /// and the item's id; `None` if the log-in is refused. `user_many` with the password `0` has three accounts and an empty
+    /// ledger.
+    pub fn connect(&mut self, username: &str, password: &str, now: Timestamp) -> Option<(String, String)> {
+        self.now = now;
+        let (public_token, _) = self.log_in(NewItem::usual(username, password, 730), now).ok()?;
+        let (access_token, item_id) = self.exchange(&public_token, now).ok()?;
+        // What is due at once is there at once.
+        self.item(&access_token).ok()?;
+        Some((access_token, item_id))
     }
 
     /// Turns a public token into an item: once, within 30 minutes.
@@ -239,18 +231,13 @@ impl World {
     pub fn public_token_of(&mut self, access_token: &str) -> Option<String> {
         let item = self.items.get(&fingerprint(access_token))?.clone();
         let token = format!("public-sandbox-{}", self.generator.uuid());
-        let expires = plus(Timestamp::now(), PUBLIC_TOKEN_LIVES);
+        let expires = plus(self.now, PUBLIC_TOKEN_LIVES);
         self.waiting.insert(token.clone(), Waiting { item, expires });
         Some(token)
     }
 
     /// The item behind an access token, brought up to now.
-    pub(crate) fn item(
-        &mut self,
-        access_token: &str,
-        now: Timestamp,
-        delays: (Duration, Duration),
-    ) -> Result<&mut Item, PlaidError> {
+    pub(crate) fn item(&mut self, access_token: &str) -> Result<&mut Item, PlaidError> {
         let key = fingerprint(access_token);
         if self.removed.contains(&key) {
             return Err(PlaidError::item("ITEM_NOT_FOUND", "the Item you requested cannot be found"));
@@ -258,7 +245,7 @@ impl World {
         let item = self.items.get_mut(&key).ok_or_else(|| {
             PlaidError::input("INVALID_ACCESS_TOKEN", "could not find matching access token")
         })?;
-        item.advance(now, delays);
+        item.advance(self.now, self.delays);
         Ok(item)
     }
 
@@ -283,7 +270,8 @@ impl World {
         let item = self.items.values_mut().find(|item| item.item_id == item_id);
         let Some(item) = item.filter(|item| item.person == Person::Dynamic) else { return };
         let day = today(now);
-        for pending in item.ledger.now().into_iter().filter(|t| t.pending) {
+        let pending: Vec<_> = item.ledger.live().filter(|t| t.pending).cloned().collect();
+        for pending in pending {
             item.ledger.remove(&pending.id);
             let posted = Transaction {
                 id: self.generator.id(),
@@ -295,7 +283,8 @@ impl World {
             };
             item.ledger.put(posted);
         }
-        if let Some(mut older) = item.ledger.now().into_iter().find(|t| !t.pending) {
+        let older = item.ledger.live().find(|t| !t.pending).cloned();
+        if let Some(mut older) = older {
             older.amount += Decimal::ONE;
             item.ledger.put(older);
         }
@@ -323,52 +312,44 @@ impl World {
         self.items.len()
     }
 
-    /// The ledger of an item by Plaid's id, as it stands.
+    fn by_id(&self, item_id: &str) -> Option<&Item> {
+        self.items.values().find(|item| item.item_id == item_id)
+    }
+
+    /// The ledger of an item by Plaid's id, as it stands: oldest change first.
     pub fn ledger(&self, item_id: &str) -> Vec<Transaction> {
-        let item = self.items.values().find(|item| item.item_id == item_id);
-        item.map(|item| item.ledger.now()).unwrap_or_default()
+        self.by_id(item_id).map(|item| item.ledger.now()).unwrap_or_default()
+    }
+
+    /// How many transactions an item's ledger has, as it stands.
+    pub fn ledger_len(&self, item_id: &str) -> usize {
+        self.by_id(item_id).map(|item| item.ledger.live().count()).unwrap_or_default()
+    }
+
+    /// Plaid's ids of an item's accounts.
+    pub fn account_ids(&self, item_id: &str) -> Vec<String> {
+        let accounts = self.by_id(item_id).into_iter().flat_map(|item| &item.accounts);
+        accounts.map(|account| account.account_id.clone()).collect()
+    }
+
+    /// Whether an item waits for its user to log in again.
+    pub fn login_required(&self, item_id: &str) -> bool {
+        self.by_id(item_id).is_some_and(|item| item.login_required)
     }
 
     /// Plaid's ids of all items.
     pub fn item_ids(&self) -> Vec<String> {
         self.items.values().map(|item| item.item_id.clone()).collect()
     }
-}
 
-impl Item {
-    /// Lets the history arrive that is due by now.
-    fn advance(&mut self, now: Timestamp, (initial_after, historical_after): (Duration, Duration)) {
-        if self.history == History::NotReady && now >= plus(self.created_at, initial_after) {
-            let first = today(now).checked_sub(INITIAL_DAYS.days()).unwrap_or(Date::MIN);
-            let (recent, older) =
-                std::mem::take(&mut self.arriving).into_iter().partition(|t| t.date >= first);
-            self.arriving = older;
-            self.post(recent);
-            self.history = History::Initial;
-        }
-        if self.history == History::Initial && now >= plus(self.created_at, historical_after) {
-            let rest = std::mem::take(&mut self.arriving);
-            self.post(rest);
-            self.history = History::Complete;
-        }
-        self.login_required |= now >= plus(self.created_at, LOGIN_LIVES);
+    /// Plaid's id of the item behind an access token.
+    pub(crate) fn item_id(&self, access_token: &str) -> Option<String> {
+        self.items.get(&fingerprint(access_token)).map(|item| item.item_id.clone())
     }
 
-    fn post(&mut self, transactions: Vec<Transaction>) {
-        for transaction in transactions {
-            self.ledger.put(transaction);
-        }
-    }
-
-    /// Calls that need the bank fail while the user must log in.
-    pub(crate) fn usable(&self) -> Result<(), PlaidError> {
-        if !self.login_required {
-            return Ok(());
-        }
-        Err(PlaidError::item(
-            "ITEM_LOGIN_REQUIRED",
-            "the login details of this item have changed (credentials, MFA, or required user action) and a user login \
-             is required to update this information. use Link's update mode to restore the item to a good state",
-        ))
+    /// Lets pages of `/transactions/sync` and `/transactions/get` have so many transactions at most, so that a small ledger
+    /// has many pages; `None` for as many as are asked for.
+    pub fn set_page_size(&mut self, size: Option<usize>) {
+        self.page_size = size.map(|size| size.max(1));
     }
 }

@@ -272,6 +272,7 @@ async fn start_plaid(
         historical_after: HISTORICAL_AFTER / scale,
         seed: options.seed.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs()),
         file: options.data.as_ref().map(|folder| folder.join("plaid-sandbox.json")),
+        clock: Arc::new(edge::system::System),
     })?;
     Ok((serve(tasks, listen(0).await?, sandbox.router()), Some(sandbox)))
 }

@@ -91,6 +91,7 @@ impl World {
             historical_after,
             seed: 7,
             file: None,
+            clock: Arc::new(System),
         };
         let sandbox = Sandbox::open(config).expect("a sandbox");
         let plaid_url = listen(&sandbox).await;

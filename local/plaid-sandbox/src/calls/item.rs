@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{Answer, Call, TokenRequest, ok};
 use crate::{
     errors::PlaidError,
+    item::History,
     wire::{self, WireAccount},
-    world::Webhook,
 };
 
 pub(super) fn item_view(call: &mut Call<'_>, access_token: &str) -> Result<Value, PlaidError> {
@@ -23,7 +23,7 @@ pub(super) fn item_get(call: &mut Call<'_>, request: &TokenRequest) -> Answer {
     let now = call.now;
     let (created_at, is_ready) = {
         let stored = call.item(&request.access_token)?;
-        (stored.created_at, stored.ledger.tick() > 0)
+        (stored.created_at, stored.history > History::NotReady)
     };
     if let Some(fields) = item.as_object_mut() {
         fields.insert("created_at".to_owned(), json!(created_at));
@@ -54,10 +54,12 @@ pub(super) struct WebhookUpdate {
 }
 
 pub(super) fn webhook_update(call: &mut Call<'_>, request: &WebhookUpdate) -> Answer {
-    call.item(&request.access_token)?.webhook.clone_from(&request.webhook);
+    let stored = call.item(&request.access_token)?;
+    stored.webhook.clone_from(&request.webhook);
+    let item_id = stored.item_id.clone();
     let item = item_view(call, &request.access_token)?;
     let body = json!({"new_webhook_url": request.webhook, "error": null});
-    due(call, &request.access_token, "ITEM", "WEBHOOK_UPDATE_ACKNOWLEDGED", body)?;
+    call.world.due(&item_id, "ITEM", "WEBHOOK_UPDATE_ACKNOWLEDGED", body);
     ok(json!({"item": item}))
 }
 
@@ -145,8 +147,8 @@ pub(super) fn institutions_get(call: &mut Call<'_>, request: &InstitutionsReques
 pub(super) fn reset_login(call: &mut Call<'_>, request: &TokenRequest) -> Answer {
     let item = call.item(&request.access_token)?;
     item.login_required = true;
-    let error = item.usable().err().map(|error| error.body(""));
-    due(call, &request.access_token, "ITEM", "ERROR", json!({"error": error}))?;
+    let item_id = item.item_id.clone();
+    call.world.due_error(&item_id);
     ok(json!({"reset_login": true}))
 }
 
@@ -159,9 +161,11 @@ pub(super) struct FireWebhook {
 }
 
 pub(super) fn fire_webhook(call: &mut Call<'_>, request: &FireWebhook) -> Answer {
-    if call.item(&request.access_token)?.webhook.is_none() {
+    let item = call.item(&request.access_token)?;
+    let item_id = item.item_id.clone();
+    if item.webhook.is_none() {
         return Err(PlaidError {
-            kind: "SANDBOX_ERROR",
+            kind: "SANDBOX_ERROR".into(),
             ..PlaidError::request("SANDBOX_WEBHOOK_INVALID", "the item has no webhook")
         });
     }
@@ -172,32 +176,8 @@ pub(super) fn fire_webhook(call: &mut Call<'_>, request: &FireWebhook) -> Answer
         }
         _ => json!({"error": null}),
     };
-    due(call, &request.access_token, kind, &request.webhook_code, body)?;
+    call.world.due(&item_id, kind, &request.webhook_code, body);
     ok(json!({"webhook_fired": true}))
-}
-
-/// The webhook that says that there is news.
-pub(super) fn updated(call: &mut Call<'_>, access_token: &str) -> Result<(), PlaidError> {
-    let body = json!({"initial_update_complete": true, "historical_update_complete": true});
-    due(call, access_token, "TRANSACTIONS", "SYNC_UPDATES_AVAILABLE", body)
-}
-
-/// Writes down a webhook that is due.
-fn due(
-    call: &mut Call<'_>,
-    access_token: &str,
-    kind: &str,
-    code: &str,
-    body: Value,
-) -> Result<(), PlaidError> {
-    let item = call.item(access_token)?;
-    let (Some(url), Value::Object(mut body)) = (item.webhook.clone(), body) else { return Ok(()) };
-    body.insert("webhook_type".to_owned(), json!(kind));
-    body.insert("webhook_code".to_owned(), json!(code));
-    body.insert("item_id".to_owned(), json!(item.item_id));
-    body.insert("environment".to_owned(), json!("sandbox"));
-    call.world.webhooks.push(Webhook { url, body: Value::Object(body) });
-    Ok(())
 }
 
 pub(super) fn invalidate(call: &mut Call<'_>, request: &TokenRequest) -> Answer {

@@ -4,16 +4,6 @@ mod item;
 mod link;
 mod transactions;
 
-use std::time::Duration;
-
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
-    routing::post,
-};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -27,9 +17,12 @@ use self::{
     transactions::{transactions_create, transactions_get, transactions_refresh, transactions_sync},
 };
 use crate::{
-    Sandbox,
+    Config, Sandbox,
     errors::PlaidError,
-    world::{Item, World},
+    item::Item,
+    mangle::Met,
+    reply::{Keys, Reply},
+    world::World,
 };
 
 type Answer = Result<Box<dyn ErasedBody>, PlaidError>;
@@ -60,12 +53,11 @@ fn ok<T: Serialize + Send + 'static>(content: T) -> Answer {
 struct Call<'a> {
     world: &'a mut World,
     now: Timestamp,
-    delays: (Duration, Duration),
 }
 
 impl Call<'_> {
     fn item(&mut self, access_token: &str) -> Result<&mut Item, PlaidError> {
-        self.world.item(access_token, self.now, self.delays)
+        self.world.item(access_token)
     }
 }
 
@@ -93,71 +85,49 @@ const ENDPOINTS: [(&str, Endpoint); 19] = [
     ("/item/access_token/invalidate", |call, body| invalidate(call, &parse(body)?)),
 ];
 
-pub(crate) fn routes(sandbox: Sandbox) -> Router {
-    let router = Router::new().fallback(not_found);
-    ENDPOINTS
-        .into_iter()
-        .fold(router, |router, (path, endpoint)| {
-            let handler = move |state: State<Sandbox>, headers: HeaderMap, body: Bytes| async move {
-                answer(&state, path, endpoint, &headers, &body).await
-            };
-            router.route(path, post(handler))
-        })
-        .with_state(sandbox)
-}
-
-async fn not_found() -> Response {
-    PlaidError { status: 404, ..PlaidError::request("NOT_FOUND", "the requested resource was not found") }
-        .into_response_for("")
-}
-
 /// What every call goes through: faults, keys, JSON, the endpoint, the envelope.
-async fn answer(
-    sandbox: &Sandbox,
-    path: &str,
-    endpoint: Endpoint,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Response {
-    let (result, request_id, delay) = {
-        let mut world = sandbox.world();
-        *world.calls.entry(path.to_owned()).or_default() += 1;
-        let request_id: String = world.generator.id().chars().take(15).collect();
-        let met = world.faults.meet(path);
-        let delay = met.as_ref().map(|met| met.delay);
-        let result = match met.and_then(|met| met.error_code) {
-            Some(code) => Err(PlaidError::of_code(&code)),
-            None => run(sandbox, &mut world, endpoint, headers, body),
-        };
-        (result, request_id, delay)
+pub(crate) fn answer(sandbox: &Sandbox, path: &str, keys: &Keys, body: &[u8]) -> Reply {
+    let Some((_, endpoint)) = ENDPOINTS.iter().find(|(known, _)| *known == path) else {
+        return not_found();
     };
-    if let Some(delay) = delay {
-        tokio::time::sleep(delay).await;
-    }
-    match result.map(|body| body.json(&request_id)) {
-        Ok(Ok(json)) => (StatusCode::OK, [(CONTENT_TYPE, "application/json")], json).into_response(),
-        Ok(Err(_)) => PlaidError::of_code("INTERNAL_SERVER_ERROR").into_response_for(&request_id),
-        Err(error) => error.into_response_for(&request_id),
+    let mut world = sandbox.world();
+    *world.calls.entry(path.to_owned()).or_default() += 1;
+    let request_id: String = world.generator.id().chars().take(15).collect();
+    let run = |world: &mut World| reply(run(&sandbox.config, world, *endpoint, keys, body), &request_id);
+    match world.faults.meet(path) {
+        Some(fault) => fault.answer(&Met { request: body, request_id: &request_id }, &mut world, run),
+        None => run(&mut world),
     }
 }
 
-fn run(sandbox: &Sandbox, world: &mut World, endpoint: Endpoint, headers: &HeaderMap, body: &[u8]) -> Answer {
+fn not_found() -> Reply {
+    let why = "the requested resource was not found";
+    PlaidError { status: 404, ..PlaidError::request("NOT_FOUND", why) }.reply("")
+}
+
+fn reply(answer: Answer, request_id: &str) -> Reply {
+    match answer.map(|body| body.json(request_id)) {
+        Ok(Ok(json)) => Reply::json(200, json),
+        Ok(Err(_)) => PlaidError::of_code("INTERNAL_SERVER_ERROR").reply(request_id),
+        Err(error) => error.reply(request_id),
+    }
+}
+
+fn run(config: &Config, world: &mut World, endpoint: Endpoint, keys: &Keys, body: &[u8]) -> Answer {
     let mut body: Value = serde_json::from_slice(body)
         .map_err(|_not_json| PlaidError::request("INVALID_BODY", "body could not be parsed as JSON"))?;
     let fields =
         body.as_object_mut().ok_or_else(|| PlaidError::request("INVALID_BODY", "body must be an object"))?;
-    let key = |header: &str, field: Option<Value>| {
-        let header = headers.get(header).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        header.or_else(|| field.as_ref().and_then(Value::as_str).map(str::to_owned))
+    let key = |header: &Option<String>, field: Option<Value>| {
+        header.clone().or_else(|| field.as_ref().and_then(Value::as_str).map(str::to_owned))
     };
-    let client_id = key("plaid-client-id", fields.remove("client_id"));
-    let secret = key("plaid-secret", fields.remove("secret"));
-    let config = &sandbox.config;
+    let client_id = key(&keys.client_id, fields.remove("client_id"));
+    let secret = key(&keys.secret, fields.remove("secret"));
     if client_id.as_ref() != Some(&config.client_id) || secret.as_ref() != Some(&config.secret) {
         return Err(PlaidError::input("INVALID_API_KEYS", "invalid client_id or secret provided"));
     }
-    let delays = (config.initial_after, config.historical_after);
-    endpoint(&mut Call { world, now: Timestamp::now(), delays }, body)
+    let now = world.now;
+    endpoint(&mut Call { world, now }, body)
 }
 
 /// A request, strictly: Plaid refuses what it does not know.

@@ -4,14 +4,12 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    Answer, Call, TokenRequest,
-    item::{item_view, updated},
-    ok,
-};
+use super::{Answer, Call, TokenRequest, item::item_view, ok};
 use crate::{
+    cursor::{Cursor, page},
     errors::PlaidError,
-    ledger::{Cursor, Transaction, page},
+    item::{History, Item},
+    ledger::{Tick, Transaction},
     wire::{self, WireAccount, WireTransaction},
 };
 
@@ -51,29 +49,31 @@ struct SyncAnswer {
     has_more: bool,
 }
 
-fn count(asked: Option<usize>) -> Result<usize, PlaidError> {
+fn count(call: &Call<'_>, asked: Option<usize>) -> Result<usize, PlaidError> {
     match asked.unwrap_or(DEFAULT_COUNT) {
-        count @ 1..=LARGEST_COUNT => Ok(count),
+        count @ 1..=LARGEST_COUNT => Ok(call.world.page_size.map_or(count, |size| size.min(count))),
         _ => Err(PlaidError::request("INVALID_FIELD", "count must be between 1 and 500")),
     }
 }
 
+/// Where a request of an item reads on.
+fn start(item: &Item, cursor: Option<&str>, tick: Tick) -> Result<Cursor, PlaidError> {
+    let Some(text) = cursor.filter(|cursor| !cursor.is_empty()) else {
+        return Ok(Cursor { item: item.item_id.clone(), from: 0, to: tick, offset: 0 });
+    };
+    let cursor = Cursor::decode(text).filter(|cursor| cursor.item == item.item_id);
+    let cursor = cursor.ok_or_else(PlaidError::foreign_cursor)?;
+    // A cursor between two updates reads up to now; one inside an update reads that update on.
+    Ok(if cursor.offset == 0 { Cursor { from: cursor.to, to: tick, ..cursor } } else { cursor })
+}
+
 pub(super) fn transactions_sync(call: &mut Call<'_>, request: &SyncRequest) -> Answer {
-    let count = count(request.count)?;
+    let count = count(call, request.count)?;
     let item = call.item(&request.access_token)?;
     item.usable()?;
-    let status = wire::status(item.history);
-    let tick = item.ledger.tick();
-    let start = match request.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
-        None => Cursor { item: item.item_id.clone(), from: 0, to: tick, offset: 0 },
-        Some(text) => {
-            let refused = || PlaidError::request("INVALID_FIELD", "cursor not associated with access_token");
-            let cursor =
-                Cursor::decode(text).filter(|cursor| cursor.item == item.item_id).ok_or_else(refused)?;
-            // A cursor between two updates reads up to now; one inside an update reads that update on.
-            if cursor.offset == 0 { Cursor { from: cursor.to, to: tick, ..cursor } } else { cursor }
-        }
-    };
+    // What changes before the first history has arrived waits for it.
+    let tick = if item.history == History::NotReady { 0 } else { item.ledger.tick() };
+    let start = start(item, request.cursor.as_deref(), tick)?;
     if start.to != tick {
         let why = "underlying transaction data changed since last page was fetched. please restart pagination from last \
                    update.";
@@ -92,14 +92,15 @@ pub(super) fn transactions_sync(call: &mut Call<'_>, request: &SyncRequest) -> A
     let named = |id: &String| delta.added.iter().chain(&delta.modified).any(|t| t.account_id == *id);
     let accounts =
         item.accounts.iter().filter(|account| named(&account.account_id)).map(wire::account).collect();
-    let view = |list: Vec<Transaction>| list.into_iter().map(wire::transaction).collect();
+    let view = |list: Vec<&Transaction>| list.into_iter().cloned().map(wire::transaction).collect();
+    let removed = |t: &&Transaction| json!({"transaction_id": t.id, "account_id": t.account_id});
     ok(SyncAnswer {
-        transactions_update_status: status,
+        transactions_update_status: wire::status(item.history),
         accounts,
-        removed: delta.removed.iter().map(|(id, a)| json!({"transaction_id": id, "account_id": a})).collect(),
+        removed: delta.removed.iter().map(removed).collect(),
         added: view(delta.added),
         modified: view(delta.modified),
-        next_cursor: if tick == 0 { String::new() } else { next.encode() },
+        next_cursor: if item.history == History::NotReady { String::new() } else { next.encode() },
         has_more,
     })
 }
@@ -137,23 +138,23 @@ struct GetAnswer {
 }
 
 pub(super) fn transactions_get(call: &mut Call<'_>, request: &GetRequest) -> Answer {
-    let count = count(request.options.count)?;
+    let count = count(call, request.options.count)?;
     let view = item_view(call, &request.access_token)?;
     let item = call.item(&request.access_token)?;
     item.usable()?;
-    if item.history == crate::world::History::NotReady {
+    if item.history == History::NotReady {
         return Err(PlaidError::item("PRODUCT_NOT_READY", "the requested product is not yet ready"));
     }
     let wanted = request.options.account_ids.as_ref();
-    let mut all = item.ledger.now();
-    all.retain(|t| t.date >= request.start_date && t.date <= request.end_date);
-    all.retain(|t| wanted.is_none_or(|ids| ids.contains(&t.account_id)));
+    let is_wanted = |t: &&Transaction| wanted.is_none_or(|ids| ids.contains(&t.account_id));
+    let dates = request.start_date..=request.end_date;
+    let mut all: Vec<_> = item.ledger.live().filter(|t| dates.contains(&t.date)).filter(is_wanted).collect();
     all.sort_by(|a, b| (b.date, &b.id).cmp(&(a.date, &a.id)));
     let total_transactions = all.len();
     let page = all.into_iter().skip(request.options.offset.unwrap_or(0)).take(count);
     ok(GetAnswer {
         accounts: item.accounts.iter().map(wire::account).collect(),
-        transactions: page.map(wire::transaction).collect(),
+        transactions: page.cloned().map(wire::transaction).collect(),
         total_transactions,
         item: view,
     })
@@ -164,7 +165,7 @@ pub(super) fn transactions_refresh(call: &mut Call<'_>, request: &TokenRequest) 
     item.usable()?;
     let item_id = item.item_id.clone();
     call.world.refresh(&item_id, call.now);
-    updated(call, &request.access_token)?;
+    call.world.due_news(&item_id);
     ok(json!({}))
 }
 
@@ -219,6 +220,7 @@ pub(super) fn transactions_create(call: &mut Call<'_>, request: TransactionsCrea
             reference_number: None,
         });
     }
-    updated(call, &request.access_token)?;
+    let item_id = item.item_id.clone();
+    call.world.due_news(&item_id);
     ok(json!({}))
 }
