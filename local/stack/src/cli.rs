@@ -14,6 +14,7 @@ use crate::{
     Client, StackError, demo, invoke,
     options::{Options, Plaid},
     output::print,
+    plaid_cli,
     stack::{CLIENT_ID, Ready, SECRET, Stack, store_at},
 };
 
@@ -48,8 +49,10 @@ enum Command {
     },
     /// List the exchanges that never ended, of the stack that runs.
     Intents,
-    /// Make the running stack's Plaid answer an error.
-    Plaid(Fault),
+    /// Make the running stack's Plaid answer an error, or something stranger.
+    Plaid(plaid_cli::Fault),
+    /// Change an item of the running stack's Plaid.
+    PlaidChange(plaid_cli::Change),
 }
 
 #[derive(Args, Default)]
@@ -71,21 +74,6 @@ struct Up {
     time_scale: u32,
 }
 
-#[derive(Args)]
-struct Fault {
-    /// The error code, such as `ITEM_LOGIN_REQUIRED`.
-    code: String,
-    /// The path that it hits.
-    #[arg(long, default_value = "/transactions/sync")]
-    path: String,
-    /// Calls that it hits.
-    #[arg(long, default_value_t = 1)]
-    times: u32,
-    /// Calls that pass before.
-    #[arg(long, default_value_t = 0)]
-    after: u32,
-}
-
 /// Runs the command line.
 pub async fn run() -> ExitCode {
     let command =
@@ -96,7 +84,8 @@ pub async fn run() -> ExitCode {
         Command::Invoke { function, events } => invoke_all(&function, &events).await,
         Command::Token { user } => token(&user).await,
         Command::Intents => intents().await,
-        Command::Plaid(fault) => plaid(&fault).await,
+        Command::Plaid(fault) => plaid_cli::fault(&fault).await,
+        Command::PlaidChange(change) => plaid_cli::change(&change).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -207,7 +196,7 @@ fn announce(ready: &Ready) {
     }
 }
 
-fn running() -> Result<Ready, StackError> {
+pub(crate) fn running() -> Result<Ready, StackError> {
     let text = std::fs::read_to_string(state_file()).map_err(|_absent| {
         StackError::Unexpected("no stack is running: start one with `cargo dev`".to_owned())
     })?;
@@ -258,15 +247,4 @@ async fn list_intents(store: &Store) -> Result<(), StackError> {
         print(line);
     }
     Ok(())
-}
-
-async fn plaid(fault: &Fault) -> Result<(), StackError> {
-    let plaid = Client::new(&running()?.plaid_url)?;
-    let body = json!({
-        "path": fault.path, "error_code": fault.code, "times": fault.times, "after": fault.after,
-    });
-    match plaid.post("/control/faults", &body).await? {
-        (204, _) => Ok(()),
-        (status, _) => Err(StackError::Unexpected(format!("this Plaid takes no faults: {status}"))),
-    }
 }

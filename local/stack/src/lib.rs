@@ -13,6 +13,7 @@ pub mod invoke;
 mod names;
 mod options;
 mod output;
+mod plaid_cli;
 mod pool;
 mod process;
 mod queue_source;
