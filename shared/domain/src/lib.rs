@@ -8,6 +8,7 @@ pub mod ids;
 pub mod item;
 pub mod money;
 mod open_enum;
+pub mod queue;
 pub mod secret;
 pub mod store;
 pub mod sync;

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod dead_letters;
+mod operator;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +12,9 @@ use aws_sdk_sqs::{
 };
 use domain::sync::{MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue};
 use serde::Serialize;
+
+pub use dead_letters::DeadLetterQueue;
+pub use operator::DeadLetter;
 
 /// One queue.
 #[derive(Debug, Clone)]
@@ -44,8 +50,12 @@ impl SyncQueue for Queue {
             .message_group_id(message.at.household.as_str());
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let request = if seconds == 0 { request } else { request.delay_seconds(seconds) };
-        request.send().await.map(drop).map_err(|error| QueueError(kind(&error)))
+        request.send().await.map(drop).map_err(|error| failed(&error))
     }
+}
+
+fn failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueError {
+    QueueError(kind(error))
 }
 
 fn kind<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
