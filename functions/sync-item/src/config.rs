@@ -11,6 +11,8 @@ pub struct Config {
     pub key: String,
     /// The queue of syncs.
     pub queue_url: String,
+    /// The dead letters.
+    pub dead_letters_url: String,
     /// Plaid's address.
     pub plaid_url: String,
     /// The secret with our keys at Plaid.
@@ -31,6 +33,7 @@ impl Config {
             table: env.required("TABLE_NAME"),
             key: env.required("TOKEN_KEY_ARN"),
             queue_url: env.required("SYNC_QUEUE_URL"),
+            dead_letters_url: env.required("DEAD_LETTERS_URL"),
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
             item_syncs_a_minute: env.number("PLAID_ITEM_SYNCS_A_MINUTE"),

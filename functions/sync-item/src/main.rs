@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::sync::{self, Budgets, Limits};
 use edge::system::System;
-use queue::Queue;
+use queue::{DeadLetterQueue, Queue};
 use store::{Store, Tables};
 use sync_item::{Deps, config::Config, handle};
 use vault::{Credentials, Opener};
@@ -29,5 +29,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         budgets: Arc::new(Budgets::new(config.item_syncs_a_minute, share)),
         limits: Limits::default(),
     };
-    edge::batch::serve(Deps { sync, queue: Arc::new(Queue::new(&sdk, config.queue_url)) }, handle).await
+    let deps = Deps { sync, queue: Arc::new(Queue::new(&sdk, config.queue_url)) };
+    edge::batch::serve(deps, &DeadLetterQueue::new(&sdk, config.dead_letters_url), handle).await
 }
