@@ -11,7 +11,9 @@ use serde_json::json;
 use store::Store;
 
 use crate::{
-    Client, StackError, demo, invoke,
+    Client, StackError,
+    dead_letters::{self, DeadLetters},
+    demo, invoke,
     options::{Options, Plaid},
     output::print,
     plaid_cli,
@@ -53,6 +55,9 @@ enum Command {
     Plaid(plaid_cli::Fault),
     /// Change an item of the running stack's Plaid.
     PlaidChange(plaid_cli::Change),
+    /// What nobody could deal with, of the stack that runs or of AWS.
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
 }
 
 #[derive(Args, Default)]
@@ -86,6 +91,7 @@ pub async fn run() -> ExitCode {
         Command::Intents => intents().await,
         Command::Plaid(fault) => plaid_cli::fault(&fault).await,
         Command::PlaidChange(change) => plaid_cli::change(&change).await,
+        Command::DeadLetters(command) => dead_letters::run(command).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -196,6 +202,7 @@ fn announce(ready: &Ready) {
     }
 }
 
+/// What is where, of the stack that runs.
 pub(crate) fn running() -> Result<Ready, StackError> {
     let text = std::fs::read_to_string(state_file()).map_err(|_absent| {
         StackError::Unexpected("no stack is running: start one with `cargo dev`".to_owned())

@@ -7,6 +7,7 @@ pub mod cli;
 mod client;
 mod compile;
 mod console;
+mod dead_letters;
 mod demo;
 mod gateway;
 pub mod invoke;

@@ -29,7 +29,7 @@ impl Output {
         self.write("stack", line);
     }
 
-    /// A line that a function wrote: into the log; what a sync did is also shown.
+    /// A line that a function wrote: into the log; what a sync did, and what was parked, is also shown.
     pub(crate) fn function_line(&self, function: &str, line: &str) {
         self.write(function, line);
         if let Some(shown) = progress(line) {
@@ -52,9 +52,12 @@ pub(crate) fn print(line: &str) {
     println!("{line}");
 }
 
-/// What a sync did, in words.
+/// What a sync did, or why a message was parked, in words.
 fn progress(line: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
+    if line["message"] == "message parked" {
+        return Some(format!("      parked {}: {}", line["message_id"].as_str()?, line["why"].as_str()?));
+    }
     if line["message"] != "item synced" {
         return None;
     }
