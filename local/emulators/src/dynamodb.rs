@@ -4,19 +4,37 @@ use bytes::Bytes;
 use dynoxide::{Database, DynoxideError};
 use serde::de::DeserializeOwned;
 
-use crate::Answer;
+use crate::{Answer, EmulatorError};
 
-pub(crate) async fn call(database: &Database, operation: &str, body: Bytes) -> Answer {
-    let (database, operation) = (database.clone(), operation.to_owned());
-    // The database blocks: one lock, one thread.
-    let done = tokio::task::spawn_blocking(move || {
-        let text = String::from_utf8_lossy(&body);
-        match run(&database, &operation, &text) {
+/// The database alone, answered at once on the caller's thread.
+#[derive(Clone)]
+pub struct DynamoDb(Database);
+
+impl DynamoDb {
+    /// An empty one in memory.
+    pub fn memory() -> Result<Self, EmulatorError> {
+        Database::memory().map(Self).map_err(|error| EmulatorError::Database(error.to_string()))
+    }
+
+    pub(crate) fn open(file: &str) -> Result<Self, EmulatorError> {
+        Database::new(file).map(Self).map_err(|error| EmulatorError::Database(error.to_string()))
+    }
+
+    /// Answers one operation, such as `GetItem`.
+    pub fn answer(&self, operation: &str, body: &str) -> Answer {
+        match run(&self.0, operation, body) {
             Ok(json) => Answer { status: 200, body: json.into_bytes() },
             Err(error) => Answer { status: error.status_code(), body: error.to_json().into_bytes() },
         }
-    });
-    done.await.unwrap_or_else(|_panic| Answer { status: 500, body: b"{}".to_vec() })
+    }
+
+    /// Answers without holding the caller's thread: the database blocks, with one lock.
+    pub(crate) async fn call(&self, operation: &str, body: Bytes) -> Answer {
+        let (database, operation) = (self.clone(), operation.to_owned());
+        let done =
+            tokio::task::spawn_blocking(move || database.answer(&operation, &String::from_utf8_lossy(&body)));
+        done.await.unwrap_or_else(|_panic| Answer { status: 500, body: b"{}".to_vec() })
+    }
 }
 
 fn run(database: &Database, operation: &str, body: &str) -> Result<String, DynoxideError> {

@@ -15,7 +15,7 @@ use winterbaume_kms::KmsService;
 use winterbaume_secretsmanager::SecretsManagerService;
 use winterbaume_sqs::SqsService;
 
-use dynoxide::Database;
+pub use dynamodb::DynamoDb;
 pub use kms::KEY_ID;
 
 /// The account that everything belongs to.
@@ -41,7 +41,7 @@ pub enum EmulatorError {
 /// All services.
 pub struct Emulators {
     region: String,
-    database: Database,
+    database: DynamoDb,
     sqs: SqsService,
     kms: KmsService,
     secrets: SecretsManagerService,
@@ -62,11 +62,10 @@ impl Emulators {
         let database = match &folder {
             Some(folder) => {
                 std::fs::create_dir_all(folder)?;
-                Database::new(&folder.join("dynamodb.sqlite3").to_string_lossy())
+                DynamoDb::open(&folder.join("dynamodb.sqlite3").to_string_lossy())?
             }
-            None => Database::memory(),
+            None => DynamoDb::memory()?,
         };
-        let database = database.map_err(|error| EmulatorError::Database(error.to_string()))?;
         let kms = KmsService::default();
         kms::add_key(&kms, region, kms::material(folder.as_deref())?).await?;
         Ok(Self {
@@ -82,7 +81,7 @@ impl Emulators {
     pub async fn call(&self, target: &str, headers: HeaderMap, body: Bytes) -> Answer {
         let (service, operation) = target.split_once('.').unwrap_or((target, ""));
         let service: &dyn MockService = match service {
-            "DynamoDB_20120810" => return dynamodb::call(&self.database, operation, body).await,
+            "DynamoDB_20120810" => return self.database.call(operation, body).await,
             "AmazonSQS" => &self.sqs,
             "TrentService" => &self.kms,
             "secretsmanager" => &self.secrets,

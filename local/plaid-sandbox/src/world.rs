@@ -302,6 +302,11 @@ impl World {
         self.faults.add(fault);
     }
 
+    /// No call meets a fault any more.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
     /// The calls so far, by path, and forgets them.
     pub fn take_calls(&mut self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.calls)

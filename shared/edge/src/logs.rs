@@ -3,8 +3,9 @@
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Starts logging. Libraries speak up only in trouble: at their finer levels they show requests whole.
+/// Starts logging, and metrics, which are lines of it. Libraries speak up only in trouble: at their finer levels they show requests whole.
 pub fn init() {
+    crate::metrics::start();
     let filter = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("edge", LevelFilter::INFO)

@@ -1,7 +1,10 @@
 //! Metrics in CloudWatch's embedded format: a log line that becomes numbers, without a call.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
-use std::io::Write;
+use std::{
+    io::Write,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -9,9 +12,19 @@ use serde_json::json;
 /// The namespace of all our metrics.
 pub const NAMESPACE: &str = "Wumbo/BankConnection";
 
+/// Nobody reads the numbers of a process that writes no log.
+static STARTED: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn start() {
+    STARTED.store(true, Ordering::Relaxed);
+}
+
 /// Writes metrics (name, unit, value) with dimensions (name, value). Dimensions are few and closed: each combination
 /// is billed.
 pub fn emit(dimensions: &[(&str, &str)], metrics: &[(&str, &str, u64)]) {
+    if !STARTED.load(Ordering::Relaxed) {
+        return;
+    }
     let line = line(Timestamp::now(), dimensions, metrics);
     let mut out = std::io::stdout().lock();
     if writeln!(out, "{line}").is_err() {

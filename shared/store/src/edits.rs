@@ -59,6 +59,12 @@ impl TransactionEdits for Store {
 }
 
 impl Store {
+    /// A person's half, by any id that the transaction has had.
+    pub async fn half(&self, at: &ItemRef, id: &TransactionId) -> Result<Option<UserHalf>, StoreError> {
+        let Some((_, row)) = self.read_followed(at, id).await? else { return Ok(None) };
+        user_half(Reader(&row)).map(Some)
+    }
+
     /// The row that an id leads to, with its key.
     async fn read_followed(
         &self,

@@ -1,0 +1,269 @@
+//! Who acts: the bank, Plaid's webhooks, people who write and people who look, and the workers.
+
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::{
+    edit::{Change as UserChange, Edited, FieldValue, TransactionEdits},
+    store::{Connections, Search, StoreError, SyncRequests, TransactionSearch},
+    sync::{Cause, Edit, SyncMessage, SyncQueue},
+    time::Clock,
+};
+use futures::{executor::LocalSpawner, task::LocalSpawnExt};
+use jiff::Timestamp;
+use lambda_runtime::Context;
+use plaid_sandbox::{Change, Posting, Removal};
+use rust_decimal::Decimal;
+
+use crate::{
+    process::{self, Point},
+    scene::{Item, Scene},
+    tally::Fault,
+};
+
+/// As the template has it.
+const WORKER_TIMEOUT: Duration = Duration::from_secs(50);
+const NAMES: [&str; 3] = ["Tea", "Coffee", "Bread"];
+
+/// Starts everybody.
+pub(crate) fn start(scene: &Scene, spawner: &LocalSpawner) {
+    let dice = &scene.shared.dice;
+    for number in 0..scene.items.len() {
+        act(scene, spawner, move |scene| bank(scene, number));
+        for _ in 0..dice.below(3) {
+            act(scene, spawner, move |scene| writer(scene, number));
+        }
+    }
+    if dice.in_1000(300) {
+        act(scene, spawner, reader);
+    }
+    for _ in 0..2 {
+        spawn(spawner, worker(scene.clone()));
+    }
+}
+
+fn spawn(spawner: &LocalSpawner, future: impl Future<Output = ()> + 'static) {
+    if spawner.spawn_local(future).is_err() {
+        unreachable!("the pool is alive");
+    }
+}
+
+/// Starts an actor that comes to an end.
+fn act<F: Future<Output = ()> + 'static>(
+    scene: &Scene,
+    spawner: &LocalSpawner,
+    actor: impl FnOnce(Scene) -> F,
+) {
+    let acting = scene.acting.clone();
+    acting.fetch_add(1, Ordering::SeqCst);
+    let actor = actor(scene.clone());
+    spawn(spawner, async move {
+        actor.await;
+        acting.fetch_sub(1, Ordering::SeqCst);
+    });
+}
+
+/// Whether and when a process is to die.
+fn fate(scene: &Scene, calls: u32) -> Option<(u32, Point)> {
+    let dice = &scene.shared.dice;
+    if !dice.in_1000(scene.shared.weather().crashes) {
+        return None;
+    }
+    let points = [Point::BeforeSend, Point::AfterEffect, Point::AfterAnswer];
+    dice.one_of(&points).map(|point| (dice.between(0, calls), *point))
+}
+
+/// The bank's news, each followed by Plaid's webhook.
+async fn bank(scene: Scene, number: usize) {
+    let Some(item) = scene.items.get(number) else { return };
+    let dice = &scene.shared.dice;
+    ask(&scene, item, true).await;
+    for _ in 0..2 + dice.below(5) {
+        scene.shared.time.wait(dice.within(Duration::from_secs(40))).await;
+        for _ in 0..1 + dice.below(4) {
+            change(&scene, item);
+        }
+        ask(&scene, item, false).await;
+    }
+}
+
+/// One change of the bank's.
+fn change(scene: &Scene, item: &Item) {
+    let dice = &scene.shared.dice;
+    let mut world = scene.plaid.sandbox.world();
+    let amount = Some(Decimal::from(dice.between(1, 3)));
+    let name = dice.one_of(&NAMES).map(|name| (*name).to_owned());
+    let add = |pending| Change::Add { pending, amount, name: name.clone(), date: None, account: None };
+    let (change, fault) = match dice.below(40) {
+        0..=8 => (add(true), None),
+        9..=12 => (add(false), None),
+        13..=15 => (Change::Amend { id: None, amount }, None),
+        16 => (Change::Remove { id: None }, None),
+        17 | 18 => (Change::Restore { id: None }, Some(Fault::Restore)),
+        19 => (Change::Revert { id: None }, Some(Fault::Revert)),
+        20 => (Change::Flicker, Some(Fault::Flicker)),
+        21 => (Change::RemovedThenRestored { id: None }, Some(Fault::RemovedThenRestored)),
+        22 => (Change::Churn { id: None }, Some(Fault::Churn)),
+        23 => (Change::LoginLoss, Some(Fault::LoginLoss)),
+        24 if dice.in_1000(300) => (Change::RenumberAccounts, Some(Fault::NewAccountIds)),
+        25 => (Change::Balance { account: None, current: Decimal::from(dice.between(0, 500)) }, None),
+        26 | 27 => (Change::Settle, None),
+        28 => (Change::Repair, None),
+        _ => {
+            let linked = dice.in_1000(650);
+            let (removal, fault) = match dice.below(4) {
+                0 => (Removal::Before, Fault::PostBefore),
+                1 => (Removal::After, Fault::PostAfter),
+                _ => (Removal::With, Fault::PostWith),
+            };
+            if !linked {
+                scene.shared.tally.hit(Fault::PostUnlinked);
+            }
+            (Change::Post(Posting { linked, removal, ..Posting::default() }), Some(fault))
+        }
+    };
+    if world.change(&item.plaid_id, &change).is_some() {
+        fault.into_iter().for_each(|fault| scene.shared.tally.hit(fault));
+        scene.shared.trace.line(&scene.shared.time, || format!("bank: {change:?}"));
+    }
+}
+
+/// A trigger, by somebody who tries until it is taken: Plaid sends a webhook again that was not answered.
+pub(crate) async fn ask(scene: &Scene, item: &Item, is_first: bool) {
+    loop {
+        let number = async {
+            if is_first {
+                return scene.queue.send(&SyncMessage::first(item.at.clone(), 1), Duration::ZERO).await.ok();
+            }
+            let number = scene.store.want_sync(&item.at).await.ok().flatten()?;
+            let message = SyncMessage::numbered(item.at.clone(), number, Cause::Webhook);
+            scene.queue.send(&message, Duration::ZERO).await.ok()?;
+            item.asked.fetch_max(usize::try_from(number).unwrap_or_default(), Ordering::SeqCst);
+            Some(())
+        };
+        let (_, run) = process::start(number, fate(scene, 2), &scene.shared.tally);
+        if let Ok(Some(())) = run.await {
+            return;
+        }
+        scene.shared.time.wait(scene.shared.dice.within(Duration::from_secs(30))).await;
+    }
+}
+
+/// Somebody who writes on transactions, without caring whether a sync is under way.
+async fn writer(scene: Scene, number: usize) {
+    let Some(item) = scene.items.get(number) else { return };
+    let Scene { shared, .. } = &scene;
+    for _ in 0..1 + shared.dice.below(6) {
+        shared.time.wait(shared.dice.within(Duration::from_secs(40))).await;
+        let ids: Vec<_> = scene.seen(item).into_keys().collect();
+        let Some(id) = shared.dice.one_of(&ids).and_then(|id| id.parse().ok()) else { continue };
+        let note = format!("note {}", shared.dice.between(0, u32::MAX));
+        let (process, run) = process::start(
+            async { scene.store.edit(&item.at, &id, &user_change(&scene, &note), None).await },
+            fate(&scene, 3),
+            &shared.tally,
+        );
+        let outcome = run.await;
+        shared.trace.line(&shared.time, || format!("person: {note} on {id:.5} {outcome:?}"));
+        drop(process);
+        match outcome {
+            Ok(Ok(Edited::Done { key, half })) => item.edits().add(key, half),
+            Ok(Ok(Edited::NotFound | Edited::Stale(_))) => {}
+            Ok(Err(_)) | Err(_) => item.edits().maybe.push(note),
+        }
+    }
+}
+
+fn user_change(scene: &Scene, note: &str) -> UserChange {
+    let dice = &scene.shared.dice;
+    let mut change = UserChange { note: note.parse().map_or(Edit::Keep, Edit::Set), ..UserChange::default() };
+    if dice.in_1000(300) {
+        change.category = "FOOD".parse().map_or(Edit::Keep, Edit::Set);
+    }
+    if dice.in_1000(300) {
+        change.tags = "trip".parse().map_or(Edit::Keep, |tag| Edit::Set(BTreeSet::from([tag])));
+    }
+    if let Ok(name) = "for".parse()
+        && dice.in_1000(300)
+    {
+        change.fields.insert(name, Edit::Set(FieldValue::Flag(dice.in_1000(500))));
+    }
+    change
+}
+
+/// Somebody who looks at lists, which may be old but never wrong in themselves.
+async fn reader(scene: Scene) {
+    let Scene { shared, store, household, .. } = &scene;
+    for _ in 0..3 + shared.dice.below(6) {
+        shared.time.wait(shared.dice.within(Duration::from_secs(30))).await;
+        let looks = async {
+            let households = vec![household.clone()];
+            store.connections(household).await?;
+            let scope = store.scope(&households, None).await?;
+            let search = Search { households, from: None, to: None, account: None, limit: 50, after: None };
+            let page = store.find(&search, &scope).await?;
+            let ids: BTreeSet<_> =
+                page.transactions.iter().map(|listed| (&listed.item, &listed.id)).collect();
+            assert!(ids.len() == page.transactions.len(), "listed twice on one page");
+            Ok::<_, StoreError>(())
+        };
+        match looks.await {
+            Ok(()) | Err(StoreError::Unavailable(_) | StoreError::Busy) => {}
+            Err(error) => unreachable!("a list failed: {error}"),
+        }
+    }
+}
+
+/// A worker: one process after the other, each with a batch.
+async fn worker(scene: Scene) {
+    let Scene { shared, queue, .. } = &scene;
+    while !scene.is_over.load(Ordering::SeqCst) {
+        let Some((event, ids)) = queue.receive(1 + shared.dice.below(3)) else {
+            idle(&scene).await;
+            continue;
+        };
+        let deps = scene.worker();
+        let mut context = Context::default();
+        let deadline = shared.time.now().checked_add(WORKER_TIMEOUT).unwrap_or(Timestamp::MAX);
+        context.deadline = u64::try_from(deadline.as_millisecond()).unwrap_or_default();
+        let work = edge::batch::respond(&deps, queue, &sync_item::handle, event, &context);
+        let (process, run) = process::start(work, fate(&scene, 40), &shared.tally);
+        let is_done = Arc::new(AtomicBool::new(false));
+        let (watched, tally) = (is_done.clone(), shared.tally.clone());
+        shared.time.later(WORKER_TIMEOUT, move || {
+            if !watched.load(Ordering::SeqCst) {
+                tally.hit(Fault::Deadline);
+                process.kill();
+            }
+        });
+        let outcome = run.await;
+        is_done.store(true, Ordering::SeqCst);
+        let Ok(response) = outcome else {
+            shared.trace.line(&shared.time, || "a worker died".to_owned());
+            continue;
+        };
+        let failed: Vec<_> =
+            response.batch_item_failures.iter().map(|item| item.item_identifier.clone()).collect();
+        for id in ids {
+            if !failed.contains(&id.to_string()) {
+                queue.delete(id);
+            }
+        }
+    }
+}
+
+/// Waits until something may be visible.
+async fn idle(scene: &Scene) {
+    let Scene { shared, queue, .. } = scene;
+    let look = Duration::from_millis(if scene.is_quiet() { 5_000 } else { 500 });
+    let next = queue.next_visible_ms().unwrap_or_default().saturating_sub(shared.time.now_ms());
+    let until = Duration::from_millis(next.max(1));
+    shared.time.wait(if scene.is_quiet() { until.max(look) } else { look }).await;
+}

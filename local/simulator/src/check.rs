@@ -1,0 +1,231 @@
+//! What must hold once everything is quiet.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::Ordering},
+};
+
+use domain::{
+    bank::TransactionFeed,
+    edit::{Orphans, UserHalf},
+    ids::{Cursor, TransactionId},
+    secret::AccessToken,
+    store::{Search, TransactionSearch},
+    sync::{StoredRow, SyncReads},
+    transaction::BankFacts,
+};
+use plaid::{Call, RawAnswer, Transport, TransportError};
+
+use crate::{
+    database::CursorMove,
+    plaid::{Issued, Plaid},
+    scene::{Item, Keys, Scene},
+};
+
+/// What does not hold.
+pub(crate) type Divergence = String;
+
+/// Plaid without faults, and without being watched.
+struct Direct(Plaid);
+
+#[async_trait::async_trait]
+impl Transport for Direct {
+    async fn post(&self, call: Call<'_>) -> Result<RawAnswer, TransportError> {
+        let reply = self.0.answer(call.path, &call.body);
+        Ok(RawAnswer { status: reply.status, retry_after_s: None, body: reply.body })
+    }
+}
+
+macro_rules! must {
+    ($holds:expr, $($why:tt)+) => {
+        if !$holds {
+            return Err(format!($($why)+));
+        }
+    };
+}
+
+/// Compares an item with Plaid's ledger and with what people wrote.
+pub(crate) async fn item(scene: &Scene, item: &Item) -> Result<(), Divergence> {
+    let state = scene.direct.state(&item.at).await.map_err(|error| error.to_string())?;
+    let Some(state) = state else { return Err("the item is gone".to_owned()) };
+    let rows = rows(scene, item).await?;
+    let ledger = ledger(scene, item).await?;
+    let live: BTreeMap<&str, &StoredRow> =
+        rows.iter().filter_map(|row| Some((row.carries.as_ref()?.as_str(), row))).collect();
+    must!(live.len() == rows.len(), "two rows carry one id");
+    let stored: BTreeSet<&str> = live.keys().copied().collect();
+    let expected: BTreeSet<&str> = ledger.keys().map(TransactionId::as_str).collect();
+    must!(stored == expected, "stored {stored:?}, the ledger has {expected:?}");
+    for (id, facts) in &ledger {
+        let Some(row) = live.get(id.as_str()) else { continue };
+        let Some((signature, date)) = &row.signature else { return Err(format!("{id} has no signature")) };
+        must!(signature.amount == facts.amount, "{id} has {:?}, not {:?}", signature.amount, facts.amount);
+        must!(*date == facts.date, "{id} is of {date}, not {}", facts.date);
+        let account = state.accounts.iter().find(|account| account.id == signature.account);
+        must!(account.is_some_and(|a| a.bank.id == facts.account), "{id} is on another account");
+        let is_whole = !scene.plaid.said().unread;
+        must!(!is_whole || row.digest == Some(facts.digest()), "{id} has other details than the ledger");
+    }
+    listed(scene, item, &rows).await?;
+    edits(scene, item, &live, &ledger).await
+}
+
+/// What must hold of an item's row besides: no number open, no stage.
+pub(crate) async fn settled(scene: &Scene, item: &Item) -> Result<(), Divergence> {
+    let state = scene.direct.state(&item.at).await.map_err(|error| error.to_string())?;
+    let Some(state) = state else { return Err("the item is gone".to_owned()) };
+    must!(state.stage.is_none(), "a stage is open");
+    must!(state.item.done == state.item.want, "done {} of {}", state.item.done, state.item.want);
+    must!(state.item.failure.is_none(), "a failure stands: {:?}", state.item.failure);
+    must!(state.item.health.is_active(), "the item is {:?}", state.item.health.state);
+    Ok(())
+}
+
+/// Whether an item says itself that it is not up to date, and that somebody has to come.
+pub(crate) async fn waits(scene: &Scene, item: &Item) -> Result<bool, Divergence> {
+    let state = scene.direct.state(&item.at).await.map_err(|error| error.to_string())?;
+    let Some(state) = state else { return Err("the item is gone".to_owned()) };
+    Ok(state.item.failure.is_some() || !state.item.health.is_active())
+}
+
+/// Every number that was asked for has been covered.
+pub(crate) async fn covered(scene: &Scene, item: &Item) -> Result<(), Divergence> {
+    let state = scene.direct.state(&item.at).await.map_err(|error| error.to_string())?;
+    let done = state.map(|state| state.item.done).unwrap_or_default();
+    let asked = u64::try_from(item.asked.load(Ordering::SeqCst)).unwrap_or_default();
+    must!(done >= asked, "{asked} was asked for, {done} is done, and no message is left");
+    Ok(())
+}
+
+async fn rows(scene: &Scene, item: &Item) -> Result<Vec<StoredRow>, Divergence> {
+    let (mut rows, mut after) = (Vec::new(), None);
+    loop {
+        let page =
+            scene.direct.live_rows(&item.at, after.as_ref()).await.map_err(|error| error.to_string())?;
+        rows.extend(page.rows);
+        after = page.next;
+        if after.is_none() {
+            return Ok(rows);
+        }
+    }
+}
+
+/// The ledger, as the client reads it.
+async fn ledger(scene: &Scene, item: &Item) -> Result<BTreeMap<TransactionId, BankFacts>, Divergence> {
+    let client = plaid::Client::over(Arc::new(Direct(scene.plaid.clone())), Arc::new(Keys));
+    let token = AccessToken::new(item.token.clone());
+    let (mut all, mut cursor): (BTreeMap<_, _>, Option<Cursor>) = (BTreeMap::new(), None);
+    loop {
+        let page = client.page(&token, cursor.as_ref()).await.map_err(|error| error.to_string())?;
+        all.extend(page.added.into_iter().map(|facts| (facts.id.clone(), facts)));
+        if !page.has_more {
+            return Ok(all);
+        }
+        cursor = page.next_cursor;
+    }
+}
+
+/// The list shows every live row once.
+async fn listed(scene: &Scene, item: &Item, rows: &[StoredRow]) -> Result<(), Divergence> {
+    let households = vec![scene.household.clone()];
+    let scope = scene.direct.scope(&households, None).await.map_err(|error| error.to_string())?;
+    let mut search = Search { households, from: None, to: None, account: None, limit: 500, after: None };
+    let mut keys = Vec::new();
+    loop {
+        let page = scene.direct.find(&search, &scope).await.map_err(|error| error.to_string())?;
+        keys.extend(page.transactions.into_iter().filter(|t| t.item == item.at.item).map(|t| t.id));
+        search.after = page.next;
+        if search.after.is_none() {
+            break;
+        }
+    }
+    keys.sort();
+    let mut expected: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
+    expected.sort();
+    must!(keys == expected, "listed {keys:?}, stored {expected:?}");
+    Ok(())
+}
+
+/// Each edit is on its row, and the row is where the transaction is.
+async fn edits(
+    scene: &Scene,
+    item: &Item,
+    live: &BTreeMap<&str, &StoredRow>,
+    ledger: &BTreeMap<TransactionId, BankFacts>,
+) -> Result<(), Divergence> {
+    let orphans = scene.direct.orphans(&item.at).await.map_err(|error| error.to_string())?;
+    let orphans: BTreeMap<_, _> = orphans.into_iter().map(|orphan| (orphan.key, orphan.half)).collect();
+    let by_key: BTreeMap<&TransactionId, &StoredRow> = live.values().map(|row| (&row.key, *row)).collect();
+    let seen = scene.seen(item);
+    let (done, maybe) = {
+        let edits = item.edits();
+        (edits.done.clone(), edits.maybe.clone())
+    };
+    for (key, half) in &done {
+        let there = match by_key.get(key) {
+            Some(_) => scene.direct.half(&item.at, key).await.map_err(|error| error.to_string())?,
+            None => orphans.get(key).cloned(),
+        };
+        let Some(there) = there else { return Err(format!("the edit on {key} is gone")) };
+        must!(is_explained(&there, half, &maybe), "{key} has {there:?}, not {half:?}");
+    }
+    for key in orphans.keys() {
+        let family = family(key, &seen);
+        for member in family.iter().filter(|id| ledger.keys().any(|live| live.as_str() == id.as_str())) {
+            let Some(row) = live.get(member.as_str()) else { continue };
+            must!(
+                row.edited,
+                "the edit on {key} is an orphan, but {member} is there, in the row {}",
+                row.key
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The last certain edit, or a later one whose answer was lost.
+fn is_explained(there: &UserHalf, done: &UserHalf, maybe: &[String]) -> bool {
+    let note = there.note.as_ref().map(domain::edit::Note::as_str);
+    *there == *done
+        || (there.rev >= done.rev && note.is_some_and(|note| maybe.iter().any(|other| other == note)))
+}
+
+/// The ids that Plaid links to a transaction, with its own.
+fn family(key: &TransactionId, seen: &BTreeMap<String, Option<String>>) -> BTreeSet<String> {
+    let mut family = BTreeSet::from([key.to_string()]);
+    loop {
+        let before = family.len();
+        for (id, link) in seen {
+            if link.as_ref().is_some_and(|link| family.contains(link)) {
+                family.insert(id.clone());
+            }
+        }
+        if family.len() == before {
+            return family;
+        }
+    }
+}
+
+/// Committed cursors are a subsequence of those that were given out since the last beginning.
+pub(crate) fn cursors(scene: &Scene, item: &Item) -> Result<(), Divergence> {
+    let said = scene.plaid.said();
+    let issued = said.cursors.get(&item.token).map(Vec::as_slice).unwrap_or_default();
+    let mut rest = issued;
+    for (id, moved) in scene.database.moves() {
+        if id != item.at.item.as_str() {
+            continue;
+        }
+        match moved {
+            // What was given out before the reset does not count any more; the next stream begins behind it.
+            CursorMove::Cleared => {}
+            CursorMove::Set(cursor) => {
+                let place = rest.iter().position(|given| *given == Issued::Cursor(cursor.clone()));
+                let Some(place) = place else {
+                    return Err(format!("the cursor {cursor} was committed out of order"));
+                };
+                rest = rest.get(place..).unwrap_or_default();
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod actors;
+mod check;
+mod database;
+mod dice;
+mod edits;
+mod mutant;
+mod plaid;
+mod process;
+mod queue;
+mod scene;
+mod schedule;
+mod tally;
+mod time;
+mod trace;
+
+pub use mutant::Mutant;
+pub use scene::Base;
+pub use schedule::{Failure, run};
+pub use tally::{FAULTS, Fault, Tally};

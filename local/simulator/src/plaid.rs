@@ -1,0 +1,219 @@
+//! Plaid in process: the sandbox's world behind the client's own way to it, with faults.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use plaid::{Call, RawAnswer, Transport, TransportError};
+use plaid_sandbox::{Change, Fault as SandboxFault, Keys, Mangle, Reply, Sandbox};
+use serde::Deserialize;
+
+use crate::{database::Shared, process, tally::Fault};
+
+/// A cursor that Plaid gave out, or the beginning of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Issued {
+    Beginning,
+    Cursor(String),
+}
+
+/// What Plaid has said of the items' streams.
+#[derive(Default)]
+pub(crate) struct Said {
+    /// By access token, in order.
+    pub(crate) cursors: BTreeMap<String, Vec<Issued>>,
+    /// By access token, every transaction that was ever shown, with the pending one it replaces.
+    pub(crate) seen: BTreeMap<String, BTreeMap<String, Option<String>>>,
+    /// Whether any row was shown with values that cannot be read.
+    pub(crate) unread: bool,
+}
+
+/// Plaid.
+#[derive(Clone)]
+pub(crate) struct Plaid {
+    pub(crate) sandbox: Sandbox,
+    shared: Shared,
+    said: Arc<Mutex<Said>>,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    access_token: String,
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    added: Vec<Row>,
+    modified: Vec<Row>,
+    removed: Vec<Row>,
+    next_cursor: String,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    transaction_id: String,
+    #[serde(default)]
+    pending_transaction_id: serde_json::Value,
+}
+
+/// The keys of the sandbox.
+pub(crate) const KEY: &str = "key";
+
+impl Plaid {
+    pub(crate) fn new(sandbox: Sandbox, shared: Shared) -> Self {
+        Self { sandbox, shared, said: Arc::default() }
+    }
+
+    pub(crate) fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The sandbox's answer to one call.
+    pub(crate) fn answer(&self, path: &str, body: &[u8]) -> Reply {
+        let keys = Keys { client_id: Some(KEY.to_owned()), secret: Some(KEY.to_owned()) };
+        self.sandbox.answer(path, &keys, body)
+    }
+
+    /// No more faults.
+    pub(crate) fn calm(&self) {
+        self.sandbox.world().clear_faults();
+    }
+
+    /// What the bank has left open happens, and whoever must log in does. True if there is news.
+    pub(crate) fn settle(&self, plaid_id: &str) -> bool {
+        let mut world = self.sandbox.world();
+        let settled = world.change(plaid_id, &Change::Settle).is_some();
+        let was_lost = world.login_required(plaid_id);
+        if was_lost {
+            world.change(plaid_id, &Change::Repair);
+        }
+        settled || was_lost
+    }
+
+    /// Prepares the fault that the next call meets.
+    fn add_fault(&self, path: &str) {
+        let Shared { dice, tally, .. } = &self.shared;
+        let code = |codes: &[&str]| dice.one_of(codes).map(|code| (*code).to_owned());
+        let mangle =
+            |mangle, fault| (SandboxFault { mangle: Some(mangle), ..SandboxFault::default() }, fault);
+        let error = |error_code, retry_after_s, fault| {
+            (SandboxFault { error_code, retry_after_s, ..SandboxFault::default() }, fault)
+        };
+        let (fault, name) = match dice.below(15) {
+            0 | 1 => error(
+                code(&[
+                    "INTERNAL_SERVER_ERROR",
+                    "PLANNED_MAINTENANCE",
+                    "INSTITUTION_DOWN",
+                    "ITEM_LOGIN_REQUIRED",
+                    "ITEM_NOT_FOUND",
+                    "INVALID_API_KEYS",
+                    "BRAND_NEW_CODE",
+                ]),
+                None,
+                Fault::PlaidError,
+            ),
+            2 => error(code(&["TRANSACTIONS_SYNC_LIMIT", "RATE_LIMIT"]), None, Fault::PlaidRateLimit),
+            3 => {
+                let seconds = Some(dice.between(0, 90));
+                error(code(&["TRANSACTIONS_SYNC_LIMIT", "RATE_LIMIT"]), seconds, Fault::PlaidRetryAfter)
+            }
+            4 => mangle(Mangle::Html, Fault::PlaidHtml),
+            5 => mangle(Mangle::Truncated, Fault::PlaidTruncated),
+            6 => mangle(Mangle::Reset, Fault::PlaidReset),
+            7 => mangle(Mangle::SameCursor, Fault::PlaidSameCursor),
+            8 => mangle(Mangle::Endless, Fault::PlaidEndless),
+            9 => mangle(Mangle::Duplicated, Fault::PlaidDuplicated),
+            10 => mangle(Mangle::Reordered, Fault::PlaidReordered),
+            11 => mangle(Mangle::Mutate, Fault::PlaidMutation),
+            12 => mangle(Mangle::CursorRefused, Fault::PlaidCursorRefused),
+            13 => mangle(Mangle::NoCursor, Fault::PlaidNoCursor),
+            _ => mangle(Mangle::Unread, Fault::PlaidUnread),
+        };
+        let times = if name == Fault::PlaidEndless { dice.between(1, 30) } else { 1 };
+        tally.hit(name);
+        self.said().unread |= name == Fault::PlaidUnread;
+        self.sandbox.world().add_fault(SandboxFault { path: path.to_owned(), times, ..fault });
+    }
+
+    /// Remembers what a whole answer said.
+    fn note(&self, body: &[u8], answer: &[u8]) {
+        let Ok(request) = serde_json::from_slice::<Request>(body) else { return };
+        let Ok(page) = serde_json::from_slice::<Page>(answer) else { return };
+        let mut said = self.said();
+        let Said { cursors, seen, .. } = &mut *said;
+        let issued = cursors.entry(request.access_token.clone()).or_default();
+        if request.cursor.is_none_or(|cursor| cursor.is_empty()) {
+            issued.push(Issued::Beginning);
+        }
+        if !page.next_cursor.is_empty() {
+            issued.push(Issued::Cursor(page.next_cursor));
+        }
+        let seen = seen.entry(request.access_token).or_default();
+        for row in page.added.into_iter().chain(page.modified) {
+            let link = row.pending_transaction_id.as_str().map(str::to_owned);
+            let known = seen.entry(row.transaction_id).or_default();
+            *known = known.take().or(link);
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Plaid {
+    async fn post(&self, call: Call<'_>) -> Result<RawAnswer, TransportError> {
+        let process = process::current();
+        let Shared { time, dice, tally, trace, .. } = &self.shared;
+        time.wait(dice.within(Duration::from_millis(300))).await;
+        let is_bad = dice.in_1000(self.shared.weather().plaid);
+        match is_bad.then(|| dice.below(10)) {
+            Some(0) => {
+                tally.hit(Fault::PlaidUnreachable);
+                return Err(TransportError::Unreachable);
+            }
+            Some(1) => {
+                tally.hit(Fault::PlaidTimeout);
+                time.wait(call.timeout).await;
+                return Err(TransportError::Timeout);
+            }
+            Some(_) => self.add_fault(call.path),
+            None => {}
+        }
+        let reply = process::call(process.as_deref(), || self.answer(call.path, &call.body)).await;
+        trace.line(time, || {
+            let ask = String::from_utf8_lossy(&call.body).into_owned();
+            let said = String::from_utf8_lossy(&reply.body);
+            format!("Plaid {} {ask} → {} {}", call.path, reply.status, brief(&said))
+        });
+        if reply.cut.is_some() {
+            return Err(TransportError::Interrupted);
+        }
+        if reply.status == 200 {
+            self.note(&call.body, &reply.body);
+        }
+        Ok(RawAnswer { status: reply.status, retry_after_s: reply.retry_after_s, body: reply.body })
+    }
+}
+
+/// The ids and links of an answer, without the rest.
+fn brief(answer: &str) -> String {
+    let Ok(page) = serde_json::from_str::<Page>(answer) else { return answer.chars().take(200).collect() };
+    let ids = |rows: &[Row]| {
+        let texts = rows.iter().map(|row| {
+            let link =
+                row.pending_transaction_id.as_str().map(|link| format!("←{link:.5}")).unwrap_or_default();
+            format!("{:.5}{link}", row.transaction_id)
+        });
+        texts.collect::<Vec<_>>().join(" ")
+    };
+    format!(
+        "+[{}] ~[{}] -[{}] {}",
+        ids(&page.added),
+        ids(&page.modified),
+        ids(&page.removed),
+        page.next_cursor
+    )
+}

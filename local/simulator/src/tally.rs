@@ -1,0 +1,94 @@
+//! How often each fault was hit.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+macro_rules! faults {
+    ($($name:ident = $text:literal,)+) => {
+        /// Everything that can go wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Fault {
+            $(#[doc = $text] $name,)+
+        }
+
+        /// All of them, with their names for people.
+        pub const FAULTS: &[(Fault, &str)] = &[$((Fault::$name, $text),)+];
+    };
+}
+
+faults! {
+    CrashBeforeSend = "crash before a call is sent",
+    CrashAfterEffect = "crash after a call's effect",
+    CrashAfterAnswer = "crash after a call's answer",
+    Deadline = "killed at the function's timeout",
+    Conflict = "DynamoDB: transaction conflict",
+    Throttle = "DynamoDB: throttled",
+    ThrottleInTransaction = "DynamoDB: throttled inside a cancelled transaction",
+    ServerError = "DynamoDB: internal error, no effect",
+    ServerErrorAfter = "DynamoDB: internal error after the effect",
+    LostRequest = "DynamoDB: request lost",
+    LostAnswer = "DynamoDB: answer lost",
+    LateWrite = "DynamoDB: write arrives late",
+    OldRead = "DynamoDB: old read",
+    LaggingIndex = "DynamoDB: lagging index",
+    ShortPage = "DynamoDB: short page of a query",
+    UnprocessedKeys = "DynamoDB: unprocessed keys",
+    QueueRefuses = "queue: send fails",
+    QueueLosesAnswer = "queue: answer of a send lost",
+    QueueDoubles = "queue: message delivered twice",
+    KeyService = "key service: unavailable",
+    PlaidUnreachable = "Plaid: unreachable",
+    PlaidTimeout = "Plaid: slow answer, timeout",
+    PlaidError = "Plaid: error code",
+    PlaidRateLimit = "Plaid: 429",
+    PlaidRetryAfter = "Plaid: 429 with Retry-After",
+    PlaidHtml = "Plaid: HTML 503",
+    PlaidTruncated = "Plaid: truncated JSON",
+    PlaidReset = "Plaid: reset in the middle of the body",
+    PlaidSameCursor = "Plaid: the same cursor again",
+    PlaidEndless = "Plaid: empty pages without end",
+    PlaidDuplicated = "Plaid: rows twice",
+    PlaidReordered = "Plaid: rows in another order",
+    PlaidMutation = "Plaid: mutation during pagination",
+    PlaidCursorRefused = "Plaid: cursor refused",
+    PlaidNoCursor = "Plaid: not ready, empty cursor",
+    PlaidUnread = "Plaid: values of other types",
+    LoginLoss = "bank: log-in lost",
+    NewAccountIds = "bank: new account ids",
+    PostBefore = "bank: pending removed before its posting",
+    PostWith = "bank: pending removed with its posting",
+    PostAfter = "bank: pending removed after its posting",
+    PostUnlinked = "bank: posting without a link",
+    Revert = "bank: changed and changed back",
+    Flicker = "bank: added and removed between two reads",
+    RemovedThenRestored = "bank: removed and restored between two reads",
+    Restore = "bank: removed and restored later",
+    Churn = "bank: churned",
+}
+
+/// Counts, shared by whoever meets a fault.
+#[derive(Clone)]
+pub struct Tally(Arc<Vec<AtomicU64>>);
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self(Arc::new(FAULTS.iter().map(|_| AtomicU64::new(0)).collect()))
+    }
+}
+
+impl Tally {
+    /// Counts one.
+    pub(crate) fn hit(&self, fault: Fault) {
+        let place = FAULTS.iter().position(|(known, _)| *known == fault);
+        if let Some(count) = place.and_then(|place| self.0.get(place)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Each fault's name and count.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        FAULTS.iter().zip(self.0.iter()).map(|((_, name), count)| (*name, count.load(Ordering::Relaxed)))
+    }
+}
