@@ -38,6 +38,9 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
     let outcome = sync::sync(&deps.sync, &trigger).await;
     report(&content, &outcome, began, deps.sync.clock.now());
     match outcome {
+        Ok(Outcome::Finished { is_partial: true, .. }) if content.poll.is_none() => {
+            send_next(deps, next_poll(&SyncMessage::first(content.at.clone(), 0))).await
+        }
         // Whatever the status says or does not say: until it says that all is there, the schedule goes on.
         Ok(Outcome::Finished { history, .. } | Outcome::AlreadyDone { history })
             if history != HistoryStatus::Complete =>
@@ -69,20 +72,23 @@ async fn send(deps: &Deps, message: &SyncMessage, delay: Duration) -> Verdict {
 }
 
 /// What the bank's side refused stands on the item already. What passes is tried again by a message of its own: the
-/// queue's own retries, and the dead letters behind them, are for what we did not understand.
+/// queue's own retries, and the dead letters behind them, are for what we did not understand. Whatever it was, the
+/// looks for the history go on: one of them may find that it is over.
 async fn after_refusal(deps: &Deps, message: &SyncMessage, error: &BankError) -> Verdict {
-    match error.meaning {
+    let again = match error.meaning {
         Meaning::Later { patience: Patience::Seconds | Patience::Minute, retry_after_s } => {
-            let at_least = Duration::from_secs(retry_after_s.unwrap_or_default().into());
-            send_next(deps, next_try(message, at_least)).await
+            next_try(message, Duration::from_secs(retry_after_s.unwrap_or_default().into()))
         }
-        Meaning::RestartPagination => send_next(deps, next_try(message, Duration::ZERO)).await,
-        Meaning::Later { patience: Patience::Hours, .. } => send_next(deps, next_poll(message)).await,
-        Meaning::NeedsUser | Meaning::Gone | Meaning::AccountGone => Verdict::Done,
+        Meaning::RestartPagination => next_try(message, Duration::ZERO),
+        Meaning::Later { patience: Patience::Hours, .. }
+        | Meaning::NeedsUser
+        | Meaning::Gone
+        | Meaning::AccountGone => None,
         Meaning::CursorRefused | Meaning::Endless | Meaning::PublicTokenRefused | Meaning::OurFault => {
-            Verdict::Park(error.to_string())
+            return Verdict::Park(error.to_string());
         }
-    }
+    };
+    send_next(deps, again.or_else(|| next_poll(message))).await
 }
 
 fn after_error(error: &SyncError) -> Verdict {

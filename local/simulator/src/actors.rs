@@ -37,6 +37,10 @@ pub(crate) fn start(scene: &Scene, spawner: &LocalSpawner) {
     let dice = &scene.shared.dice;
     for number in 0..scene.items.len() {
         act(scene, spawner, move |scene| bank(scene, number));
+        // Without this webhook the looks for the history must do.
+        if dice.in_1000(500) {
+            act(scene, spawner, move |scene| history(scene, number));
+        }
         for _ in 0..dice.below(3) {
             act(scene, spawner, move |scene| writer(scene, number));
         }
@@ -92,6 +96,13 @@ async fn bank(scene: Scene, number: usize) {
         }
         ask(&scene, item, false).await;
     }
+}
+
+/// The webhook that says that all of the history is there.
+async fn history(scene: Scene, number: usize) {
+    let Some(item) = scene.items.get(number) else { return };
+    scene.shared.time.wait(scene.history_after).await;
+    ask(&scene, item, false).await;
 }
 
 /// One change of the bank's.

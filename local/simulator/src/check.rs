@@ -55,7 +55,13 @@ pub(crate) async fn item(scene: &Scene, item: &Item) -> Result<(), Divergence> {
     must!(live.len() == rows.len(), "two rows carry one id");
     let stored: BTreeSet<&str> = live.keys().copied().collect();
     let expected: BTreeSet<&str> = ledger.keys().map(TransactionId::as_str).collect();
-    must!(stored == expected, "stored {stored:?}, the ledger has {expected:?}");
+    let missing: Vec<_> = expected.difference(&stored).collect();
+    let surplus: Vec<_> = stored.difference(&expected).collect();
+    must!(
+        missing.is_empty() && surplus.is_empty(),
+        "of {} in the ledger {missing:?} are missing; {surplus:?} are too many",
+        expected.len()
+    );
     for (id, facts) in &ledger {
         let Some(row) = live.get(id.as_str()) else { continue };
         let Some((signature, date)) = &row.signature else { return Err(format!("{id} has no signature")) };

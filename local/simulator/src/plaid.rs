@@ -184,9 +184,10 @@ impl Transport for Plaid {
         }
         let reply = process::call(process.as_deref(), || self.answer(call.path, &call.body)).await;
         trace.line(time, || {
-            let ask = String::from_utf8_lossy(&call.body).into_owned();
+            let asked: Option<Request> = serde_json::from_slice(&call.body).ok();
+            let cursor = asked.and_then(|request| request.cursor).unwrap_or_default();
             let said = String::from_utf8_lossy(&reply.body);
-            format!("Plaid {} {ask} → {} {}", call.path, reply.status, brief(&said))
+            format!("Plaid {} after {cursor} → {} {}", call.path, reply.status, brief(&said))
         });
         if reply.cut.is_some() {
             return Err(TransportError::Interrupted);

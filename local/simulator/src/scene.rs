@@ -111,6 +111,8 @@ pub(crate) struct Scene {
     pub(crate) household: HouseholdId,
     pub(crate) items: Arc<Vec<Item>>,
     pub(crate) limits: Limits,
+    /// From the link to all of an item's history.
+    pub(crate) history_after: Duration,
     /// Actors that are not done yet.
     pub(crate) acting: Arc<AtomicUsize>,
     pub(crate) is_over: Arc<AtomicBool>,
@@ -186,11 +188,12 @@ impl Scene {
         let dice = &shared.dice;
         let database = Database::new(&base.tables, shared.clone());
         let initial = dice.within(Duration::from_secs(20));
+        let history_after = initial + dice.within(Duration::from_secs(90));
         let sandbox = Sandbox::open(plaid_sandbox::Config {
             client_id: KEY.to_owned(),
             secret: KEY.to_owned(),
             initial_after: initial,
-            historical_after: initial + dice.within(Duration::from_secs(90)),
+            historical_after: history_after,
             seed,
             file: None,
             clock: Arc::new(time.clone()),
@@ -208,6 +211,7 @@ impl Scene {
             household: HouseholdId::from_entropy(dice.entropy()),
             items: Arc::default(),
             limits: limits(dice),
+            history_after,
             acting: Arc::default(),
             is_over: Arc::default(),
             shared: shared.clone(),

@@ -54,8 +54,11 @@ pub(super) async fn apply(
     let counts = writer.finish(log.request_ids).await?;
     deps.writes.drop_pages(&state.item.at, stage.run, stage.pages).await?;
     let covers = trigger.want.is_none_or(|want| stage.want >= want);
+    // A history from nothing that is not complete has moved no cursor.
+    let is_partial = state.cursor.is_none() && !state.months.is_empty() && stage.history.is_coming();
     let history = stage.history.clone();
-    Ok(if covers { Step::End(Outcome::Finished { counts, history }) } else { Step::Again })
+    let finished = Outcome::Finished { counts, history, is_partial };
+    Ok(if covers { Step::End(finished) } else { Step::Again })
 }
 
 /// What an update comes to, as far as it does not lie in its pages.

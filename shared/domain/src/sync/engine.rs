@@ -71,6 +71,9 @@ pub enum Outcome {
         counts: Counts,
         /// How far the history is.
         history: HistoryStatus,
+        /// Whether it began from nothing although there had been transactions, and not all of them are there again:
+        /// somebody must ask until they are.
+        is_partial: bool,
     },
     /// Another run had covered this trigger already.
     AlreadyDone {

@@ -98,7 +98,10 @@ impl Fetch<'_> {
             page => page?,
         };
         let accounts = self.accounts(&page).await?;
-        let facts = PageFacts::take(&mut page);
+        let mut facts = PageFacts::take(&mut page);
+        if page.next_cursor.is_none() {
+            self.without_cursor(&mut facts)?;
+        }
         let accounts = self.commit_surplus(accounts).await?;
         if !page.has_more
             && (!self.sweeps() || page.history.is_coming())
@@ -125,6 +128,16 @@ impl Fetch<'_> {
         }
     }
 
+    /// A first page that does not say where it ends is not applied: what it says comes again from the same place, or
+    /// has gone by then without a word. It is good news only of an item that has nothing yet.
+    fn without_cursor(&self, facts: &mut PageFacts) -> Result<(), Halt> {
+        if self.state.cursor.is_some() || !facts.upserts.is_empty() {
+            return Err(Halt::Bank(no_cursor()));
+        }
+        facts.removed.clear();
+        Ok(())
+    }
+
     /// Whether this update begins from nothing although the item has had transactions.
     fn sweeps(&self) -> bool {
         self.state.cursor.is_none() && !self.state.months.is_empty()
@@ -137,6 +150,8 @@ impl Fetch<'_> {
                 return Err(Halt::HandOver(Duration::ZERO));
             }
             let fetched = match self.page(Some(&next)).await {
+                // In the middle of an update there is always a next place.
+                Ok(page) if page.next_cursor.is_none() && !page.has_more => Err(Halt::Bank(no_cursor())),
                 Ok(page) => self.accounts(&page).await.map(|accounts| (page, accounts)),
                 Err(error) => Err(error),
             };
@@ -258,7 +273,8 @@ impl Fetch<'_> {
         let entry = self.run.entry(self.trigger.cause, self.deps.clock.now(), counts);
         finish(&mut commit, self.state, self.state.item.want, &page.history, entry);
         self.commit(&commit).await?;
-        Ok(Some(Step::End(Outcome::Finished { counts, history: page.history.clone() })))
+        let is_partial = self.sweeps() && page.history.is_coming();
+        Ok(Some(Step::End(Outcome::Finished { counts, history: page.history.clone(), is_partial })))
     }
 
     fn add_months(&mut self, facts: &PageFacts) -> BTreeSet<Month> {
@@ -397,6 +413,10 @@ impl Fetch<'_> {
         self.rev += 1;
         Ok(())
     }
+}
+
+fn no_cursor() -> BankError {
+    BankError::later(Patience::Seconds, "NO_CURSOR")
 }
 
 /// Adds to a commit that the run ended well.

@@ -215,6 +215,34 @@ impl<'a> Plan<'a> {
 
     /// A new or changed transaction.
     pub(super) fn upsert(&mut self, facts: &BankFacts) {
+        self.bring(facts);
+        self.join(facts);
+    }
+
+    /// A posting in a row of its own belongs to its pending transaction's row, once that one goes: the link may have
+    /// come later than the posting.
+    fn join(&mut self, facts: &BankFacts) {
+        let Some(pending) = &facts.pending_of else { return };
+        let Some(row) = self.find(pending) else { return };
+        if self.find(&facts.id).is_none_or(|own| own.key == row.key) {
+            return;
+        }
+        let key = row.key.clone();
+        match &row.carries {
+            Some(id) if id == pending && row.next.as_ref() != Some(&facts.id) => {
+                let next = self.remember_next(&key, &facts.id);
+                self.put(vec![next], Counts::default());
+            }
+            None if row.edited => {
+                if let Some((from, carried)) = self.ready(&facts.id, &key) {
+                    self.take_in(&key, &from, &carried, Counts::default());
+                }
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    fn bring(&mut self, facts: &BankFacts) {
         let digest = facts.digest();
         let Some(row) = self.find(&facts.id) else { return self.insert(facts, digest) };
         let key = row.key.clone();
@@ -249,11 +277,7 @@ impl<'a> Plan<'a> {
         match row.carries.clone() {
             None => self.take_over(&key, facts, digest, added()),
             Some(id) if self.index.ends(&id) => self.take_over(&key, facts, digest, modified()),
-            Some(id) if Some(&id) == predecessor => {
-                let next = self.remember_next(&key, &facts.id);
-                self.write(&facts.id, facts, digest, Some(next), added());
-            }
-            // Another posting has it.
+            // The pending one stays, or another posting has its row.
             Some(_) => self.write(&facts.id, facts, digest, None, added()),
         }
     }
@@ -269,7 +293,7 @@ impl<'a> Plan<'a> {
         let (key, unedited) = (row.key.clone(), !row.edited);
         let next = row.next.clone().or_else(|| self.links.posted_of(id).cloned());
         if let Some((from, carried)) = next.and_then(|next| self.ready(&next, &key)) {
-            return self.take_in(&key, &from, &carried);
+            return self.take_in(&key, &from, &carried, removed());
         }
         if let Some(row) = self.rows.get_mut(&key) {
             row.carries = None;
@@ -287,7 +311,13 @@ impl<'a> Plan<'a> {
     }
 
     /// The row at `key` takes in what the row at `from` carries; the ids of that one lead here from now on.
-    fn take_in(&mut self, key: &TransactionId, from: &TransactionId, carried: &TransactionId) {
+    fn take_in(
+        &mut self,
+        key: &TransactionId,
+        from: &TransactionId,
+        carried: &TransactionId,
+        counts: Counts,
+    ) {
         let copied = self.copy(from, key);
         let alias =
             |id: &TransactionId, replaces| RowWrite::Alias { id: id.clone(), of: key.clone(), replaces };
@@ -297,7 +327,7 @@ impl<'a> Plan<'a> {
         }
         self.rows.remove(from);
         self.key_of.insert(from.clone(), key.clone());
-        self.put(writes, removed());
+        self.put(writes, counts);
     }
 
     /// The write that brings the bank half of one row to another, and the rows as they are then.
