@@ -65,25 +65,37 @@ impl Mangle {
         run: impl FnOnce(&mut World) -> Reply,
     ) -> Reply {
         match self {
-            Self::Html => return html(),
+            Self::Html => html(),
             Self::CursorRefused if met.text("cursor").is_some() => {
-                return PlaidError::foreign_cursor().reply(met.request_id);
+                PlaidError::foreign_cursor().reply(met.request_id)
             }
-            Self::Mutate => mutate(met, world),
-            _ => {}
-        }
-        let mut reply = run(world);
-        let half = reply.body.len() / 2;
-        match self {
-            Self::Truncated => reply.body.truncate(half),
-            Self::Reset => reply.cut = Some(half),
-            _ => {
-                if let Some(body) = self.rewritten(&reply, met, &mut world.generator) {
-                    reply.body = body;
+            Self::CursorRefused => run(world),
+            Self::Mutate => {
+                mutate(met, world);
+                run(world)
+            }
+            Self::Truncated => {
+                let mut reply = run(world);
+                reply.body.truncate(reply.body.len() / 2);
+                reply
+            }
+            Self::Reset => {
+                let reply = run(world);
+                Reply { cut: Some(reply.body.len() / 2), ..reply }
+            }
+            Self::SameCursor
+            | Self::Endless
+            | Self::Duplicated
+            | Self::Reordered
+            | Self::NoCursor
+            | Self::Unread => {
+                let reply = run(world);
+                match self.rewritten(&reply, met, &mut world.generator) {
+                    Some(body) => Reply { body, ..reply },
+                    None => reply,
                 }
             }
         }
-        reply
     }
 
     /// The body of a good answer in other words; `None` where it stays as it is.
