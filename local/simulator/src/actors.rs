@@ -84,12 +84,21 @@ fn fate(scene: &Scene, calls: u32) -> Option<(u32, Point)> {
     dice.one_of(&points).map(|point| (dice.between(0, calls), *point))
 }
 
+/// How long a worker's process may run: until the function's timeout, unless its machine goes.
+fn lifetime(scene: &Scene) -> Duration {
+    let dice = &scene.shared.dice;
+    if dice.in_1000(scene.shared.weather().crashes / 3) {
+        return dice.within(Duration::from_secs(3));
+    }
+    WORKER_TIMEOUT
+}
+
 /// The bank's news, each followed by Plaid's webhook.
 async fn bank(scene: Scene, number: usize) {
     let Some(item) = scene.items.get(number) else { return };
     let dice = &scene.shared.dice;
     ask(&scene, item, true).await;
-    for _ in 0..2 + dice.below(5) {
+    for _ in 0..1 + dice.below(4) {
         scene.shared.time.wait(dice.within(Duration::from_secs(40))).await;
         for _ in 0..1 + dice.below(4) {
             change(&scene, item);
@@ -171,7 +180,7 @@ pub(crate) async fn ask(scene: &Scene, item: &Item, is_first: bool) {
 async fn writer(scene: Scene, number: usize) {
     let Some(item) = scene.items.get(number) else { return };
     let Scene { shared, .. } = &scene;
-    for _ in 0..1 + shared.dice.below(6) {
+    for _ in 0..1 + shared.dice.below(4) {
         shared.time.wait(shared.dice.within(Duration::from_secs(40))).await;
         let ids: Vec<_> = scene.seen(item).into_keys().collect();
         let Some(id) = shared.dice.one_of(&ids).and_then(|id| id.parse().ok()) else { continue };
@@ -212,7 +221,7 @@ fn user_change(scene: &Scene, note: &str) -> UserChange {
 /// Somebody who looks at lists, which may be old but never wrong in themselves.
 async fn reader(scene: Scene) {
     let Scene { shared, store, household, .. } = &scene;
-    for _ in 0..3 + shared.dice.below(6) {
+    for _ in 0..2 + shared.dice.below(4) {
         shared.time.wait(shared.dice.within(Duration::from_secs(30))).await;
         let looks = async {
             let households = vec![household.clone()];
@@ -248,9 +257,9 @@ async fn worker(scene: Scene) {
         let (process, run) = process::start(work, fate(&scene, 40), &shared.tally);
         let is_done = Arc::new(AtomicBool::new(false));
         let (watched, tally) = (is_done.clone(), shared.tally.clone());
-        shared.time.later(WORKER_TIMEOUT, move || {
+        shared.time.later(lifetime(&scene), move || {
             if !watched.load(Ordering::SeqCst) {
-                tally.hit(Fault::Deadline);
+                tally.hit(Fault::Killed);
                 process.kill();
             }
         });

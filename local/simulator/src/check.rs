@@ -9,6 +9,7 @@ use domain::{
     bank::TransactionFeed,
     edit::{Orphans, UserHalf},
     ids::{Cursor, TransactionId},
+    item::SyncState,
     secret::AccessToken,
     store::{Search, TransactionSearch},
     sync::{StoredRow, SyncReads},
@@ -44,14 +45,52 @@ macro_rules! must {
     };
 }
 
-/// Compares an item with Plaid's ledger and with what people wrote.
-pub(crate) async fn item(scene: &Scene, item: &Item) -> Result<(), Divergence> {
+/// What must hold before anybody comes by himself: what says that it is up to date is, and no number is open that was
+/// asked for.
+pub(crate) async fn quiet(scene: &Scene, item: &Item) -> Result<(), Divergence> {
+    let state = state(scene, item).await?;
+    let waits = state.item.failure.is_some() || !state.item.health.is_active();
+    if waits {
+        return Ok(());
+    }
+    let asked = u64::try_from(item.asked.load(Ordering::SeqCst)).unwrap_or_default();
+    let done = state.item.done;
+    must!(done >= asked, "{asked} was asked for, {done} is done, and no message is left");
+    equal(scene, item, &state, &rows(scene, item).await?, &ledger(scene, item).await?)
+}
+
+/// What must hold after the night.
+pub(crate) async fn settled(scene: &Scene, item: &Item) -> Result<(), Divergence> {
+    let state = state(scene, item).await?;
+    must!(state.stage.is_none(), "a stage is open");
+    must!(state.item.done == state.item.want, "done {} of {}", state.item.done, state.item.want);
+    must!(state.item.failure.is_none(), "a failure stands: {:?}", state.item.failure);
+    must!(state.item.health.is_active(), "the item is {:?}", state.item.health.state);
+    let (rows, ledger) = (rows(scene, item).await?, ledger(scene, item).await?);
+    equal(scene, item, &state, &rows, &ledger)?;
+    listed(scene, item, &rows).await?;
+    edits(scene, item, &rows, &ledger).await?;
+    cursors(scene, item)
+}
+
+async fn state(scene: &Scene, item: &Item) -> Result<SyncState, Divergence> {
     let state = scene.direct.state(&item.at).await.map_err(|error| error.to_string())?;
-    let Some(state) = state else { return Err("the item is gone".to_owned()) };
-    let rows = rows(scene, item).await?;
-    let ledger = ledger(scene, item).await?;
-    let live: BTreeMap<&str, &StoredRow> =
-        rows.iter().filter_map(|row| Some((row.carries.as_ref()?.as_str(), row))).collect();
+    state.ok_or_else(|| "the item is gone".to_owned())
+}
+
+fn by_carried(rows: &[StoredRow]) -> BTreeMap<&str, &StoredRow> {
+    rows.iter().filter_map(|row| Some((row.carries.as_ref()?.as_str(), row))).collect()
+}
+
+/// The stored transactions are Plaid's ledger.
+fn equal(
+    scene: &Scene,
+    item: &Item,
+    state: &SyncState,
+    rows: &[StoredRow],
+    ledger: &BTreeMap<TransactionId, BankFacts>,
+) -> Result<(), Divergence> {
+    let live = by_carried(rows);
     must!(live.len() == rows.len(), "two rows carry one id");
     let stored: BTreeSet<&str> = live.keys().copied().collect();
     let expected: BTreeSet<&str> = ledger.keys().map(TransactionId::as_str).collect();
@@ -62,44 +101,16 @@ pub(crate) async fn item(scene: &Scene, item: &Item) -> Result<(), Divergence> {
         "of {} in the ledger {missing:?} are missing; {surplus:?} are too many",
         expected.len()
     );
-    for (id, facts) in &ledger {
+    let is_whole = !scene.plaid.said().unread.contains(&item.token);
+    for (id, facts) in ledger {
         let Some(row) = live.get(id.as_str()) else { continue };
         let Some((signature, date)) = &row.signature else { return Err(format!("{id} has no signature")) };
         must!(signature.amount == facts.amount, "{id} has {:?}, not {:?}", signature.amount, facts.amount);
         must!(*date == facts.date, "{id} is of {date}, not {}", facts.date);
         let account = state.accounts.iter().find(|account| account.id == signature.account);
         must!(account.is_some_and(|a| a.bank.id == facts.account), "{id} is on another account");
-        let is_whole = !scene.plaid.said().unread;
         must!(!is_whole || row.digest == Some(facts.digest()), "{id} has other details than the ledger");
     }
-    listed(scene, item, &rows).await?;
-    edits(scene, item, &live, &ledger).await
-}
-
-/// What must hold of an item's row besides: no number open, no stage.
-pub(crate) async fn settled(scene: &Scene, item: &Item) -> Result<(), Divergence> {
-    let state = scene.direct.state(&item.at).await.map_err(|error| error.to_string())?;
-    let Some(state) = state else { return Err("the item is gone".to_owned()) };
-    must!(state.stage.is_none(), "a stage is open");
-    must!(state.item.done == state.item.want, "done {} of {}", state.item.done, state.item.want);
-    must!(state.item.failure.is_none(), "a failure stands: {:?}", state.item.failure);
-    must!(state.item.health.is_active(), "the item is {:?}", state.item.health.state);
-    Ok(())
-}
-
-/// Whether an item says itself that it is not up to date, and that somebody has to come.
-pub(crate) async fn waits(scene: &Scene, item: &Item) -> Result<bool, Divergence> {
-    let state = scene.direct.state(&item.at).await.map_err(|error| error.to_string())?;
-    let Some(state) = state else { return Err("the item is gone".to_owned()) };
-    Ok(state.item.failure.is_some() || !state.item.health.is_active())
-}
-
-/// Every number that was asked for has been covered.
-pub(crate) async fn covered(scene: &Scene, item: &Item) -> Result<(), Divergence> {
-    let state = scene.direct.state(&item.at).await.map_err(|error| error.to_string())?;
-    let done = state.map(|state| state.item.done).unwrap_or_default();
-    let asked = u64::try_from(item.asked.load(Ordering::SeqCst)).unwrap_or_default();
-    must!(done >= asked, "{asked} was asked for, {done} is done, and no message is left");
     Ok(())
 }
 
@@ -156,9 +167,10 @@ async fn listed(scene: &Scene, item: &Item, rows: &[StoredRow]) -> Result<(), Di
 async fn edits(
     scene: &Scene,
     item: &Item,
-    live: &BTreeMap<&str, &StoredRow>,
+    rows: &[StoredRow],
     ledger: &BTreeMap<TransactionId, BankFacts>,
 ) -> Result<(), Divergence> {
+    let live = by_carried(rows);
     let orphans = scene.direct.orphans(&item.at).await.map_err(|error| error.to_string())?;
     let orphans: BTreeMap<_, _> = orphans.into_iter().map(|orphan| (orphan.key, orphan.half)).collect();
     let by_key: BTreeMap<&TransactionId, &StoredRow> = live.values().map(|row| (&row.key, *row)).collect();
@@ -213,7 +225,7 @@ fn family(key: &TransactionId, seen: &BTreeMap<String, Option<String>>) -> BTree
 }
 
 /// Committed cursors are a subsequence of those that were given out since the last beginning.
-pub(crate) fn cursors(scene: &Scene, item: &Item) -> Result<(), Divergence> {
+fn cursors(scene: &Scene, item: &Item) -> Result<(), Divergence> {
     let said = scene.plaid.said();
     let issued = said.cursors.get(&item.token).map(Vec::as_slice).unwrap_or_default();
     let mut rest = issued;

@@ -73,8 +73,8 @@ pub(crate) enum CursorMove {
 
 struct Inner {
     primary: DynamoDb,
-    /// What eventually consistent reads see: the writes of the primary, some time later.
-    replica: DynamoDb,
+    /// What eventually consistent reads see: the writes of the primary, some time later. Made when somebody asks.
+    replica: Option<DynamoDb>,
     behind: VecDeque<(String, String)>,
     tokens: HashSet<String>,
     /// By item, in the order of the commits.
@@ -86,6 +86,7 @@ struct Inner {
 #[derive(Clone)]
 pub(crate) struct Database {
     inner: Arc<Mutex<Inner>>,
+    tables: Arc<[Value]>,
     shared: Shared,
     /// For the checks: no faults, and every read sees everything.
     is_direct: bool,
@@ -114,23 +115,15 @@ enum Meets {
 impl Database {
     /// A database with the tables of the template.
     pub(crate) fn new(tables: &[Value], shared: Shared) -> Self {
-        let open = || DynamoDb::memory().unwrap_or_else(|error| unreachable!("{error}"));
-        let (primary, replica) = (open(), open());
-        for table in tables {
-            for database in [&primary, &replica] {
-                let made = database.answer("CreateTable", &table.to_string());
-                assert!(made.status == 200, "{}", String::from_utf8_lossy(&made.body));
-            }
-        }
         let inner = Inner {
-            primary,
-            replica,
+            primary: open(tables),
+            replica: None,
             behind: VecDeque::new(),
             tokens: HashSet::new(),
             moves: Vec::new(),
             late: 0,
         };
-        Self { inner: Arc::new(Mutex::new(inner)), shared, is_direct: false }
+        Self { inner: Arc::new(Mutex::new(inner)), tables: Arc::from(tables), shared, is_direct: false }
     }
 
     /// The same database without faults.
@@ -179,14 +172,15 @@ impl Database {
         let behind = inner.behind.len();
         let calm = self.shared.weather().database == 0;
         let take = if calm { behind } else { behind - self.shared.dice.below(behind + 1) };
+        let replica = inner.replica.get_or_insert_with(|| open(&self.tables));
         for (operation, body) in inner.behind.drain(..take) {
-            inner.replica.answer(&operation, &body);
+            replica.answer(&operation, &body);
         }
         if take < behind {
             let is_index = body.contains(r#""IndexName""#);
             self.shared.tally.hit(if is_index { Fault::LaggingIndex } else { Fault::OldRead });
         }
-        &inner.replica
+        replica
     }
 
     async fn answer(
@@ -323,6 +317,16 @@ impl Database {
             trace.line(time, || format!("late {operation} {status} {}", brief(&body)));
         });
     }
+}
+
+/// An empty database with these tables.
+fn open(tables: &[Value]) -> DynamoDb {
+    let database = DynamoDb::memory().unwrap_or_else(|error| unreachable!("{error}"));
+    for table in tables {
+        let made = database.answer("CreateTable", &table.to_string());
+        assert!(made.status == 200, "{}", String::from_utf8_lossy(&made.body));
+    }
+    database
 }
 
 impl Inner {

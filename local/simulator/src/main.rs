@@ -14,6 +14,10 @@ use std::{
 use clap::Parser;
 use simulator::{Base, Failure, Mutant, Tally, run};
 
+/// Half of a schedule is small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The sync under every fault there is, in virtual time.
 #[derive(Parser)]
 #[command(name = "cargo simulate")]

@@ -1,7 +1,7 @@
 //! Plaid in process: the sandbox's world behind the client's own way to it, with faults.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -27,8 +27,8 @@ pub(crate) struct Said {
     pub(crate) cursors: BTreeMap<String, Vec<Issued>>,
     /// By access token, every transaction that was ever shown, with the pending one it replaces.
     pub(crate) seen: BTreeMap<String, BTreeMap<String, Option<String>>>,
-    /// Whether any row was shown with values that cannot be read.
-    pub(crate) unread: bool,
+    /// The access tokens whose rows were shown with values that cannot be read.
+    pub(crate) unread: BTreeSet<String>,
 }
 
 /// Plaid.
@@ -95,7 +95,7 @@ impl Plaid {
     }
 
     /// Prepares the fault that the next call meets.
-    fn add_fault(&self, path: &str) {
+    fn add_fault(&self, path: &str, body: &[u8]) {
         let Shared { dice, tally, .. } = &self.shared;
         let code = |codes: &[&str]| dice.one_of(codes).map(|code| (*code).to_owned());
         let mangle =
@@ -136,7 +136,11 @@ impl Plaid {
         };
         let times = if name == Fault::PlaidEndless { dice.between(1, 30) } else { 1 };
         tally.hit(name);
-        self.said().unread |= name == Fault::PlaidUnread;
+        if let Ok(request) = serde_json::from_slice::<Request>(body)
+            && name == Fault::PlaidUnread
+        {
+            self.said().unread.insert(request.access_token);
+        }
         self.sandbox.world().add_fault(SandboxFault { path: path.to_owned(), times, ..fault });
     }
 
@@ -179,10 +183,15 @@ impl Transport for Plaid {
                 time.wait(call.timeout).await;
                 return Err(TransportError::Timeout);
             }
-            Some(_) => self.add_fault(call.path),
-            None => {}
+            Some(_) | None => {}
         }
-        let reply = process::call(process.as_deref(), || self.answer(call.path, &call.body)).await;
+        let effect = || {
+            if is_bad {
+                self.add_fault(call.path, &call.body);
+            }
+            self.answer(call.path, &call.body)
+        };
+        let reply = process::call(process.as_deref(), effect).await;
         trace.line(time, || {
             let asked: Option<Request> = serde_json::from_slice(&call.body).ok();
             let cursor = asked.and_then(|request| request.cursor).unwrap_or_default();

@@ -40,6 +40,8 @@ use crate::{
 /// Plaid's limit of syncs of one item in a minute, and more than a schedule's client ever asks.
 const ITEM_SYNCS_A_MINUTE: u32 = 50;
 const CLIENT_SYNCS_A_MINUTE: u32 = 100_000;
+/// The table of data.
+const DATA: &str = "DataTable";
 
 /// What is the same for all schedules of a thread.
 pub struct Base {
@@ -56,7 +58,8 @@ impl Base {
         let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = here.ancestors().nth(2).ok_or("the repository")?;
         let template = template::Template::load(&root.join("template.yaml"))?;
-        let tables = template.tables().into_iter().map(|table| {
+        // The sync touches no other.
+        let tables = template.tables().into_iter().filter(|table| table.id == DATA).map(|table| {
             let mut definition = table.definition;
             if let Some(fields) = definition.as_object_mut() {
                 fields.insert("TableName".to_owned(), table.id.into());
@@ -75,7 +78,7 @@ impl Base {
     fn store(&self, database: &Database, time: &Time) -> Arc<Store> {
         let sdk = self.sdk.clone().into_builder().http_client(database.clone());
         let sdk = sdk.sleep_impl(time.clone()).build();
-        let tables = Tables { data: "DataTable".to_owned(), guards: "GuardsTable".to_owned() };
+        let tables = Tables { data: DATA.to_owned(), ..Tables::default() };
         Arc::new(Store::new(&sdk, tables))
     }
 }
@@ -233,7 +236,7 @@ impl Scene {
         self.direct.add_household(&household).await.unwrap_or_else(|error| unreachable!("{error}"));
         let mut items = Vec::new();
         for _ in 0..count {
-            let history = dice.below(14).to_string();
+            let history = dice.below(9).to_string();
             let connected = self.plaid.sandbox.world().connect("user_many", &history, now);
             let Some((token, plaid_id)) = connected else { unreachable!("the sandbox lets everybody in") };
             let at =

@@ -104,10 +104,7 @@ async fn direct(scene: &Scene) -> Result<(), Divergence> {
         return Err(format!("parked although nothing is wrong: {parked:?}"));
     }
     for item in items.iter() {
-        if !check::waits(scene, item).await? {
-            check::covered(scene, item).await?;
-            check::item(scene, item).await?;
-        }
+        check::quiet(scene, item).await?;
     }
     // What waits for another try is picked up by the night, and so is a number that nobody sent.
     for item in items.iter() {
@@ -117,8 +114,6 @@ async fn direct(scene: &Scene) -> Result<(), Divergence> {
     drain(scene).await?;
     for item in items.iter() {
         check::settled(scene, item).await?;
-        check::item(scene, item).await?;
-        check::cursors(scene, item)?;
     }
     Ok(())
 }

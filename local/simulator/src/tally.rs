@@ -22,7 +22,7 @@ faults! {
     CrashBeforeSend = "crash before a call is sent",
     CrashAfterEffect = "crash after a call's effect",
     CrashAfterAnswer = "crash after a call's answer",
-    Deadline = "killed at the function's timeout",
+    Killed = "killed at any moment",
     Conflict = "DynamoDB: transaction conflict",
     Throttle = "DynamoDB: throttled",
     ThrottleInTransaction = "DynamoDB: throttled inside a cancelled transaction",

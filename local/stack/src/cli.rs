@@ -16,7 +16,7 @@ use crate::{
     demo, invoke,
     options::{Options, Plaid},
     output::print,
-    plaid_cli,
+    plaid_cli, runs,
     stack::{CLIENT_ID, Ready, SECRET, Stack, store_at},
 };
 
@@ -51,6 +51,8 @@ enum Command {
     },
     /// List the exchanges that never ended, of the stack that runs.
     Intents,
+    /// What the syncs of an item did, of the stack that runs.
+    Runs(runs::Runs),
     /// Make the running stack's Plaid answer an error, or something stranger.
     Plaid(plaid_cli::Fault),
     /// Change an item of the running stack's Plaid.
@@ -89,6 +91,7 @@ pub async fn run() -> ExitCode {
         Command::Invoke { function, events } => invoke_all(&function, &events).await,
         Command::Token { user } => token(&user).await,
         Command::Intents => intents().await,
+        Command::Runs(options) => runs::run(&options).await,
         Command::Plaid(fault) => plaid_cli::fault(&fault).await,
         Command::PlaidChange(change) => plaid_cli::change(&change).await,
         Command::DeadLetters(command) => dead_letters::run(command).await,

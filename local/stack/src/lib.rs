@@ -19,6 +19,7 @@ mod pool;
 mod process;
 mod queue_source;
 mod resources;
+mod runs;
 mod runtime_api;
 mod seed;
 mod stack;

@@ -457,3 +457,169 @@ fn modified() -> Counts {
 fn removed() -> Counts {
     Counts { removed: 1, ..Counts::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::transaction::facts_for_tests;
+
+    /// A store of rows, as the adapter keeps them.
+    #[derive(Default)]
+    struct Model {
+        rows: BTreeMap<TransactionId, StoredRow>,
+        aliases: BTreeMap<TransactionId, TransactionId>,
+    }
+
+    impl Model {
+        fn read(&self, ids: impl IntoIterator<Item = TransactionId>) -> HashMap<TransactionId, StoredRow> {
+            let row = |id: &TransactionId| self.rows.get(self.aliases.get(id).unwrap_or(id)).cloned();
+            ids.into_iter().filter_map(|id| Some((id.clone(), row(&id)?))).collect()
+        }
+
+        /// One transaction: what is copied is what was there before.
+        fn write(&mut self, writes: Vec<RowWrite>) {
+            let before = self.rows.clone();
+            let mut targets: Vec<_> = writes.iter().map(|write| write.target().clone()).collect();
+            targets.sort();
+            targets.dedup();
+            assert_eq!(targets.len(), writes.len(), "one transaction writes a row once");
+            for write in writes {
+                let edited = before.get(write.target()).is_some_and(|row| row.edited);
+                match write {
+                    RowWrite::Bank { key, account, facts, digest, next } => {
+                        let signature = Some((facts.signature(account), facts.date));
+                        let carries = Some(facts.id);
+                        self.aliases.remove(&key);
+                        let row =
+                            StoredRow { key: key.clone(), carries, digest: Some(digest), edited, next, signature };
+                        self.rows.insert(key, row);
+                    }
+                    RowWrite::Next { key, next } => self.rows.get_mut(&key).unwrap().next = Some(next),
+                    RowWrite::Copy { from, to } => {
+                        self.aliases.remove(&to);
+                        self.rows.insert(to.clone(), StoredRow { key: to, edited, ..before[&from].clone() });
+                    }
+                    RowWrite::Alias { id, of, replaces } => {
+                        assert!(!edited, "an alias takes no edit away");
+                        assert_eq!(self.rows.remove(&id).is_some(), replaces);
+                        self.aliases.insert(id, of);
+                    }
+                    RowWrite::Tombstone { key, unedited } => {
+                        assert_eq!(unedited, !edited);
+                        let row = self.rows.get_mut(&key).unwrap();
+                        (row.carries, row.digest, row.next) = (None, None, None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What happens to the ledger between two updates.
+    #[derive(Debug, Clone)]
+    enum Event {
+        Put(u8, i64),
+        Remove(u8),
+        /// A pending one posts: with or without a link, and with or without going at once.
+        Post(u8, bool, bool),
+        /// A person writes on a row that is there.
+        Edit(u8),
+    }
+
+    fn events() -> impl Strategy<Value = Vec<Vec<Event>>> {
+        let event = prop_oneof![
+            4 => (0_u8..8, 0_i64..3).prop_map(|(n, cents)| Event::Put(n, cents)),
+            2 => (0_u8..16).prop_map(Event::Remove),
+            4 => (0_u8..8, any::<bool>(), any::<bool>()).prop_map(|(n, linked, goes)| Event::Post(n, linked, goes)),
+            2 => (0_u8..16).prop_map(Event::Edit),
+        ];
+        proptest::collection::vec(proptest::collection::vec(event, 0..12), 1..8)
+    }
+
+    /// Eight pending ids, and the ids under which each may post.
+    fn id(n: u8) -> TransactionId {
+        if n < 8 { format!("p{n}") } else { format!("t{}", n - 8) }.parse().unwrap()
+    }
+
+    fn happen(event: &Event, ledger: &mut BTreeMap<TransactionId, BankFacts>, model: &mut Model) {
+        match event {
+            Event::Put(n, cents) => {
+                let link = ledger.get(&id(*n)).and_then(|facts| facts.pending_of.clone());
+                let facts = facts_for_tests(id(*n).as_str(), *cents);
+                ledger.insert(id(*n), BankFacts { pending: true, pending_of: link, ..facts });
+            }
+            Event::Remove(n) => drop(ledger.remove(&id(*n))),
+            Event::Post(n, linked, goes) => {
+                let Some(pending) = ledger.get(&id(*n)).cloned() else { return };
+                if *goes {
+                    ledger.remove(&pending.id);
+                }
+                let link = linked.then(|| pending.id.clone());
+                let posted = BankFacts { id: id(n + 8), pending: false, pending_of: link, ..pending };
+                ledger.insert(posted.id.clone(), posted);
+            }
+            Event::Edit(n) => {
+                let key = model.aliases.get(&id(*n)).cloned().unwrap_or_else(|| id(*n));
+                if let Some(row) = model.rows.get_mut(&key).filter(|row| row.carries.is_some()) {
+                    row.edited = true;
+                }
+            }
+        }
+    }
+
+    /// The net difference between two states of the ledger.
+    fn page(
+        before: &BTreeMap<TransactionId, BankFacts>,
+        after: &BTreeMap<TransactionId, BankFacts>,
+    ) -> PageFacts {
+        let upserts = after.values().filter(|facts| before.get(&facts.id) != Some(*facts)).cloned().collect();
+        let removed = before.keys().filter(|id| !after.contains_key(*id)).cloned().collect();
+        PageFacts { upserts, removed, request_id: None }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_rows_end_equal_to_the_ledger_and_no_edit_moves(updates in events()) {
+            let (mut ledger, mut model) = (BTreeMap::new(), Model::default());
+            let accounts = AccountIds::new(&ItemId::from_entropy([1; 10]), &[]);
+            for update in &updates {
+                let before = ledger.clone();
+                for event in update {
+                    happen(event, &mut ledger, &mut model);
+                }
+                let edited: Vec<_> = model.rows.values().filter(|row| row.edited).map(|row| row.key.clone()).collect();
+                let page = page(&before, &ledger);
+                let index = UpdateIndex::of_page(&page);
+                let mut ids = touched(0, &page, &index, &Links::default());
+                ids.extend(touched_by_removal(&page.removed, &Links::default()));
+                let mut found = model.read(ids);
+                found.extend(model.read(missing_next(&page.removed, &found)));
+                let (writes, _) = plan_page(&page, &index, found, &accounts);
+                model.write(writes);
+                let live: BTreeMap<_, _> = model
+                    .rows
+                    .values()
+                    .filter_map(|row| Some((row.carries.clone()?, row.digest?.0)))
+                    .collect();
+                let expected: BTreeMap<_, _> =
+                    ledger.values().map(|facts| (facts.id.clone(), facts.digest().0)).collect();
+                prop_assert_eq!(live, expected);
+                for key in edited {
+                    prop_assert!(model.rows.get(&key).is_some_and(|row| row.edited), "the edit on {} is gone", key);
+                }
+                // Said again, the same update changes nothing.
+                let mut ids = touched(0, &page, &index, &Links::default());
+                ids.extend(touched_by_removal(&page.removed, &Links::default()));
+                let mut found = model.read(ids);
+                found.extend(model.read(missing_next(&page.removed, &found)));
+                let (again, counts) = plan_page(&page, &index, found, &accounts);
+                prop_assert!(counts == Counts::default(), "{again:?}");
+            }
+        }
+    }
+}
