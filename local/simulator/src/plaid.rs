@@ -60,6 +60,8 @@ struct Row {
     pending_transaction_id: serde_json::Value,
 }
 
+/// What the sandbox puts into rows whose other values cannot be read.
+const UNREAD: &str = "brand_new_field";
 /// The keys of the sandbox.
 pub(crate) const KEY: &str = "key";
 
@@ -95,7 +97,7 @@ impl Plaid {
     }
 
     /// Prepares the fault that the next call meets.
-    fn add_fault(&self, path: &str, body: &[u8]) {
+    fn add_fault(&self, path: &str) {
         let Shared { dice, tally, .. } = &self.shared;
         let code = |codes: &[&str]| dice.one_of(codes).map(|code| (*code).to_owned());
         let mangle =
@@ -136,11 +138,6 @@ impl Plaid {
         };
         let times = if name == Fault::PlaidEndless { dice.between(1, 30) } else { 1 };
         tally.hit(name);
-        if let Ok(request) = serde_json::from_slice::<Request>(body)
-            && name == Fault::PlaidUnread
-        {
-            self.said().unread.insert(request.access_token);
-        }
         self.sandbox.world().add_fault(SandboxFault { path: path.to_owned(), times, ..fault });
     }
 
@@ -149,7 +146,10 @@ impl Plaid {
         let Ok(request) = serde_json::from_slice::<Request>(body) else { return };
         let Ok(page) = serde_json::from_slice::<Page>(answer) else { return };
         let mut said = self.said();
-        let Said { cursors, seen, .. } = &mut *said;
+        let Said { cursors, seen, unread } = &mut *said;
+        if String::from_utf8_lossy(answer).contains(UNREAD) {
+            unread.insert(request.access_token.clone());
+        }
         let issued = cursors.entry(request.access_token.clone()).or_default();
         if request.cursor.is_none_or(|cursor| cursor.is_empty()) {
             issued.push(Issued::Beginning);
@@ -187,7 +187,7 @@ impl Transport for Plaid {
         }
         let effect = || {
             if is_bad {
-                self.add_fault(call.path, &call.body);
+                self.add_fault(call.path);
             }
             self.answer(call.path, &call.body)
         };

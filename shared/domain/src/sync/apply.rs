@@ -74,6 +74,26 @@ async fn run(
     update: &Update,
     done_pages: u32,
 ) -> Result<(), Halt> {
+    upsert(log, writer, update, done_pages).await?;
+    join(log, writer, update).await?;
+    for number in 0..log.stage.pages {
+        let page = log.page(number).await?;
+        let removed = update.index.removals(number, &page);
+        drop(page);
+        remove(log, writer, update, &removed).await?;
+    }
+    if log.stage.sweeps {
+        sweep(log, writer, update).await?;
+    }
+    Ok(())
+}
+
+async fn upsert(
+    log: &mut Log<'_>,
+    writer: &mut Writer<'_>,
+    update: &Update,
+    done_pages: u32,
+) -> Result<(), Halt> {
     for number in done_pages..log.stage.pages {
         let page = log.page(number).await?;
         // What is read decides what is written: nothing may be on its way to the same rows.
@@ -88,27 +108,46 @@ async fn run(
         writer.push_all(plan).await?;
         writer.stage.phase = Phase::Applying(number + 1);
     }
+    Ok(())
+}
+
+/// Postings whose pending transaction is there as well, and may stand behind them in the update.
+async fn join(log: &mut Log<'_>, writer: &mut Writer<'_>, update: &Update) -> Result<(), Halt> {
     for number in 0..log.stage.pages {
         let page = log.page(number).await?;
-        let removed = update.index.removals(number, &page);
-        drop(page);
-        remove(log, writer, update, &removed).await?;
-    }
-    if log.stage.sweeps {
-        let mut after = None;
-        loop {
-            writer.flush().await?;
-            let live = log.deps.reads.live_rows(&log.state.item.at, after.as_ref()).await?;
-            let carried = live.rows.into_iter().filter_map(|row| row.carries);
-            let gone: Vec<_> = carried.filter(|id| update.index.ends(id)).collect();
-            remove(log, writer, update, &gone).await?;
-            match live.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
+        let upserts = update.index.upserts(number, &page);
+        let early: Vec<_> = upserts.into_iter().filter(|facts| update.index.is_early(facts)).collect();
+        if early.is_empty() {
+            continue;
         }
+        writer.flush().await?;
+        let ids: BTreeSet<_> =
+            early.iter().flat_map(|facts| [Some(&facts.id), facts.pending_of.as_ref()]).flatten().collect();
+        let ids: Vec<_> = ids.into_iter().cloned().collect();
+        let found = rows(log.deps, &log.state.item.at, &ids, &[]).await?;
+        let mut plan = Plan::new(found, &update.accounts, &update.index, &update.links);
+        for facts in early {
+            plan.join(facts);
+        }
+        writer.push_all(plan).await?;
     }
     Ok(())
+}
+
+/// After a history from nothing: what it does not speak of is no more.
+async fn sweep(log: &Log<'_>, writer: &mut Writer<'_>, update: &Update) -> Result<(), Halt> {
+    let mut after = None;
+    loop {
+        writer.flush().await?;
+        let live = log.deps.reads.live_rows(&log.state.item.at, after.as_ref()).await?;
+        let carried = live.rows.into_iter().filter_map(|row| row.carries);
+        let gone: Vec<_> = carried.filter(|id| update.index.ends(id)).collect();
+        remove(log, writer, update, &gone).await?;
+        match live.next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
 }
 
 async fn remove(

@@ -130,6 +130,12 @@ impl UpdateIndex {
         ids
     }
 
+    /// Whether a posting says that it replaces a pending transaction that is there after this update.
+    pub(super) fn is_early(&self, facts: &BankFacts) -> bool {
+        let is_kept = |id| self.last(id).is_some_and(|word| word.place != REMOVED);
+        facts.pending_of.as_ref().is_some_and(is_kept)
+    }
+
     /// Whether the transaction is no more after this update: it is said to be removed, or the update is all that
     /// there is and does not speak of it.
     pub(super) fn ends(&self, id: &TransactionId) -> bool {

@@ -219,9 +219,9 @@ impl<'a> Plan<'a> {
         self.join(facts);
     }
 
-    /// A posting in a row of its own belongs to its pending transaction's row, once that one goes: the link may have
-    /// come later than the posting.
-    fn join(&mut self, facts: &BankFacts) {
+    /// A posting in a row of its own belongs to its pending transaction's row, once that one goes. The link may come
+    /// later than the posting, and the pending one too.
+    pub(super) fn join(&mut self, facts: &BankFacts) {
         let Some(pending) = &facts.pending_of else { return };
         let Some(row) = self.find(pending) else { return };
         if self.find(&facts.id).is_none_or(|own| own.key == row.key) {
@@ -436,6 +436,9 @@ pub(super) fn plan_page(
     let mut plan = Plan::new(found, accounts, index, &links);
     for facts in index.upserts(0, page) {
         plan.upsert(facts);
+    }
+    for facts in index.upserts(0, page).into_iter().filter(|facts| index.is_early(facts)) {
+        plan.join(facts);
     }
     for id in index.removals(0, page) {
         plan.remove(&id);
