@@ -1,81 +1,61 @@
 //! What the system can do, measured.
 #![expect(clippy::print_stdout, clippy::float_arithmetic, reason = "figures for a person at a terminal")]
 
-use std::time::Instant;
+mod cpu;
+mod database;
+mod history;
+mod memory;
+mod recorded;
+mod sync_path;
+mod worker;
 
-use domain::{
-    ids::ItemRef,
-    store::{Connections, Search, StoreError, TransactionSearch},
-    sync::{Cause, SyncError, Trigger, sync},
-};
-use jiff::Timestamp;
-use testkit::World;
+use clap::{Parser, Subcommand};
 
-/// The first version of this system, measured on a machine of this kind: transactions a second.
-const FIRST_VERSION: f64 = 242.0;
+/// What the system can do, measured.
+#[derive(Parser)]
+#[command(name = "cargo bench-run")]
+struct Options {
+    #[command(subcommand)]
+    what: Option<What>,
+}
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), SyncError> {
-    for count in [500_u32, 5_000, 20_000] {
-        history(count).await?;
+#[derive(Subcommand)]
+enum What {
+    /// Transactions a CPU second of the sync path: parse, fold, diff, and with the store's adapter and the SDK.
+    SyncPath,
+    /// Histories, idle syncs and lists, with the sandbox and the database in the same process.
+    History,
+    /// A large history through real worker processes: how long, and how much memory a worker took.
+    Worker {
+        /// Transactions of each item.
+        #[arg(long, default_value_t = 100_000)]
+        count: u32,
+        /// Items linked at once.
+        #[arg(long, default_value_t = 1)]
+        items: u32,
+    },
+}
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> Outcome {
+    let all = [What::SyncPath, What::History, What::Worker { count: 100_000, items: 1 }];
+    match Options::parse().what {
+        Some(what) => measure(what),
+        None => all.into_iter().try_for_each(measure),
     }
-    Ok(())
 }
 
-async fn run(world: &World, at: &ItemRef, want: Option<u64>) -> Result<(), SyncError> {
-    sync(&world.sync(), &Trigger { at: at.clone(), want, cause: Cause::Night, deadline: Timestamp::MAX })
-        .await
-        .map(drop)
-}
-
-/// A history that arrives, an idle sync after it, and the lists.
-async fn history(count: u32) -> Result<(), SyncError> {
-    let world = World::new().await;
-    let (at, _) = world.item("user_many", &count.to_string()).await;
-
-    let (began, cpu) = (Instant::now(), cpu_seconds());
-    run(&world, &at, Some(1)).await?;
-    let (wall, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-    let units = world.aws.take_write_units();
-    let calls: usize = world.aws.take_calls().values().sum();
-    let rows = f64::from(count);
-    println!(
-        "history of {count:>6}: {:>8.0} transactions/s, {:>8.0} a CPU second ({:.0} × the first version), {calls} AWS calls, \
-         {:.2} write units a row",
-        rows / wall,
-        rows / cpu,
-        rows / cpu / FIRST_VERSION,
-        units / rows
-    );
-
-    let began = Instant::now();
-    run(&world, &at, None).await?;
-    println!("          idle sync: {:>8.2} ms", began.elapsed().as_secs_f64() * 1e3);
-
-    let began = Instant::now();
-    let found = first_page(&world).await?;
-    println!("    first page, {found:>3}: {:>8.2} ms", began.elapsed().as_secs_f64() * 1e3);
-
-    let began = Instant::now();
-    let connections = world.store.connections(&world.household).await?;
-    let ms = began.elapsed().as_secs_f64() * 1e3;
-    println!("      {} connection(s): {ms:>8.2} ms", connections.len());
-    Ok(())
-}
-
-async fn first_page(world: &World) -> Result<usize, StoreError> {
-    let households = vec![world.household.clone()];
-    let scope = world.store.scope(&households, None).await?;
-    let search = Search { households, from: None, to: None, account: None, limit: 100, after: None };
-    Ok(world.store.find(&search, &scope).await?.transactions.len())
-}
-
-/// CPU time of this process so far, in seconds (Linux: clock ticks of user and system time, 100 a second).
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit(") ").next().unwrap_or_default();
-    let ticks = |place: usize| {
-        after_name.split(' ').nth(place).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0)
+fn measure(what: What) -> Outcome {
+    let mut runtime = match what {
+        What::SyncPath | What::History => tokio::runtime::Builder::new_current_thread(),
+        What::Worker { .. } => tokio::runtime::Builder::new_multi_thread(),
     };
-    (ticks(11) + ticks(12)) / 100.0
+    runtime.enable_all().build()?.block_on(async {
+        match what {
+            What::SyncPath => sync_path::measure().await,
+            What::History => Ok(history::measure().await?),
+            What::Worker { count, items } => worker::measure(count, items).await,
+        }
+    })
 }

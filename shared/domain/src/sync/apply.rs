@@ -76,7 +76,7 @@ async fn run(
 ) -> Result<(), Halt> {
     upsert(log, writer, update, done_pages).await?;
     join(log, writer, update).await?;
-    for number in 0..log.stage.pages {
+    for number in update.index.removing_pages() {
         let page = log.page(number).await?;
         let removed = update.index.removals(number, &page);
         drop(page);
@@ -113,13 +113,10 @@ async fn upsert(
 
 /// Postings whose pending transaction is there as well, and may stand behind them in the update.
 async fn join(log: &mut Log<'_>, writer: &mut Writer<'_>, update: &Update) -> Result<(), Halt> {
-    for number in 0..log.stage.pages {
+    for number in update.index.early_pages() {
         let page = log.page(number).await?;
         let upserts = update.index.upserts(number, &page);
         let early: Vec<_> = upserts.into_iter().filter(|facts| update.index.is_early(facts)).collect();
-        if early.is_empty() {
-            continue;
-        }
         writer.flush().await?;
         let ids: BTreeSet<_> =
             early.iter().flat_map(|facts| [Some(&facts.id), facts.pending_of.as_ref()]).flatten().collect();
@@ -220,7 +217,7 @@ impl Log<'_> {
     async fn links(&mut self, index: &UpdateIndex, accounts: &AccountIds) -> Result<Links, Halt> {
         let at = &self.state.item.at;
         let mut finder = LinkFinder::default();
-        for number in 0..self.stage.pages {
+        for number in index.removing_pages() {
             let page = self.page(number).await?;
             let ids = index.removals(number, &page);
             finder.add_removed(rows(self.deps, at, &ids, &[]).await?.values(), index);

@@ -1,5 +1,7 @@
 //! Folding the pages of one update: the last word on each id counts.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -54,6 +56,12 @@ struct Word {
 
 const REMOVED: u32 = u32::MAX;
 
+impl Word {
+    fn is_kept(self) -> bool {
+        self.place != REMOVED
+    }
+}
+
 fn place(place: usize) -> u32 {
     // A page has thousands of rows at the very most.
     u32::try_from(place).unwrap_or(REMOVED - 1)
@@ -63,6 +71,8 @@ fn place(place: usize) -> u32 {
 #[derive(Debug, Default)]
 pub(super) struct IndexBuilder {
     words: Vec<Word>,
+    /// What postings say that they replace, and the page of the posting.
+    links: Vec<(Key, u32)>,
 }
 
 impl IndexBuilder {
@@ -74,6 +84,8 @@ impl IndexBuilder {
             page: number,
             place: place(at),
         }));
+        let links = page.upserts.iter().filter_map(|facts| facts.pending_of.as_ref());
+        self.links.extend(links.map(|id| (key(id), number)));
         let removed = page.removed.iter();
         self.words.extend(removed.map(|id| Word { key: key(id), page: number, place: REMOVED }));
     }
@@ -85,16 +97,22 @@ impl IndexBuilder {
         self.words.reverse();
         self.words.dedup_by_key(|word| word.key);
         self.words.reverse();
-        UpdateIndex { last: self.words, is_whole }
+        let mut index = UpdateIndex { last: self.words, is_whole, ..UpdateIndex::default() };
+        index.removing = index.last.iter().filter(|word| word.place == REMOVED).map(|word| word.page).collect();
+        let early = self.links.into_iter().filter(|(key, _)| index.by_key(key).is_some_and(Word::is_kept));
+        index.early = early.map(|(_, page)| page).collect();
+        index
     }
 }
 
 /// Which page of an update has the last word on each id. Holds no facts and no ids: a large update fits.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct UpdateIndex {
     /// One word an id, by key.
     last: Vec<Word>,
     is_whole: bool,
+    removing: BTreeSet<u32>,
+    early: BTreeSet<u32>,
 }
 
 impl UpdateIndex {
@@ -106,9 +124,22 @@ impl UpdateIndex {
     }
 
     fn last(&self, id: &TransactionId) -> Option<Word> {
-        let key = key(id);
-        let at = self.last.binary_search_by_key(&key, |word| word.key).ok()?;
+        self.by_key(&key(id))
+    }
+
+    fn by_key(&self, key: &Key) -> Option<Word> {
+        let at = self.last.binary_search_by_key(key, |word| word.key).ok()?;
         self.last.get(at).copied()
+    }
+
+    /// The pages that have a last word of something being no more.
+    pub(super) fn removing_pages(&self) -> Vec<u32> {
+        self.removing.iter().copied().collect()
+    }
+
+    /// The pages that have a posting for which [`Self::is_early`] holds.
+    pub(super) fn early_pages(&self) -> Vec<u32> {
+        self.early.iter().copied().collect()
     }
 
     /// The upserts of a page that are the last word on their id.
@@ -132,8 +163,7 @@ impl UpdateIndex {
 
     /// Whether a posting says that it replaces a pending transaction that is there after this update.
     pub(super) fn is_early(&self, facts: &BankFacts) -> bool {
-        let is_kept = |id| self.last(id).is_some_and(|word| word.place != REMOVED);
-        facts.pending_of.as_ref().is_some_and(is_kept)
+        facts.pending_of.as_ref().and_then(|id| self.last(id)).is_some_and(Word::is_kept)
     }
 
     /// Whether the transaction is no more after this update: it is said to be removed, or the update is all that
