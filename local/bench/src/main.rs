@@ -11,6 +11,10 @@ mod worker;
 
 use clap::{Parser, Subcommand};
 
+/// As the worker has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the system can do, measured.
 #[derive(Parser)]
 #[command(name = "cargo bench-run")]
