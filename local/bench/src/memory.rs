@@ -11,9 +11,7 @@ use domain::{
     ids::{ItemRef, TransactionId},
     item::SyncState,
     store::StoreError,
-    sync::{
-        Commit, CommitError, LiveRows, PageFacts, RowWrite, StoredRow, SyncReads, SyncWrites,
-    },
+    sync::{Commit, CommitError, LiveRows, PageFacts, RowWrite, StoredRow, SyncReads, SyncWrites},
 };
 
 /// One item and its rows.

@@ -41,10 +41,8 @@ impl Recorded {
         };
         let mut cursor = String::new();
         loop {
-            let body = ask(
-                "/transactions/sync",
-                &json!({"access_token": token, "cursor": cursor, "count": 500}),
-            );
+            let body =
+                ask("/transactions/sync", &json!({"access_token": token, "cursor": cursor, "count": 500}));
             let page: Value = serde_json::from_slice(&body)?;
             recorded.bytes += body.len();
             recorded.pages.insert(cursor, body);

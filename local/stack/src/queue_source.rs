@@ -24,6 +24,10 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) struct QueueSource {
     pub(crate) services: Arc<Emulators>,
     pub(crate) queue: String,
+    /// How long a message that was handed out stays hidden.
+    pub(crate) visibility: Duration,
+    /// Divides what is left of it once the function has ended: work takes its time, waits are shortened.
+    pub(crate) time_scale: u32,
     pub(crate) batch_size: u64,
     pub(crate) partial_failures: bool,
     pub(crate) concurrency: usize,
@@ -59,6 +63,7 @@ impl QueueSource {
         let request = json!({
             "QueueUrl": names::queue_url(&self.queue),
             "MaxNumberOfMessages": self.batch_size,
+            "VisibilityTimeout": self.visibility.as_secs(),
             "AttributeNames": ["All"],
             "MessageSystemAttributeNames": ["All"],
         });
@@ -76,8 +81,11 @@ impl QueueSource {
         let records: Vec<_> = messages.iter().map(|message| self.record(message)).collect();
         let invoked = self.pool.invoke(Bytes::from(json!({"Records": records}).to_string())).await;
         let failed = self.failed(&invoked.ended, &messages);
+        let left = self.visibility.saturating_sub(began.elapsed()) / self.time_scale.max(1);
         for message in &messages {
-            if !failed.contains(message["MessageId"].as_str().unwrap_or_default()) {
+            if failed.contains(message["MessageId"].as_str().unwrap_or_default()) {
+                self.hide(message, left).await;
+            } else {
                 self.delete(message).await;
             }
         }
@@ -127,7 +135,21 @@ impl QueueSource {
     async fn delete(&self, message: &Value) {
         let request =
             json!({"QueueUrl": names::queue_url(&self.queue), "ReceiptHandle": message["ReceiptHandle"]});
-        if let Err(error) = self.services.ask("AmazonSQS.DeleteMessage", &request).await {
+        self.ask("AmazonSQS.DeleteMessage", &request).await;
+    }
+
+    /// Leaves a message hidden for so long from now on.
+    async fn hide(&self, message: &Value, left: Duration) {
+        let request = json!({
+            "QueueUrl": names::queue_url(&self.queue),
+            "ReceiptHandle": message["ReceiptHandle"],
+            "VisibilityTimeout": left.as_secs(),
+        });
+        self.ask("AmazonSQS.ChangeMessageVisibility", &request).await;
+    }
+
+    async fn ask(&self, target: &str, request: &Value) {
+        if let Err(error) = self.services.ask(target, request).await {
             self.output.say(&format!("queue {}: {error}", self.queue));
         }
     }

@@ -1,7 +1,7 @@
 //! The template's resources on this machine: tables, queues and the secret are made; functions become programs, events
 //! become routes and event sources.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use axum::http::Method;
 use emulators::Emulators;
@@ -23,6 +23,7 @@ use crate::{
 
 /// What event sources are made with.
 pub(crate) struct Surroundings {
+    pub(crate) time_scale: u32,
     pub(crate) known: Known,
     pub(crate) services: Arc<Emulators>,
     pub(crate) sent: Arc<Notify>,
@@ -55,8 +56,7 @@ pub(crate) async fn create(
         template.queues().into_iter().partition(|queue| queue.dead_letters.is_none());
     let known = names::known(template, BTreeMap::new(), &services.key_arn());
     for queue in plain.into_iter().chain(redriving) {
-        let visibility = queue.visibility_s.div_ceil(u64::from(options.time_scale.max(1)));
-        let mut attributes = json!({"VisibilityTimeout": visibility.to_string()});
+        let mut attributes = json!({"VisibilityTimeout": queue.visibility_s.to_string()});
         if let Some((target, receives)) = &queue.dead_letters {
             let target = known.text(target).map_err(|why| StackError::Resource(queue.id.clone(), why))?;
             let policy = json!({"deadLetterTargetArn": target, "maxReceiveCount": receives.to_string()});
@@ -127,7 +127,10 @@ pub(crate) fn sources(
     functions: &[Function],
     pools: &BTreeMap<String, Arc<Pool>>,
     around: &Surroundings,
+    template: &Template,
 ) -> Result<Vec<QueueSource>, StackError> {
+    let visibility: BTreeMap<_, _> =
+        template.queues().into_iter().map(|queue| (names::queue(&queue.id), queue.visibility_s)).collect();
     let mut sources = Vec::new();
     for function in functions {
         let Some(pool) = pools.get(&function.binary) else { continue };
@@ -138,9 +141,12 @@ pub(crate) fn sources(
             };
             let arn = text(queue)?;
             let concurrency = concurrency.as_ref().map(text).transpose()?;
+            let queue = arn.rsplit(':').next().unwrap_or_default().to_owned();
             sources.push(QueueSource {
                 services: around.services.clone(),
-                queue: arn.rsplit(':').next().unwrap_or_default().to_owned(),
+                visibility: Duration::from_secs(visibility.get(&queue).copied().unwrap_or_default()),
+                time_scale: around.time_scale,
+                queue,
                 batch_size: *batch_size,
                 partial_failures: *partial_failures,
                 concurrency: concurrency.and_then(|text| text.parse().ok()).unwrap_or(10),

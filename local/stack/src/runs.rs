@@ -60,7 +60,8 @@ fn line(entry: &RunEntry) -> String {
 }
 
 fn balance_line(balance: &DayBalance) -> String {
-    let amount = |value: Option<rust_decimal::Decimal>| value.map_or("-".to_owned(), |value| value.to_string());
+    let amount =
+        |value: Option<rust_decimal::Decimal>| value.map_or("-".to_owned(), |value| value.to_string());
     let on = &balance.balances;
     format!(
         "{}  {}  {} current, {} available, limit {}  {}",

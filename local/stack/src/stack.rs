@@ -173,8 +173,14 @@ impl Stack {
         serve(&mut tasks, page, console::router(&ready));
         let routes = Arc::new(resources::routes(&functions, &pools)?);
         serve(&mut tasks, api, Gateway { routes, authority, output: output.clone() }.router());
-        let surroundings = Surroundings { known, services: services.clone(), sent, output: output.clone() };
-        for source in resources::sources(&functions, &pools, &surroundings)? {
+        let surroundings = Surroundings {
+            time_scale: options.time_scale,
+            known,
+            services: services.clone(),
+            sent,
+            output: output.clone(),
+        };
+        for source in resources::sources(&functions, &pools, &surroundings, &template)? {
             tasks.spawn(source.run());
         }
         if let Some(sandbox) = sandbox.clone().filter(|_| options.data.is_some()) {

@@ -137,10 +137,14 @@ impl From<CommitError> for Halt {
 
 /// How often a run starts over because the item changed under it, or its update did.
 const STARTS: u32 = 40;
-/// A stage that somebody worked on so recently is left to them for a moment. Working on it together would be right as
-/// well: the revision lets one of the two win each write. It would only be slow.
+/// A stage that somebody worked on so recently is left to them. Working on it together would be right as well: the
+/// revision lets one of the two win each write. It would only be slow. Whoever applies it reads all its pages first.
 const COURTESY: Duration = Duration::from_secs(2);
+const COURTESY_FOR_A_PAGE: Duration = Duration::from_millis(25);
 const MOMENT: Duration = Duration::from_millis(500);
+/// So often a run waits for others; then it comes back later.
+const MOMENTS: u32 = 8;
+const COME_BACK: Duration = Duration::from_secs(15);
 /// Starts over because the update changed while it was read.
 const RESTARTS: u32 = 3;
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -192,8 +196,9 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
         return Ok(Step::End(Outcome::Inactive));
     }
     if let Some(stage) = &state.stage {
-        if run.stage != Some(stage.run) && until(stage.touched, deps.clock.now()) < COURTESY {
-            return wait(deps, trigger).await;
+        let courtesy = COURTESY + COURTESY_FOR_A_PAGE * stage.pages;
+        if run.stage != Some(stage.run) && until(stage.touched, deps.clock.now()) < courtesy {
+            return wait(deps, trigger, run).await;
         }
         run.stage = Some(stage.run);
         if let Phase::Applying(pages) = stage.phase {
@@ -211,10 +216,11 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
     fetch::fetch(deps, trigger, state, &token, run).await
 }
 
-async fn wait(deps: &Deps, trigger: &Trigger) -> Result<Step, Halt> {
-    if !has_time(deps, trigger.deadline, MOMENT) {
-        return Err(Halt::HandOver(Duration::ZERO));
+async fn wait(deps: &Deps, trigger: &Trigger, run: &mut Run) -> Result<Step, Halt> {
+    if run.waited == MOMENTS || !has_time(deps, trigger.deadline, MOMENT) {
+        return Err(Halt::HandOver(COME_BACK));
     }
+    run.waited += 1;
     deps.clock.sleep(MOMENT).await;
     Ok(Step::Again)
 }
@@ -234,6 +240,8 @@ pub(super) struct Run {
     pub(super) called: Timestamp,
     /// When the item's budget will be full again, as this run knows it.
     pub(super) budget: Option<Timestamp>,
+    /// How often it waited for others.
+    waited: u32,
     /// Pages read.
     pub(super) pages: u32,
     /// Plaid's ids of the calls.
@@ -252,6 +260,7 @@ impl Run {
             began: now,
             called: now,
             budget: None,
+            waited: 0,
             pages: 0,
             request_ids: Vec::new(),
             open: None,

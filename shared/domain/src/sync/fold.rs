@@ -98,7 +98,8 @@ impl IndexBuilder {
         self.words.dedup_by_key(|word| word.key);
         self.words.reverse();
         let mut index = UpdateIndex { last: self.words, is_whole, ..UpdateIndex::default() };
-        index.removing = index.last.iter().filter(|word| word.place == REMOVED).map(|word| word.page).collect();
+        index.removing =
+            index.last.iter().filter(|word| word.place == REMOVED).map(|word| word.page).collect();
         let early = self.links.into_iter().filter(|(key, _)| index.by_key(key).is_some_and(Word::is_kept));
         index.early = early.map(|(_, page)| page).collect();
         index

@@ -497,8 +497,14 @@ mod tests {
                         let signature = Some((facts.signature(account), facts.date));
                         let carries = Some(facts.id);
                         self.aliases.remove(&key);
-                        let row =
-                            StoredRow { key: key.clone(), carries, digest: Some(digest), edited, next, signature };
+                        let row = StoredRow {
+                            key: key.clone(),
+                            carries,
+                            digest: Some(digest),
+                            edited,
+                            next,
+                            signature,
+                        };
                         self.rows.insert(key, row);
                     }
                     RowWrite::Next { key, next } => self.rows.get_mut(&key).unwrap().next = Some(next),
