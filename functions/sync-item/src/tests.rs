@@ -248,3 +248,60 @@ async fn killed_anywhere_the_next_delivery_completes_the_history() {
         }
     }
 }
+
+/// The size of a row as DynamoDB counts it: names and values.
+fn row_bytes(row: &serde_json::Value) -> usize {
+    fn size(value: &serde_json::Value) -> usize {
+        let (kind, inner) = value.as_object().unwrap().iter().next().unwrap();
+        match kind.as_str() {
+            "S" => inner.as_str().unwrap().len(),
+            // A number takes a byte for two digits, and one more.
+            "N" => inner.as_str().unwrap().len().div_ceil(2) + 1,
+            "B" => inner.as_str().unwrap().len() / 4 * 3,
+            "BOOL" => 1,
+            "M" => {
+                3 + inner
+                    .as_object()
+                    .unwrap()
+                    .iter()
+                    .map(|(name, inner)| name.len() + size(inner) + 1)
+                    .sum::<usize>()
+            }
+            other => panic!("{other}"),
+        }
+    }
+    row.as_object().unwrap().iter().map(|(name, inner)| name.len() + size(inner)).sum()
+}
+
+#[tokio::test]
+async fn half_of_the_rows_take_a_kilobyte_at_most_and_nearly_all_two() {
+    let world = World::new().await;
+    let mut partitions = Vec::new();
+    for (username, password) in
+        [("user_good", "pass_good"), ("user_transactions_dynamic", "x"), ("user_many", "400")]
+    {
+        let (at, _) = world.item(username, password).await;
+        run(&world, message(&at, 1)).await;
+        partitions.push(format!("H#{}#I#{}", at.household, at.item));
+    }
+    let mut sizes = Vec::new();
+    for partition in partitions {
+        let query = json!({
+            "TableName": "DataTable",
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
+            "ExpressionAttributeValues": {":pk": {"S": partition}, ":sk": {"S": "T#"}},
+        });
+        let answer = world.aws.ask("DynamoDB_20120810.Query", &query).await;
+        assert!(answer.get("LastEvaluatedKey").is_none());
+        sizes.extend(answer["Items"].as_array().unwrap().iter().map(row_bytes));
+    }
+    sizes.sort_unstable();
+    let percentile = |percent: usize| sizes[sizes.len() * percent / 100];
+    assert!(sizes.len() > 800, "{}", sizes.len());
+    assert!(
+        percentile(50) <= 1024 && percentile(99) <= 2048,
+        "p50 {}, p99 {}",
+        percentile(50),
+        percentile(99)
+    );
+}

@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_line_tells_the_item_where_it_can_be_read_and_never_another_body() {
-        let body = r#"{"v":1,"household":"hh_a11ce00000000000","item":"itm_0000000000000000","want":7}"#;
+        let body = r#"{"v":1,"household":"hh_a11ce00000000000","item":"itm_0000000000000000","cause":"night","want":7}"#;
         assert_eq!(
             line(&letter(body, None)),
             "1970-01-01T00:00:00Z  message-0  11  received too often  itm_0000000000000000 want 7"

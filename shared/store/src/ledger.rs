@@ -1,6 +1,7 @@
 //! The ledger of runs and the balances of days.
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     account::Balances,
     ids::{AccountId, ItemRef},
@@ -16,7 +17,7 @@ use crate::{
     encode::{self, SCHEMA, map},
     keys,
     outcome::unavailable,
-    row::{Reader, Row, key, number, text, texts},
+    row::{Reader, Row, key, number, text},
 };
 
 /// How long a run is remembered.
@@ -44,7 +45,8 @@ impl Store {
             ("pg", Some(number(run.pages))),
             ("n", Some(encode::counts(run.counts))),
             ("c", run.failure.as_ref().map(text)),
-            ("rq", (!run.request_ids.is_empty()).then(|| texts(run.request_ids.clone()))),
+            // A list: another Plaid may give two calls one id, and a set takes each once.
+            ("rq", Some(AttributeValue::L(run.request_ids.iter().map(text).collect()))),
             ("ttl", Some(expires(run.at, RUN_DAYS))),
         ];
         row.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
@@ -103,7 +105,6 @@ impl Ledger for Store {
 fn run(row: Reader<'_>) -> Result<RunEntry, StoreError> {
     let cause = row.text("cs")?;
     let cause = CAUSES.iter().find(|(_, name)| *name == cause).map(|(cause, _)| *cause);
-    let request_ids: std::collections::BTreeSet<String> = row.set("rq");
     Ok(RunEntry {
         at: row.time("t")?,
         began: row.time("b")?,
@@ -111,7 +112,7 @@ fn run(row: Reader<'_>) -> Result<RunEntry, StoreError> {
         pages: row.number("pg")?,
         counts: decode::counts(row.map("n").ok_or(StoreError::Corrupt("n"))?)?,
         failure: row.owned("c"),
-        request_ids: request_ids.into_iter().collect(),
+        request_ids: row.texts("rq"),
     })
 }
 

@@ -90,6 +90,12 @@ impl<'a> Reader<'a> {
         self.0.get(name)?.as_m().ok().map(Reader)
     }
 
+    /// The texts of a list.
+    pub(crate) fn texts(self, name: &str) -> Vec<String> {
+        let values = self.0.get(name).and_then(|value| value.as_l().ok());
+        values.into_iter().flatten().filter_map(|value| value.as_s().ok().cloned()).collect()
+    }
+
     pub(crate) fn set<T: std::str::FromStr + Ord>(self, name: &str) -> BTreeSet<T> {
         let values = self.0.get(name).and_then(|value| value.as_ss().ok());
         values.into_iter().flatten().filter_map(|value| value.parse().ok()).collect()

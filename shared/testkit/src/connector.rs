@@ -87,6 +87,11 @@ impl Aws {
         self.state().fault = None;
     }
 
+    /// A request of the test's own, which is neither counted nor meets a fault.
+    pub async fn ask(&self, target: &str, body: &Value) -> Value {
+        self.services.ask(target, body).await.expect("an answer")
+    }
+
     /// Waits until a call hangs.
     pub async fn hung(&self) {
         self.hung.notified().await;

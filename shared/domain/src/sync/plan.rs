@@ -399,7 +399,15 @@ impl<'a> Plan<'a> {
 
     /// Adds writes that belong together, and with them whatever was planned for the same rows: one transaction
     /// writes a row once, so the last plan for a row counts.
-    fn put(&mut self, writes: Vec<RowWrite>, counts: Counts) {
+    fn put(&mut self, mut writes: Vec<RowWrite>, counts: Counts) {
+        for write in &mut writes {
+            // A row that was to go under this id has not gone yet.
+            if let RowWrite::Alias { id, replaces, .. } = write
+                && let Some(RowWrite::Alias { replaces: true, .. }) = self.planned(id)
+            {
+                *replaces = true;
+            }
+        }
         let known: BTreeSet<usize> =
             writes.iter().filter_map(|write| self.group_of.get(write.target()).copied()).collect();
         let place = known.first().copied().unwrap_or(self.groups.len());
