@@ -49,9 +49,9 @@ impl HttpConnector for Elsewhere {
         let (reply, answer) = oneshot::channel();
         let sent = self.0.send((operation, body, reply));
         HttpConnectorFuture::new(async move {
-            sent.map_err(|_| gone())?;
-            let (status, body) = answer.await.map_err(|_| gone())?;
-            let status = status.try_into().map_err(|_| gone())?;
+            sent.map_err(|_gone| gone())?;
+            let (status, body) = answer.await.map_err(|_gone| gone())?;
+            let status = status.try_into().map_err(|_gone| gone())?;
             Ok(HttpResponse::new(status, SdkBody::from(body)))
         })
     }

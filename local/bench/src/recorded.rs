@@ -45,8 +45,8 @@ impl Recorded {
                 ask("/transactions/sync", &json!({"access_token": token, "cursor": cursor, "count": 500}));
             let page: Value = serde_json::from_slice(&body)?;
             recorded.bytes += body.len();
-            recorded.pages.insert(cursor, body);
-            cursor = page["next_cursor"].as_str().unwrap_or_default().to_owned();
+            let next = page["next_cursor"].as_str().unwrap_or_default().to_owned();
+            recorded.pages.insert(std::mem::replace(&mut cursor, next), body);
             if page["has_more"] != true {
                 return Ok((recorded, token));
             }
@@ -61,7 +61,7 @@ impl Transport for Recorded {
             "/accounts/get" => Some(&self.accounts),
             _ => {
                 let request: Value =
-                    serde_json::from_slice(&call.body).map_err(|_| TransportError::Interrupted)?;
+                    serde_json::from_slice(&call.body).map_err(|_no_json| TransportError::Interrupted)?;
                 self.pages.get(request["cursor"].as_str().unwrap_or_default())
             }
         };

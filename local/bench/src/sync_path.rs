@@ -105,7 +105,7 @@ async fn run<P: SyncReads + SyncWrites + 'static>(
     let trigger = Trigger { at: at.clone(), want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX };
     let before = cpu::thread();
     sync(&deps, &trigger).await?;
-    Ok(f64::from(count) / (cpu::thread() - before).as_secs_f64())
+    Ok(f64::from(count) / cpu::thread().saturating_sub(before).as_secs_f64())
 }
 
 async fn connect(store: &Store, token: &str) -> Result<ItemRef, Box<dyn std::error::Error>> {

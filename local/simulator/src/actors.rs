@@ -98,9 +98,9 @@ async fn bank(scene: Scene, number: usize) {
     let Some(item) = scene.items.get(number) else { return };
     let dice = &scene.shared.dice;
     ask(&scene, item, true).await;
-    for _ in 0..1 + dice.below(4) {
+    for _ in 0..=dice.below(4) {
         scene.shared.time.wait(dice.within(Duration::from_secs(40))).await;
-        for _ in 0..1 + dice.below(4) {
+        for _ in 0..=dice.below(4) {
             change(&scene, item);
         }
         ask(&scene, item, false).await;
@@ -150,7 +150,9 @@ fn change(scene: &Scene, item: &Item) {
         }
     };
     if world.change(&item.plaid_id, &change).is_some() {
-        fault.into_iter().for_each(|fault| scene.shared.tally.hit(fault));
+        if let Some(fault) = fault {
+            scene.shared.tally.hit(fault);
+        }
         scene.shared.trace.line(&scene.shared.time, || format!("bank: {change:?}"));
     }
 }
@@ -180,7 +182,7 @@ pub(crate) async fn ask(scene: &Scene, item: &Item, is_first: bool) {
 async fn writer(scene: Scene, number: usize) {
     let Some(item) = scene.items.get(number) else { return };
     let Scene { shared, .. } = &scene;
-    for _ in 0..1 + shared.dice.below(4) {
+    for _ in 0..=shared.dice.below(4) {
         shared.time.wait(shared.dice.within(Duration::from_secs(40))).await;
         let ids: Vec<_> = scene.seen(item).into_keys().collect();
         let Some(id) = shared.dice.one_of(&ids).and_then(|id| id.parse().ok()) else { continue };

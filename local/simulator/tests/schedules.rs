@@ -1,5 +1,7 @@
 //! A few schedules, and every mutant.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+
 use simulator::{Base, Failure, Mutant, Tally, run};
 
 fn base() -> Base {

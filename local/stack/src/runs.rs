@@ -26,12 +26,12 @@ pub(crate) async fn run(options: &Runs) -> Result<(), StackError> {
         .parse::<AccountId>()
         .map(|account| account.item())
         .or_else(|_| options.of.parse::<ItemId>())
-        .map_err(|_| wrong())?;
+        .map_err(|_bad| wrong())?;
     let ready = running()?;
     let store = store_at(&ready.aws_url)?;
     let unreadable = |error: StoreError| StackError::Unexpected(error.to_string());
     for household in ready.households.values() {
-        let household: HouseholdId = household.parse().map_err(|_| wrong())?;
+        let household: HouseholdId = household.parse().map_err(|_bad| wrong())?;
         let at = ItemRef { household, item: item.clone() };
         for entry in store.runs(&at, options.limit).await.map_err(unreadable)? {
             print(&line(&entry));

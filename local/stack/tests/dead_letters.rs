@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use stack::{Options, Stack};
 
 /// A sync of an item that is not there: read, and done.
-const READABLE: &str = r#"{"v":1,"household":"hh_a11ce00000000000","item":"itm_0000000000000000","cause":"night"}"#;
+const READABLE: &str =
+    r#"{"v":1,"household":"hh_a11ce00000000000","item":"itm_0000000000000000","cause":"night"}"#;
 
 fn url(queue: &str) -> String {
     format!("https://sqs.us-east-1.amazonaws.com/{}/wumbo-{queue}", emulators::ACCOUNT)

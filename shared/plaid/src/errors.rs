@@ -4,7 +4,6 @@ use domain::bank::{BankError, Meaning, Patience};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
-#[expect(clippy::struct_field_names, reason = "Plaid's names")]
 struct Envelope {
     error_type: Option<String>,
     error_code: String,

@@ -14,6 +14,7 @@ use jiff::{Timestamp, civil::Date};
 use crate::{
     Store, encode,
     keys::{self, META},
+    ledger::{balance_row, run_row},
     outcome::{unavailable, unbuildable},
     row::{Change, Reader, Row, bytes, key, number, pack, text, texts},
 };
@@ -45,13 +46,13 @@ impl Store {
             actions.push(self.account_action(&commit.at, account)?);
         }
         for balance in &commit.balances {
-            actions.push(self.put(self.balance_row(&commit.at, balance, commit.now))?);
+            actions.push(self.put(balance_row(&commit.at, balance, commit.now))?);
         }
         if let Some((run, number, page)) = &commit.page {
             actions.extend(self.page_actions(commit, *run, *number, page)?);
         }
         if let Some(run) = &commit.run {
-            actions.push(self.put(self.run_row(&commit.at, commit.rev, run))?);
+            actions.push(self.put(run_row(&commit.at, commit.rev, run))?);
         }
         if !commit.new_months.is_empty() {
             let mut change = Change::default();

@@ -33,43 +33,43 @@ const CAUSES: [(Cause, &str); 5] = [
     (Cause::Sweep, "sweep"),
 ];
 
+pub(crate) fn run_row(at: &ItemRef, rev: u64, run: &RunEntry) -> Row {
+    let mut row = key(keys::transactions(at), keys::run(run.at, rev));
+    let cause = CAUSES.iter().find(|(cause, _)| *cause == run.cause).map(|(_, name)| text(*name));
+    let fields = [
+        ("v", Some(number(SCHEMA))),
+        ("t", Some(text(run.at.to_string()))),
+        ("b", Some(text(run.began.to_string()))),
+        ("cs", cause),
+        ("pg", Some(number(run.pages))),
+        ("n", Some(encode::counts(run.counts))),
+        ("c", run.failure.as_ref().map(text)),
+        // A list: another Plaid may give two calls one id, and a set takes each once.
+        ("rq", Some(AttributeValue::L(run.request_ids.iter().map(text).collect()))),
+        ("ttl", Some(expires(run.at, RUN_DAYS))),
+    ];
+    row.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    row
+}
+
+pub(crate) fn balance_row(at: &ItemRef, balance: &DayBalance, now: Timestamp) -> Row {
+    let mut row = key(keys::transactions(at), keys::balance(&balance.account, balance.date));
+    let Balances { current, available, limit } = &balance.balances;
+    row.insert("v".to_owned(), number(SCHEMA));
+    row.insert(
+        "b".to_owned(),
+        map([
+            ("c", current.map(number)),
+            ("a", available.map(number)),
+            ("l", limit.map(number)),
+            ("u", balance.currency.as_ref().map(encode::currency)),
+        ]),
+    );
+    row.insert("ttl".to_owned(), expires(now, BALANCE_DAYS));
+    row
+}
+
 impl Store {
-    pub(crate) fn run_row(&self, at: &ItemRef, rev: u64, run: &RunEntry) -> Row {
-        let mut row = key(keys::transactions(at), keys::run(run.at, rev));
-        let cause = CAUSES.iter().find(|(cause, _)| *cause == run.cause).map(|(_, name)| text(*name));
-        let fields = [
-            ("v", Some(number(SCHEMA))),
-            ("t", Some(text(run.at.to_string()))),
-            ("b", Some(text(run.began.to_string()))),
-            ("cs", cause),
-            ("pg", Some(number(run.pages))),
-            ("n", Some(encode::counts(run.counts))),
-            ("c", run.failure.as_ref().map(text)),
-            // A list: another Plaid may give two calls one id, and a set takes each once.
-            ("rq", Some(AttributeValue::L(run.request_ids.iter().map(text).collect()))),
-            ("ttl", Some(expires(run.at, RUN_DAYS))),
-        ];
-        row.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        row
-    }
-
-    pub(crate) fn balance_row(&self, at: &ItemRef, balance: &DayBalance, now: Timestamp) -> Row {
-        let mut row = key(keys::transactions(at), keys::balance(&balance.account, balance.date));
-        let Balances { current, available, limit } = &balance.balances;
-        row.insert("v".to_owned(), number(SCHEMA));
-        row.insert(
-            "b".to_owned(),
-            map([
-                ("c", current.map(number)),
-                ("a", available.map(number)),
-                ("l", limit.map(number)),
-                ("u", balance.currency.as_ref().map(encode::currency)),
-            ]),
-        );
-        row.insert("ttl".to_owned(), expires(now, BALANCE_DAYS));
-        row
-    }
-
     fn of_item(
         &self,
         at: &ItemRef,

@@ -1,6 +1,6 @@
 //! What people write, beside a sync: the store's operation, and what becomes of it when its transaction moves or goes.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
 
 use std::sync::Arc;
 
@@ -180,7 +180,7 @@ async fn a_person_and_a_sync_at_once_both_have_their_effect() {
         change(&world, &plaid_item, &amend);
         let text = format!("n{n}");
         let change = note(&text);
-        let (_, half) = futures::future::join(run(&world, &at), written(&world, &at, &id, &change)).await;
+        let ((), half) = futures::future::join(run(&world, &at), written(&world, &at, &id, &change)).await;
         assert_eq!(words(&half), text);
         let row = world.store.live_rows(&at, None).await.unwrap().rows.pop().unwrap();
         assert_eq!(row.signature.unwrap().0.amount.unwrap().to_string(), n.to_string());
