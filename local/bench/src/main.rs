@@ -12,7 +12,8 @@ mod worker;
 
 use clap::{Parser, Subcommand};
 
-/// As the worker has it.
+/// The recorded answers and the database live in this process too: with the system's allocator their hundreds of megabytes
+/// would slow each allocation of the sync's down, which a worker of its own does not see.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
