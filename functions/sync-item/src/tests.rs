@@ -5,17 +5,19 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use domain::{
     ids::ItemRef,
     store::{Search, TransactionSearch},
-    sync::{Cause, SyncMessage},
+    sync::{self, Cause, SyncMessage},
 };
 use edge::batch::{Message, Verdict};
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
-use testkit::{Fault, World};
+use testkit::{Fault, SkippingClock, World};
 
 use crate::{Deps, handle};
 
+/// Waits that the sync makes take no time.
 fn deps(world: &World) -> Deps {
-    Deps { sync: world.sync(), queue: world.queue.clone() }
+    let sync = sync::Deps { clock: Arc::new(SkippingClock::default()), ..world.sync() };
+    Deps { sync, queue: world.queue.clone() }
 }
 
 async fn run(world: &World, content: SyncMessage) -> Verdict {
