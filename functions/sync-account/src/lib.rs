@@ -151,15 +151,12 @@ fn covered(before: &Item, item: &Item) -> Result<Option<Reply>, Problem> {
 }
 
 fn refused(item: &Item, code: &str, retry_at: Option<Timestamp>) -> Problem {
+    // The item says what happened in words that a person can act on.
+    let words = item.trouble().unwrap_or_default();
     let problem = match (item.health.advice(), retry_at) {
-        (Some(advice), _) => Problem::new(409, "item_needs_attention", advice),
-        (None, Some(_)) => {
-            let words = "The bank cannot be reached right now. It will be tried again by itself.";
-            Problem::later("bank_unavailable", words, 60)
-        }
-        (None, None) => {
-            Problem::new(500, "plaid_refused", "Plaid refused our request. This is ours to mend.")
-        }
+        (Some(_), _) => Problem::new(409, "item_needs_attention", words),
+        (None, Some(_)) => Problem::later("bank_unavailable", words, 60),
+        (None, None) => Problem::new(500, "plaid_refused", words),
     };
     Problem { plaid_code: Some(code.to_owned()), ..problem }
 }
