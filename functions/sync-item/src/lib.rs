@@ -13,7 +13,9 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     bank::{BankError, HistoryStatus, Meaning, Patience},
     store::StoreError,
-    sync::{self, Next, Outcome, SyncError, SyncMessage, SyncQueue, Trigger, next_poll, next_try},
+    sync::{
+        self, LONGEST_DELAY, Next, Outcome, SyncError, SyncMessage, SyncQueue, Trigger, next_poll, next_try,
+    },
     vault::VaultError,
 };
 use edge::batch::{Message, Verdict};
@@ -38,11 +40,13 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
     let outcome = sync::sync(&deps.sync, &trigger).await;
     report(&content, &outcome, began, deps.sync.clock.now());
     match outcome {
-        Ok(Outcome::Finished { is_partial: true, .. }) if content.poll.is_none() => {
+        Ok(Outcome::Finished { is_partial: true, .. } | Outcome::AlreadyDone { is_partial: true, .. })
+            if content.poll.is_none() =>
+        {
             send_next(deps, next_poll(&SyncMessage::first(content.at.clone(), 0))).await
         }
         // Whatever the status says or does not say: until it says that all is there, the schedule goes on.
-        Ok(Outcome::Finished { history, .. } | Outcome::AlreadyDone { history })
+        Ok(Outcome::Finished { history, .. } | Outcome::AlreadyDone { history, .. })
             if history != HistoryStatus::Complete =>
         {
             send_next(deps, next_poll(&content)).await
@@ -65,15 +69,15 @@ async fn send_next(deps: &Deps, next: Option<Next>) -> Verdict {
 }
 
 async fn send(deps: &Deps, message: &SyncMessage, delay: Duration) -> Verdict {
-    match deps.queue.send(message, delay).await {
+    match deps.queue.send(message, delay.min(LONGEST_DELAY)).await {
         Ok(()) => Verdict::Done,
         Err(error) => Verdict::Retry(error.to_string()),
     }
 }
 
 /// What the bank's side refused stands on the item already. What passes is tried again by a message of its own: the
-/// queue's own retries, and the dead letters behind them, are for what we did not understand. Whatever it was, the
-/// looks for the history go on: one of them may find that it is over.
+/// queue's own retries, and the dead letters behind them, are for what we did not understand. Unless it is put aside,
+/// the looks for the history go on: one of them may find that it is over.
 async fn after_refusal(deps: &Deps, message: &SyncMessage, error: &BankError) -> Verdict {
     let again = match error.meaning {
         Meaning::Later { patience: Patience::Seconds | Patience::Minute, retry_after_s } => {

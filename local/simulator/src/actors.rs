@@ -197,7 +197,7 @@ async fn writer(scene: Scene, number: usize) {
         drop(process);
         match outcome {
             Ok(Ok(Edited::Done { key, half })) => item.edits().add(key, half),
-            Ok(Ok(Edited::NotFound | Edited::Stale(_))) => {}
+            Ok(Ok(Edited::NotFound | Edited::TooMuch | Edited::Stale(_))) => {}
             Ok(Err(_)) | Err(_) => item.edits().maybe.push(note),
         }
     }

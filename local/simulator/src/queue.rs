@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use domain::{
     queue::{DeadLetters, Letter},
-    sync::{MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue},
+    sync::{LONGEST_DELAY, MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue},
 };
 use serde_json::json;
 
@@ -138,6 +138,9 @@ impl SyncQueue for Queue {
         let mut body = json!(message);
         body["v"] = json!(MESSAGE_VERSION);
         let failed = || QueueError("timeout".to_owned());
+        if delay > LONGEST_DELAY {
+            return Err(QueueError("InvalidParameterValue".to_owned()));
+        }
         let bad = dice.in_1000(self.shared.weather().others);
         trace.line(time, || format!("send {body} in {delay:?}{}", if bad { " (fault)" } else { "" }));
         if bad && dice.in_1000(500) {

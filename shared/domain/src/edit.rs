@@ -99,6 +99,17 @@ impl UserHalf {
     }
 }
 
+/// What fits on one transaction besides its note: the row has to hold the bank's half too.
+const MOST_TAGS: usize = 20;
+const MOST_FIELDS: usize = 20;
+
+impl UserHalf {
+    /// Whether it fits on a transaction.
+    pub fn fits(&self) -> bool {
+        self.tags.len() <= MOST_TAGS && self.fields.len() <= MOST_FIELDS
+    }
+}
+
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Edited {
@@ -111,6 +122,8 @@ pub enum Edited {
     },
     /// There is no such transaction, or it is no more.
     NotFound,
+    /// It would have more than 20 tags or 20 fields.
+    TooMuch,
     /// Somebody has written since: this is what stands there now.
     Stale(UserHalf),
 }

@@ -239,6 +239,14 @@ pub struct SyncState {
     pub budget: Option<Timestamp>,
 }
 
+impl SyncState {
+    /// Whether a history that was begun from nothing, although there had been transactions, is not all there again.
+    /// Until it is, no cursor has moved and nothing has been swept: somebody must ask.
+    pub fn is_partial(&self, history: &HistoryStatus) -> bool {
+        self.cursor.is_none() && !self.months.is_empty() && history.is_coming()
+    }
+}
+
 /// Where a large update stands: its pages lie in the redo log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {

@@ -48,6 +48,9 @@ impl TransactionEdits for Store {
             }
             let read = stored.rev;
             let half = stored.with(change);
+            if !half.fits() {
+                return Ok(Edited::TooMuch);
+            }
             match self.write_half(at, &key, read, &half).await {
                 Ok(true) => return Ok(Edited::Done { key, half }),
                 Ok(false) | Err(StoreError::Busy) => intended = Some(half),

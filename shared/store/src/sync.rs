@@ -14,6 +14,7 @@ use domain::{
     sync::{Commit, CommitError, Edit, LiveRows, PageFacts, StoredRow, SyncReads, SyncWrites},
     transaction::Month,
 };
+use futures::future::try_join_all;
 
 use crate::{
     Store, encode, keys,
@@ -21,6 +22,8 @@ use crate::{
     row::{Change, Reader, Row, key, number, text, texts, unpack},
 };
 
+/// Pages of the redo log that are removed at once.
+const DELETES_AT_ONCE: usize = 25;
 /// The condition of every write of the sync.
 const LOCK: &str = "rev = :read AND hs <> :removing";
 
@@ -71,19 +74,24 @@ impl SyncWrites for Store {
     }
 
     async fn drop_pages(&self, at: &ItemRef, run: u64, pages: u32) -> Result<(), StoreError> {
-        for page in 0..pages {
-            let delete = self
-                .client
-                .delete_item()
-                .table_name(&self.data)
-                .set_key(Some(key(keys::transactions(at), keys::stage(run, page, 0))));
-            delete.send().await.map_err(|error| unavailable(&error))?;
+        let numbers: Vec<u32> = (0..pages).collect();
+        for some in numbers.chunks(DELETES_AT_ONCE) {
+            try_join_all(some.iter().map(|page| self.drop_page(at, run, *page))).await?;
         }
         Ok(())
     }
 }
 
 impl Store {
+    async fn drop_page(&self, at: &ItemRef, run: u64, page: u32) -> Result<(), StoreError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.data)
+            .set_key(Some(key(keys::transactions(at), keys::stage(run, page, 0))));
+        delete.send().await.map(drop).map_err(|error| unavailable(&error))
+    }
+
     async fn read_stage_row(
         &self,
         at: &ItemRef,

@@ -32,6 +32,7 @@ pub(super) async fn apply(
     state: &SyncState,
     stage: &Stage,
     done_pages: u32,
+    has_asked: bool,
 ) -> Result<Step, Halt> {
     let mut log = Log { deps, state, stage, kept: HashMap::new(), request_ids: Vec::new() };
     let Some(index) = log.index().await? else { return lost(deps, state).await };
@@ -43,6 +44,7 @@ pub(super) async fn apply(
         trigger,
         state,
         stage: stage.clone(),
+        saved: done_pages,
         rev: state.rev,
         months: state.months.clone(),
         new_months: BTreeSet::new(),
@@ -52,12 +54,14 @@ pub(super) async fn apply(
     };
     run(&mut log, &mut writer, &update, done_pages).await?;
     let counts = writer.finish(log.request_ids).await?;
-    deps.writes.drop_pages(&state.item.at, stage.run, stage.pages).await?;
-    let covers = trigger.want.is_none_or(|want| stage.want >= want);
-    // A history from nothing that is not complete has moved no cursor.
-    let is_partial = state.cursor.is_none() && !state.months.is_empty() && stage.history.is_coming();
+    // Pages that stay behind expire by themselves; the run has ended well.
+    match deps.writes.drop_pages(&state.item.at, stage.run, stage.pages).await {
+        Ok(()) | Err(_) => {}
+    }
+    // Whoever has no number wants the bank to be asked.
+    let covers = trigger.want.map_or(has_asked, |want| stage.want >= want);
     let history = stage.history.clone();
-    let finished = Outcome::Finished { counts, history, is_partial };
+    let finished = Outcome::Finished { counts, is_partial: state.is_partial(&history), history };
     Ok(if covers { Step::End(finished) } else { Step::Again })
 }
 
@@ -77,6 +81,7 @@ async fn run(
     upsert(log, writer, update, done_pages).await?;
     join(log, writer, update).await?;
     for number in update.index.removing_pages() {
+        writer.stop_if_late().await?;
         let page = log.page(number).await?;
         let removed = update.index.removals(number, &page);
         drop(page);
@@ -95,6 +100,7 @@ async fn upsert(
     done_pages: u32,
 ) -> Result<(), Halt> {
     for number in done_pages..log.stage.pages {
+        writer.stop_if_late().await?;
         let page = log.page(number).await?;
         // What is read decides what is written: nothing may be on its way to the same rows.
         writer.flush().await?;
@@ -114,6 +120,7 @@ async fn upsert(
 /// Postings whose pending transaction is there as well, and may stand behind them in the update.
 async fn join(log: &mut Log<'_>, writer: &mut Writer<'_>, update: &Update) -> Result<(), Halt> {
     for number in update.index.early_pages() {
+        writer.stop_if_late().await?;
         let page = log.page(number).await?;
         let upserts = update.index.upserts(number, &page);
         let early: Vec<_> = upserts.into_iter().filter(|facts| update.index.is_early(facts)).collect();
@@ -135,6 +142,7 @@ async fn join(log: &mut Log<'_>, writer: &mut Writer<'_>, update: &Update) -> Re
 async fn sweep(log: &Log<'_>, writer: &mut Writer<'_>, update: &Update) -> Result<(), Halt> {
     let mut after = None;
     loop {
+        writer.stop_if_late().await?;
         writer.flush().await?;
         let live = log.deps.reads.live_rows(&log.state.item.at, after.as_ref()).await?;
         let carried = live.rows.into_iter().filter_map(|row| row.carries);
@@ -250,6 +258,8 @@ struct Writer<'a> {
     trigger: &'a Trigger,
     state: &'a SyncState,
     stage: Stage,
+    /// Pages that are known to be done, as the item's row has it.
+    saved: u32,
     rev: u64,
     months: BTreeSet<Month>,
     new_months: BTreeSet<Month>,
@@ -292,10 +302,27 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Hands over when there is no time for another page, with what has been done so far written down: pages that
+    /// changed nothing are not looked through again.
+    async fn stop_if_late(&mut self) -> Result<(), Halt> {
+        if has_time(self.deps, self.trigger.deadline, CHUNK_TIME) {
+            return Ok(());
+        }
+        match self.stage.phase {
+            Phase::Applying(pages) if self.rows.is_empty() && pages > self.saved => self.save().await?,
+            Phase::Applying(_) | Phase::Fetching(_) => self.flush().await?,
+        }
+        Err(Halt::HandOver(Duration::ZERO))
+    }
+
     async fn flush(&mut self) -> Result<(), Halt> {
         if self.rows.is_empty() {
             return Ok(());
         }
+        self.save().await
+    }
+
+    async fn save(&mut self) -> Result<(), Halt> {
         let mut commit = self.commit();
         self.stage.counts = self.stage.counts.plus(std::mem::take(&mut self.counts));
         self.stage.touched = self.deps.clock.now();
@@ -317,7 +344,7 @@ impl Writer<'_> {
             failure: None,
             request_ids,
         };
-        finish(&mut commit, self.state, self.stage.want, &self.stage.history, entry);
+        finish(&mut commit, self.state, self.stage.began, self.stage.want, &self.stage.history, entry);
         self.write(&commit).await?;
         Ok(counts)
     }

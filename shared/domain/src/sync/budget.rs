@@ -61,6 +61,14 @@ impl Budgets {
         Self { item: Rate::per_minute(item), share: Rate::per_minute(share), full_at: Mutex::new(None) }
     }
 
+    /// Counts calls of an item that were made without asking: tries of one that failed.
+    pub(super) fn charge(&self, full_at: Option<Timestamp>, now: Timestamp, calls: u32) -> Option<Timestamp> {
+        if calls == 0 {
+            return full_at;
+        }
+        Some(later(full_at.unwrap_or(now).max(now), self.item.interval * calls))
+    }
+
     /// Takes one call of an item whose own bucket will be full at `full_at`.
     pub(super) fn take(
         &self,

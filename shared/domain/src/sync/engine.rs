@@ -79,6 +79,8 @@ pub enum Outcome {
     AlreadyDone {
         /// How far the history is.
         history: HistoryStatus,
+        /// As of one that finished.
+        is_partial: bool,
     },
     /// There is no such item.
     NoItem,
@@ -150,6 +152,8 @@ const RESTARTS: u32 = 3;
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// Starts over because the store failed: whether a write took effect is told by reading again.
 const REREADS: u32 = 3;
+/// Tries to write a failure down.
+const RECORDS: u32 = 4;
 
 /// Brings an item's stored transactions up to what the bank's side says now.
 ///
@@ -202,15 +206,12 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
         }
         run.stage = Some(stage.run);
         if let Phase::Applying(pages) = stage.phase {
-            return apply::apply(deps, trigger, state, stage, pages).await;
+            return apply::apply(deps, trigger, state, stage, pages, run.pages > 0).await;
         }
     }
     if trigger.want.is_some_and(|want| state.item.done >= want) {
-        return Ok(Step::End(Outcome::AlreadyDone { history: state.item.history.clone() }));
-    }
-    // A stage that this step begins is named after the revision it begins at.
-    if state.stage.is_none() {
-        run.stage = Some(state.rev);
+        let history = state.item.history.clone();
+        return Ok(Step::End(Outcome::AlreadyDone { is_partial: state.is_partial(&history), history }));
     }
     let token = run.open(deps, state).await?;
     fetch::fetch(deps, trigger, state, &token, run).await
@@ -249,7 +250,7 @@ pub(super) struct Run {
     /// The token, opened once.
     open: Option<(SealedToken, AccessToken)>,
     /// The stage that it works on.
-    stage: Option<u64>,
+    pub(super) stage: Option<u64>,
     read: Option<Read>,
 }
 
@@ -324,18 +325,26 @@ async fn record_failure(
     run: &Run,
     error: BankError,
 ) -> Result<Outcome, SyncError> {
+    for _ in 0..RECORDS {
+        if try_record(deps, trigger, run, &error).await? {
+            return Ok(Outcome::Failed(error));
+        }
+    }
+    Err(SyncError::Contended)
+}
+
+/// False if somebody else was at the item.
+async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError) -> Result<bool, SyncError> {
     // The run may have written since it read the item; whoever changed it meanwhile knows more than we do.
-    let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(Outcome::NoItem) };
-    let Some(read) = run.read.filter(|read| state.item.done <= read.done) else {
-        return Ok(Outcome::Failed(error));
-    };
+    let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(true) };
+    let Some(read) = run.read.filter(|read| state.item.done <= read.done) else { return Ok(true) };
     let now = deps.clock.now();
     let mut commit = Commit::new(&state.item.at, state.rev, now);
     commit.item.failure = Edit::Set(LastFailure {
         at: now,
         want: read.want,
         code: error.code.clone(),
-        retry_at: retry_at(&error, now),
+        retry_at: retry_at(error, now),
     });
     commit.item.budget = run.budget;
     // A call tells nothing of a state that is younger than it.
@@ -350,7 +359,8 @@ async fn record_failure(
     entry.request_ids.extend(error.request_id.clone());
     commit.run = Some(entry);
     match deps.writes.commit(&commit).await {
-        Ok(()) | Err(CommitError::Conflict) => Ok(Outcome::Failed(error)),
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict) => Ok(false),
         Err(CommitError::Store(store)) => Err(store.into()),
     }
 }

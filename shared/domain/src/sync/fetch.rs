@@ -1,6 +1,10 @@
 //! Fetching an update: a page that fits is written at once, everything else goes through the redo log.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use super::{
     engine::{Deps, Halt, Outcome, Run, Step, Trigger, rows},
@@ -110,6 +114,7 @@ impl Fetch<'_> {
             return Ok(step);
         }
         let now = self.deps.clock.now();
+        self.run.stage = Some(self.rev);
         let stage = Stage {
             run: self.rev,
             phase: Phase::Applying(0),
@@ -271,9 +276,9 @@ impl Fetch<'_> {
         let next = page.next_cursor.clone().filter(|_| !self.sweeps());
         commit.item.cursor = next.map_or(Edit::Keep, Edit::Set);
         let entry = self.run.entry(self.trigger.cause, self.deps.clock.now(), counts);
-        finish(&mut commit, self.state, self.state.item.want, &page.history, entry);
+        finish(&mut commit, self.state, self.run.called, self.state.item.want, &page.history, entry);
         self.commit(&commit).await?;
-        let is_partial = self.sweeps() && page.history.is_coming();
+        let is_partial = self.state.is_partial(&page.history);
         Ok(Some(Step::End(Outcome::Finished { counts, history: page.history.clone(), is_partial })))
     }
 
@@ -288,8 +293,15 @@ impl Fetch<'_> {
     async fn page(&mut self, cursor: Option<&Cursor>) -> Result<SyncPage, Halt> {
         self.take_budget(cursor.is_none()).await?;
         self.run.called = self.deps.clock.now();
-        let call = || self.deps.feed.page(self.token, cursor);
-        let page = with_patience(self.deps, self.trigger.deadline, CALL, call).await?;
+        let calls = AtomicU32::new(0);
+        let call = || {
+            calls.fetch_add(1, Ordering::Relaxed);
+            self.deps.feed.page(self.token, cursor)
+        };
+        let page = with_patience(self.deps, self.trigger.deadline, CALL, call).await;
+        let more = calls.into_inner().saturating_sub(1);
+        self.run.budget = self.deps.budgets.charge(self.run.budget, self.deps.clock.now(), more);
+        let page = page?;
         self.run.pages += 1;
         self.run.note(page.request_id.as_ref());
         Ok(page)
@@ -419,10 +431,11 @@ fn no_cursor() -> BankError {
     BankError::later(Patience::Seconds, "NO_CURSOR")
 }
 
-/// Adds to a commit that the run ended well.
+/// Adds to a commit that the run ended well. What the bank said at `called` tells nothing of a state that is younger.
 pub(super) fn finish(
     commit: &mut Commit,
     state: &SyncState,
+    called: jiff::Timestamp,
     want: u64,
     history: &crate::bank::HistoryStatus,
     entry: RunEntry,
@@ -438,7 +451,7 @@ pub(super) fn finish(
     if state.item.failure.is_some() {
         commit.item.failure = Edit::Clear;
     }
-    if state.item.health.state != HealthState::Healthy {
+    if state.item.health.state != HealthState::Healthy && state.item.health.since <= called {
         commit.item.health = Some(Health::healthy(commit.now));
     }
 }

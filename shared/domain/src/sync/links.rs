@@ -9,7 +9,10 @@ use super::{
     fold::{PageFacts, UpdateIndex},
     plan::{AccountIds, StoredRow},
 };
-use crate::{ids::TransactionId, transaction::Signature};
+use crate::{
+    ids::TransactionId,
+    transaction::{BankFacts, Signature},
+};
 
 const WINDOW_DAYS: i32 = 14;
 
@@ -34,7 +37,6 @@ impl Links {
 
 struct Orphan {
     id: TransactionId,
-    signature: Signature,
     date: Date,
     linked: bool,
     candidates: Vec<TransactionId>,
@@ -44,6 +46,8 @@ struct Orphan {
 #[derive(Default)]
 pub(super) struct LinkFinder {
     orphans: Vec<Orphan>,
+    by_id: HashMap<TransactionId, usize>,
+    by_signature: HashMap<Signature, Vec<usize>>,
 }
 
 impl LinkFinder {
@@ -52,15 +56,12 @@ impl LinkFinder {
         for row in rows.filter(|row| row.edited) {
             if let (Some(id), Some((signature, date))) = (&row.carries, &row.signature)
                 && index.ends(id)
-                && !self.orphans.iter().any(|known| known.id == *id)
+                && !self.by_id.contains_key(id)
             {
-                let orphan = Orphan {
-                    id: id.clone(),
-                    signature: signature.clone(),
-                    date: *date,
-                    linked: false,
-                    candidates: Vec::new(),
-                };
+                let place = self.orphans.len();
+                self.by_id.insert(id.clone(), place);
+                self.by_signature.entry(signature.clone()).or_default().push(place);
+                let orphan = Orphan { id: id.clone(), date: *date, linked: false, candidates: Vec::new() };
                 self.orphans.push(orphan);
             }
         }
@@ -77,16 +78,23 @@ impl LinkFinder {
             return;
         }
         for facts in index.upserts(number, page) {
-            for orphan in &mut self.orphans {
-                if facts.pending_of.as_ref() == Some(&orphan.id) {
+            if let Some(pending) = &facts.pending_of {
+                let place = self.by_id.get(pending);
+                if let Some(orphan) = place.and_then(|place| self.orphans.get_mut(*place)) {
                     orphan.linked = true;
-                } else if !facts.pending
-                    && facts.pending_of.is_none()
-                    && facts.signature(accounts.of(&facts.account)) == orphan.signature
-                    && is_within_window(facts.date, orphan.date)
-                {
-                    orphan.candidates.push(facts.id.clone());
                 }
+            } else if !facts.pending {
+                self.add_candidate(facts, &facts.signature(accounts.of(&facts.account)));
+            }
+        }
+    }
+
+    fn add_candidate(&mut self, facts: &BankFacts, signature: &Signature) {
+        for place in self.by_signature.get(signature).into_iter().flatten() {
+            if let Some(orphan) = self.orphans.get_mut(*place)
+                && is_within_window(facts.date, orphan.date)
+            {
+                orphan.candidates.push(facts.id.clone());
             }
         }
     }

@@ -71,7 +71,7 @@ const POLL_DELAYS: [Duration; 5] = [
 ];
 
 /// The longest delay of the queue.
-const LONGEST_DELAY: Duration = Duration::from_mins(15);
+pub const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
 /// When what the bank's side refused for a moment is tried again. After that the item's `retry_at` stands, and whoever
 /// looks for it.

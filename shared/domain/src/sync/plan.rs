@@ -346,6 +346,10 @@ impl<'a> Plan<'a> {
                 digest: *digest,
                 next: next.clone(),
             },
+            // Nor is what it is about to copy there.
+            Some(RowWrite::Copy { from: origin, .. }) => {
+                RowWrite::Copy { from: origin.clone(), to: to.clone() }
+            }
             _ => RowWrite::Copy { from: from.clone(), to: to.clone() },
         }
     }
