@@ -101,6 +101,10 @@ impl Fetch<'_> {
             }
             page => page?,
         };
+        // A page that leads back to where it began would be read again later, and be another one by then.
+        if page.has_more && page.next_cursor.is_some() && page.next_cursor == self.state.cursor {
+            return Err(Halt::Bank(BankError::new(Meaning::Endless, "SAME_CURSOR_AGAIN")));
+        }
         let accounts = self.accounts(&page).await?;
         let mut facts = PageFacts::take(&mut page);
         if page.next_cursor.is_none() {
