@@ -4,7 +4,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -46,6 +49,7 @@ fn facts(id: &str, amount: i64, pending_of: Option<&str>) -> BankFacts {
 /// A Plaid that has one update at a time, in pages.
 #[derive(Default)]
 struct Script {
+    updates: AtomicU32,
     pages: Mutex<Vec<SyncPage>>,
     refuse_cursor: Mutex<bool>,
 }
@@ -69,6 +73,7 @@ impl Script {
         changes.extend(removed.iter().map(Err));
         let chunks: Vec<_> = changes.chunks(size.max(1)).collect();
         let count = chunks.len().max(1);
+        let update = self.updates.fetch_add(1, Ordering::Relaxed);
         let page = |number: usize| {
             let chunk = chunks.get(number).copied().unwrap_or_default();
             SyncPage {
@@ -76,7 +81,7 @@ impl Script {
                 modified: Vec::new(),
                 removed: chunk.iter().filter_map(|change| change.err()).cloned().collect(),
                 accounts: Vec::new(),
-                next_cursor: format!("cursor-{number}").parse().ok(),
+                next_cursor: format!("cursor-{update}-{number}").parse().ok(),
                 has_more: number + 1 < count,
                 history: history.clone(),
                 request_id: None,
