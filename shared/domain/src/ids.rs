@@ -142,6 +142,11 @@ impl AccountId {
         Self(format!("acc_{item_part}_{tail}"))
     }
 
+    /// The account of an item that is told from its siblings by `tail`.
+    pub fn of(item: &ItemId, tail: &str) -> Result<Self, IdError> {
+        format!("acc_{}_{tail}", item.0.strip_prefix("itm_").unwrap_or_default()).parse()
+    }
+
     /// The item that the account belongs to.
     pub fn item(&self) -> ItemId {
         ItemId(format!("itm_{}", self.parts().0))

@@ -3,7 +3,7 @@
 use domain::{
     account::{Account, AccountKind, Balances, BankAccount},
     bank::HistoryStatus,
-    ids::{HouseholdId, ItemId, ItemRef},
+    ids::{AccountId, HouseholdId, ItemId, ItemRef},
     item::{Counts, Health, HealthState, Item, LastFailure, LastRun, Phase, Stage, SyncState},
     secret::SealedToken,
     store::StoreError,
@@ -108,10 +108,9 @@ fn stage(row: Reader<'_>) -> Result<Stage, StoreError> {
 }
 
 pub(crate) fn account(item: &ItemId, tail: &str, row: &Row) -> Result<Account, StoreError> {
-    let id = format!("acc_{}_{tail}", item.as_str().trim_start_matches("itm_"));
     let row = Reader(row);
     Ok(Account {
-        id: id.parse().map_err(|_bad| StoreError::Corrupt("sk"))?,
+        id: AccountId::of(item, tail).map_err(|_bad| StoreError::Corrupt("sk"))?,
         bank: BankAccount {
             id: row.parsed("pi")?,
             persistent_id: row.owned("pa"),

@@ -120,8 +120,7 @@ fn balance(at: &ItemRef, row: Reader<'_>) -> Result<DayBalance, StoreError> {
     let corrupt = || StoreError::Corrupt("sk");
     let (tail, date) =
         row.text("sk")?.strip_prefix("BAL#").and_then(|rest| rest.split_once('#')).ok_or_else(corrupt)?;
-    let id = format!("acc_{}_{tail}", at.item.as_str().trim_start_matches("itm_"));
-    let account: AccountId = id.parse().map_err(|_bad| corrupt())?;
+    let account = AccountId::of(&at.item, tail).map_err(|_bad| corrupt())?;
     let on = row.map("b").ok_or(StoreError::Corrupt("b"))?;
     Ok(DayBalance {
         account,

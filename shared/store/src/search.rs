@@ -228,7 +228,7 @@ fn listed(household: &HouseholdId, row: &Row) -> Result<Listed, StoreError> {
         .and_then(|(_, item)| item.parse().ok())
         .ok_or(StoreError::Corrupt("pk"))?;
     let tail = row.text("ac")?;
-    let account = format!("acc_{}_{tail}", item.as_str().trim_start_matches("itm_"));
+    let account = AccountId::of(&item, tail).map_err(|_bad| StoreError::Corrupt("ac"))?;
     let category = row.maybe_text("cp").zip(row.maybe_text("cd")).map(|(primary, detailed)| BankCategory {
         primary: primary.to_owned(),
         detailed: detailed.to_owned(),
@@ -237,7 +237,7 @@ fn listed(household: &HouseholdId, row: &Row) -> Result<Listed, StoreError> {
     });
     Ok(Listed {
         household: household.clone(),
-        account: account.parse().map_err(|_bad| StoreError::Corrupt("ac"))?,
+        account,
         item,
         id: place.transaction,
         amount: row.decimal("am"),

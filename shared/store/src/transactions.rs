@@ -153,7 +153,7 @@ pub(crate) fn transaction_id(row: Reader<'_>) -> Result<TransactionId, StoreErro
 
 /// The account that a row's `ac` names.
 pub(crate) fn account_of(at: &ItemRef, row: Reader<'_>) -> Option<AccountId> {
-    format!("acc_{}_{}", at.item.as_str().trim_start_matches("itm_"), row.maybe_text("ac")?).parse().ok()
+    AccountId::of(&at.item, row.maybe_text("ac")?).ok()
 }
 
 fn signature(at: &ItemRef, row: Reader<'_>) -> Option<(Signature, jiff::civil::Date)> {
