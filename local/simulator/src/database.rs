@@ -236,33 +236,23 @@ impl Database {
 
     /// A fault that this operation can meet.
     fn meets(&self, operation: &str) -> Option<Meets> {
-        let refusal = Meets::Refusal;
-        let transaction = [
-            refusal(Fault::Conflict),
-            refusal(Fault::ThrottleInTransaction),
-            refusal(Fault::Throttle),
-            refusal(Fault::ServerError),
-            Meets::ErrorAfter,
+        // Reads meet the first three, writes all but the last, transactions all.
+        let all = [
+            Meets::Refusal(Fault::Throttle),
+            Meets::Refusal(Fault::ServerError),
             Meets::Loss(Fault::LostRequest),
+            Meets::Refusal(Fault::Conflict),
+            Meets::ErrorAfter,
             Meets::AnswerLost,
             Meets::Late,
+            Meets::Refusal(Fault::ThrottleInTransaction),
         ];
-        let all = match operation {
-            "TransactWriteItems" => &transaction[..],
-            "UpdateItem" | "PutItem" | "DeleteItem" => &[
-                refusal(Fault::Conflict),
-                refusal(Fault::Throttle),
-                refusal(Fault::ServerError),
-                Meets::ErrorAfter,
-                Meets::Loss(Fault::LostRequest),
-                Meets::AnswerLost,
-                Meets::Late,
-            ][..],
-            _ => {
-                &[refusal(Fault::Throttle), refusal(Fault::ServerError), Meets::Loss(Fault::LostRequest)][..]
-            }
+        let some = match operation {
+            "TransactWriteItems" => all.len(),
+            _ if WRITES.contains(&operation) => all.len() - 1,
+            _ => 3,
         };
-        self.shared.dice.one_of(all).copied()
+        all.get(self.shared.dice.below(some)).copied()
     }
 
     fn mutated(&self, body: String) -> String {

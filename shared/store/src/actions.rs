@@ -96,8 +96,9 @@ impl Store {
                 change = encode::bank_half(at, key, account, facts, *digest, next.as_ref())?;
             }
             RowWrite::Next { next, .. } => drop(change.set("nx", text(next.as_str()))),
-            RowWrite::Copy { from, to } => {
-                change = copied(sources.get(from).ok_or(StoreError::Corrupt("source"))?, to)?;
+            RowWrite::Copy { from, to, next } => {
+                let source = sources.get(from).ok_or(StoreError::Corrupt("source"))?;
+                change = copied(source, to, next.as_ref())?;
             }
             RowWrite::Alias { of, replaces, .. } => {
                 change.set("v", number(encode::SCHEMA)).set("of", text(of.as_str()));
@@ -176,13 +177,14 @@ impl Store {
 }
 
 /// The bank half of a stored row, for the row of another id.
-fn copied(source: &Row, to: &TransactionId) -> Result<Change, StoreError> {
+fn copied(source: &Row, to: &TransactionId, next: Option<&TransactionId>) -> Result<Change, StoreError> {
     let date: Date = Reader(source).parsed("dt")?;
     let mut change = Change::default();
     change.set("v", number(encode::SCHEMA));
-    for name in encode::BANK {
+    for name in encode::BANK.into_iter().filter(|name| *name != "nx") {
         change.put(name, source.get(name).cloned());
     }
+    change.put("nx", next.map(|id| text(id.as_str())));
     change.set("ms", text(keys::place(date, to)));
     encode::revive(&mut change);
     Ok(change)

@@ -101,9 +101,8 @@ impl Fetch<'_> {
             }
             page => page?,
         };
-        // A page that leads back to where it began would be read again later, and be another one by then.
-        if page.has_more && page.next_cursor.is_some() && page.next_cursor == self.state.cursor {
-            return Err(Halt::Bank(BankError::new(Meaning::Endless, "SAME_CURSOR_AGAIN")));
+        if let Some(why) = self.endless(None, &page, self.state.cursor.as_ref()) {
+            return Err(Halt::Bank(BankError::new(Meaning::Endless, why)));
         }
         let accounts = self.accounts(&page).await?;
         let mut facts = PageFacts::take(&mut page);
@@ -171,7 +170,7 @@ impl Fetch<'_> {
             };
             let facts = PageFacts::take(&mut page);
             stage.empty_pages = if facts.is_empty() { stage.empty_pages + 1 } else { 0 };
-            if let Some(why) = self.endless(&stage, &page, &next) {
+            if let Some(why) = self.endless(Some(&stage), &page, Some(&next)) {
                 self.discard(&stage).await?;
                 return Err(Halt::Bank(BankError::new(Meaning::Endless, why)));
             }
@@ -197,16 +196,24 @@ impl Fetch<'_> {
         Ok(Halt::Bank(BankError { meaning, ..error }))
     }
 
-    fn endless(&self, stage: &Stage, page: &SyncPage, asked: &Cursor) -> Option<&'static str> {
+    /// Why an update that promises more will not come to an end. A page that leads back to where it began would be read
+    /// again later, and be another one by then.
+    fn endless(
+        &self,
+        stage: Option<&Stage>,
+        page: &SyncPage,
+        asked: Option<&Cursor>,
+    ) -> Option<&'static str> {
         let limits = &self.deps.limits;
+        let (pages, empty_pages) = stage.map_or((0, 0), |stage| (stage.pages, stage.empty_pages));
         if !page.has_more {
             return None;
         }
         match &page.next_cursor {
             None => Some("MORE_PAGES_BUT_NO_CURSOR"),
-            Some(next) if next == asked => Some("SAME_CURSOR_AGAIN"),
-            Some(_) if stage.empty_pages >= limits.empty_pages => Some("EMPTY_PAGES"),
-            Some(_) if stage.pages + 1 >= limits.most_pages => Some("TOO_MANY_PAGES"),
+            Some(next) if Some(next) == asked => Some("SAME_CURSOR_AGAIN"),
+            Some(_) if empty_pages >= limits.empty_pages => Some("EMPTY_PAGES"),
+            Some(_) if pages + 1 >= limits.most_pages => Some("TOO_MANY_PAGES"),
             Some(_) => None,
         }
     }
@@ -225,14 +232,12 @@ impl Fetch<'_> {
         stage.history = page.history;
         let mut commit = self.commit_beside(accounts);
         let next = match (page.has_more, page.next_cursor) {
-            (true, None) => {
-                return Err(Halt::Bank(BankError::new(Meaning::Endless, "MORE_PAGES_BUT_NO_CURSOR")));
-            }
             (true, Some(next)) => {
                 stage.phase = Phase::Fetching(next.clone());
                 Some(next)
             }
-            (false, last) => {
+            // More without a place to go on at is endless, and has been refused.
+            (_, last) => {
                 stage.phase = Phase::Applying(0);
                 // Half a history from nothing cannot tell what is gone: the sweep waits, and so does the cursor.
                 let is_half = stage.sweeps && stage.history.is_coming();

@@ -66,6 +66,8 @@ pub enum RowWrite {
         from: TransactionId,
         /// Where it goes.
         to: TransactionId,
+        /// The posting that takes the row over later, in place of what the source has.
+        next: Option<TransactionId>,
     },
     /// A later id of the transaction at `of`.
     Alias {
@@ -332,25 +334,27 @@ impl<'a> Plan<'a> {
 
     /// The write that brings the bank half of one row to another, and the rows as they are then.
     fn copy(&mut self, from: &TransactionId, to: &TransactionId) -> RowWrite {
+        let mut next = None;
         if let Some(source) = self.rows.get(from).cloned() {
+            next.clone_from(&source.next);
             let edited = self.rows.get(to).is_some_and(|row| row.edited);
             self.key_of.extend(source.carries.clone().map(|id| (id, to.clone())));
             self.rows.insert(to.clone(), StoredRow { key: to.clone(), edited, ..source });
         }
         // What this plan is about to write there is not stored yet.
         match self.planned(from) {
-            Some(RowWrite::Bank { account, facts, digest, next, .. }) => RowWrite::Bank {
+            Some(RowWrite::Bank { account, facts, digest, .. }) => RowWrite::Bank {
                 key: to.clone(),
                 account: account.clone(),
                 facts: facts.clone(),
                 digest: *digest,
-                next: next.clone(),
+                next,
             },
             // Nor is what it is about to copy there.
             Some(RowWrite::Copy { from: origin, .. }) => {
-                RowWrite::Copy { from: origin.clone(), to: to.clone() }
+                RowWrite::Copy { from: origin.clone(), to: to.clone(), next }
             }
-            _ => RowWrite::Copy { from: from.clone(), to: to.clone() },
+            _ => RowWrite::Copy { from: from.clone(), to: to.clone(), next },
         }
     }
 
@@ -362,6 +366,7 @@ impl<'a> Plan<'a> {
             Some(RowWrite::Bank { key, account, facts, digest, .. }) => {
                 RowWrite::Bank { key, account, facts, digest, next: Some(next.clone()) }
             }
+            Some(RowWrite::Copy { from, to, .. }) => RowWrite::Copy { from, to, next: Some(next.clone()) },
             _ => RowWrite::Next { key: key.clone(), next: next.clone() },
         }
     }
@@ -520,9 +525,10 @@ mod tests {
                         self.rows.insert(key, row);
                     }
                     RowWrite::Next { key, next } => self.rows.get_mut(&key).unwrap().next = Some(next),
-                    RowWrite::Copy { from, to } => {
+                    RowWrite::Copy { from, to, next } => {
                         self.aliases.remove(&to);
-                        self.rows.insert(to.clone(), StoredRow { key: to, edited, ..before[&from].clone() });
+                        let row = StoredRow { key: to.clone(), edited, next, ..before[&from].clone() };
+                        self.rows.insert(to, row);
                     }
                     RowWrite::Alias { id, of, replaces } => {
                         assert!(!edited, "an alias takes no edit away");
@@ -553,16 +559,17 @@ mod tests {
     fn events() -> impl Strategy<Value = Vec<Vec<Event>>> {
         let event = prop_oneof![
             4 => (0_u8..8, 0_i64..3).prop_map(|(n, cents)| Event::Put(n, cents)),
-            2 => (0_u8..16).prop_map(Event::Remove),
-            4 => (0_u8..8, any::<bool>(), any::<bool>()).prop_map(|(n, linked, goes)| Event::Post(n, linked, goes)),
-            2 => (0_u8..16).prop_map(Event::Edit),
+            2 => (0_u8..24).prop_map(Event::Remove),
+            4 => (0_u8..16, any::<bool>(), any::<bool>()).prop_map(|(n, linked, goes)| Event::Post(n, linked, goes)),
+            2 => (0_u8..24).prop_map(Event::Edit),
         ];
         proptest::collection::vec(proptest::collection::vec(event, 0..12), 1..8)
     }
 
-    /// Eight pending ids, and the ids under which each may post.
+    /// Eight pending ids, the ids under which each may post, and those under which that one is replaced again.
     fn id(n: u8) -> TransactionId {
-        if n < 8 { format!("p{n}") } else { format!("t{}", n - 8) }.parse().unwrap()
+        let kind = ["p", "t", "u"][usize::from(n / 8)];
+        format!("{kind}{}", n % 8).parse().unwrap()
     }
 
     fn happen(event: &Event, ledger: &mut BTreeMap<TransactionId, BankFacts>, model: &mut Model) {
