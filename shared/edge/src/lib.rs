@@ -8,5 +8,6 @@ pub mod metrics;
 pub mod problem;
 pub mod query;
 pub mod system;
+pub mod waiting;
 
 pub use problem::Problem;

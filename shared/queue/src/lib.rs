@@ -10,7 +10,11 @@ use aws_sdk_sqs::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
 };
-use domain::sync::{MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue};
+use domain::{
+    ids::HouseholdId,
+    removal::{RemovalMessage, RemovalQueue},
+    sync::{MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue},
+};
 use serde::Serialize;
 
 pub use dead_letters::DeadLetterQueue;
@@ -37,9 +41,14 @@ impl Queue {
     }
 }
 
-#[async_trait]
-impl SyncQueue for Queue {
-    async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
+impl Queue {
+    /// Sends a message of this version of ours, fairly among households.
+    async fn send_as(
+        &self,
+        message: &(impl Serialize + Sync),
+        household: &HouseholdId,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
         let body = serde_json::to_string(&Versioned { v: MESSAGE_VERSION, message })
             .map_err(|_why| QueueError("the message cannot be written as JSON".to_owned()))?;
         let request = self
@@ -47,10 +56,24 @@ impl SyncQueue for Queue {
             .send_message()
             .queue_url(&self.url)
             .message_body(body)
-            .message_group_id(message.at.household.as_str());
+            .message_group_id(household.as_str());
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let request = if seconds == 0 { request } else { request.delay_seconds(seconds) };
         request.send().await.map(drop).map_err(|error| failed(&error))
+    }
+}
+
+#[async_trait]
+impl SyncQueue for Queue {
+    async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
+        self.send_as(message, &message.at.household, delay).await
+    }
+}
+
+#[async_trait]
+impl RemovalQueue for Queue {
+    async fn send(&self, message: &RemovalMessage, delay: Duration) -> Result<(), QueueError> {
+        self.send_as(message, &message.at.household, delay).await
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) const BY_MONTH: &str = "by-month";
 pub(crate) const PK: &str = "pk";
 pub(crate) const SK: &str = "sk";
 pub(crate) const META: &str = "META";
+pub(crate) const REF: &str = "REF";
 const DUE_SHARDS: u32 = 64;
 
 pub(crate) fn user(user: &UserId) -> String {

@@ -6,21 +6,30 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::sync::{QueueError, SyncMessage, SyncQueue};
+use domain::{
+    removal::{RemovalMessage, RemovalQueue},
+    sync::{QueueError, SyncMessage, SyncQueue},
+};
 
 /// Messages with their delays, in the order in which they were sent.
-#[derive(Debug, Default)]
-pub struct FakeQueue {
-    messages: Mutex<Vec<(SyncMessage, Duration)>>,
+#[derive(Debug)]
+pub struct FakeQueue<M: std::fmt::Debug = SyncMessage> {
+    messages: Mutex<Vec<(M, Duration)>>,
 }
 
-impl FakeQueue {
-    fn messages(&self) -> MutexGuard<'_, Vec<(SyncMessage, Duration)>> {
+impl<M: std::fmt::Debug> Default for FakeQueue<M> {
+    fn default() -> Self {
+        Self { messages: Mutex::default() }
+    }
+}
+
+impl<M: std::fmt::Debug> FakeQueue<M> {
+    fn messages(&self) -> MutexGuard<'_, Vec<(M, Duration)>> {
         self.messages.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Takes all messages.
-    pub fn take(&self) -> Vec<(SyncMessage, Duration)> {
+    pub fn take(&self) -> Vec<(M, Duration)> {
         std::mem::take(&mut self.messages())
     }
 }
@@ -33,7 +42,15 @@ impl SyncQueue for FakeQueue {
     }
 }
 
-impl Drop for FakeQueue {
+#[async_trait]
+impl RemovalQueue for FakeQueue<RemovalMessage> {
+    async fn send(&self, message: &RemovalMessage, delay: Duration) -> Result<(), QueueError> {
+        self.messages().push((message.clone(), delay));
+        Ok(())
+    }
+}
+
+impl<M: std::fmt::Debug> Drop for FakeQueue<M> {
     fn drop(&mut self) {
         let left = self.take();
         if !std::thread::panicking() {
