@@ -15,7 +15,9 @@ use std::{
 use async_trait::async_trait;
 use axum::{Router, body::Bytes, extract::State, http::Uri};
 use domain::{
-    bank::{AccountFeed, Exchange, Institutions, LinkRequest, LinkSettings, Linking, TransactionFeed},
+    bank::{
+        AccountFeed, Exchange, Institutions, LinkPurpose, LinkRequest, LinkSettings, Linking, TransactionFeed,
+    },
     secret::{AccessToken, CredentialError, CredentialSource, PlaidCredentials, PlaidSecret, PublicToken},
 };
 use serde_json::{Value, json};
@@ -167,7 +169,8 @@ async fn our_requests_are_what_plaid_takes() {
     };
     let wanted = LinkRequest {
         user: "u".parse().unwrap(),
-        products: vec!["transactions".to_owned()],
+        purpose: LinkPurpose::Connect(vec!["transactions".to_owned()]),
+        hosted: true,
         redirect_uri: Some("https://wumbo.example/oauth".to_owned()),
     };
     // The answers are empty, so every call fails; what counts here is what was sent.
