@@ -92,6 +92,11 @@ impl Meter {
         self.calls.clear();
     }
 
+    /// Whether any limit holds.
+    pub(crate) fn is_on(&self) -> bool {
+        self.limits.per_item || self.limits.per_client
+    }
+
     /// Counts a call, or refuses it, which does not count.
     pub(crate) fn admit(
         &mut self,

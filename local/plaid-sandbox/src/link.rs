@@ -90,6 +90,47 @@ impl LinkSession {
         self.expires > now || self.ended.iter().any(|ended| plus(ended.at, TOLD_FOR) > now)
     }
 
+    /// What webhooks say of its end: code by code, what each has beside what they have in common.
+    fn told(&self, end: &End<'_>) -> Vec<(&'static str, Value)> {
+        let finished = |status: &str, public_tokens: &[&str]| {
+            ("SESSION_FINISHED", json!({"status": status, "public_tokens": public_tokens}))
+        };
+        match end {
+            End::Exited => vec![finished("EXITED", &[])],
+            End::Linked { public_token, .. } => {
+                let added = ("ITEM_ADD_RESULT", json!({"public_token": public_token}));
+                // Update mode has a token too, but adds nothing.
+                let added = self.update.is_none().then_some(added);
+                added.into_iter().chain([finished("SUCCESS", &[public_token])]).collect()
+            }
+        }
+    }
+
+    /// What `/link/token/get` tells of its end.
+    fn view(&self, session_id: &str, end: &End<'_>, now: Timestamp) -> Value {
+        let (added, exit) = match end {
+            End::Exited => (json!([]), json!({"error": null, "metadata": {}})),
+            End::Linked { .. } if self.update.is_some() => (json!([]), Value::Null),
+            End::Linked { public_token, accounts, institution } => {
+                let accounts: Vec<_> = accounts.iter().map(account).collect();
+                let added =
+                    json!({"public_token": public_token, "accounts": accounts, "institution": institution});
+                (json!([added]), Value::Null)
+            }
+        };
+        json!({
+            "link_session_id": session_id,
+            "started_at": self.created_at,
+            "finished_at": now,
+            "exit": exit,
+            "events": [],
+            "results": {
+                "item_add_results": added, "cra_item_add_results": [], "cra_update_results": [],
+                "bank_income_results": [], "payroll_income_results": [], "document_income_results": null,
+            },
+        })
+    }
+
     /// The sessions that have ended and can still be asked for.
     pub(crate) fn ended(&self, now: Timestamp) -> Vec<&Value> {
         let told = self.ended.iter().filter(|ended| plus(ended.at, TOLD_FOR) > now);
@@ -138,46 +179,18 @@ impl World {
         if session.hosted_at.is_none() {
             return;
         }
-        let is_new = session.update.is_none();
-        let (status, public_tokens, results) = match end {
-            End::Exited => ("EXITED", Vec::new(), Vec::new()),
-            End::Linked { public_token, accounts, institution } => {
-                let mut result = metadata(accounts, institution);
-                if let Some(fields) = result.as_object_mut() {
-                    fields.insert("public_token".to_owned(), json!(public_token));
-                }
-                // In update mode there is a token too, but nothing is added.
-                ("SUCCESS", vec![*public_token], if is_new { vec![result] } else { Vec::new() })
-            }
-        };
-        let exit = matches!(end, End::Exited).then(|| json!({"error": null, "metadata": {}}));
-        let view = json!({
-            "link_session_id": session_id,
-            "started_at": session.created_at,
-            "finished_at": self.now,
-            "exit": exit,
-            "events": [],
-            "results": {
-                "item_add_results": results, "cra_item_add_results": [], "cra_update_results": [],
-                "bank_income_results": [], "payroll_income_results": [], "document_income_results": null,
-            },
-        });
+        let view = session.view(&session_id, end, self.now);
         session.ended.push(Ended { at: self.now, view });
-        let Some(url) = session.webhook.clone() else { return };
-        let common = json!({
-            "webhook_type": "LINK", "environment": "sandbox", "link_session_id": session_id, "link_token": link_token,
-        });
-        let mut write = |code: &str, rest: Value| {
-            let mut body = common.clone();
+        let Some(url) = &session.webhook else { return };
+        for (code, rest) in session.told(end) {
+            let mut body = json!({
+                "webhook_type": "LINK", "webhook_code": code, "environment": "sandbox",
+                "link_session_id": session_id, "link_token": link_token,
+            });
             if let (Some(body), Value::Object(rest)) = (body.as_object_mut(), rest) {
                 body.extend(rest);
-                body.insert("webhook_code".to_owned(), json!(code));
             }
-            self.outbox.write(&url, link_token, &body, self.now);
-        };
-        for public_token in public_tokens.iter().filter(|_| is_new) {
-            write("ITEM_ADD_RESULT", json!({"public_token": public_token}));
+            self.outbox.write(url, link_token, &body, self.now);
         }
-        write("SESSION_FINISHED", json!({"status": status, "public_tokens": public_tokens}));
     }
 }

@@ -139,8 +139,7 @@ fn mutate(met: &Met<'_>, world: &mut World) {
     let amend = Change::Amend { id: None, amount: None };
     let add = Change::Add { pending: false, amount: None, name: None, date: None, account: None };
     for change in [amend, add] {
-        if let Some(id) = world.change(&item_id, &change) {
-            world.announce(&item_id, &change, &id);
+        if world.change_and_tell(&item_id, &change).is_some() {
             return;
         }
     }

@@ -23,8 +23,8 @@ use crate::{
 };
 
 const PUBLIC_TOKEN_LIVES: Duration = Duration::from_mins(30);
-/// The bank whose accounts have an id that is the same under every item.
-const WITH_PERSISTENT_IDS: &str = "ins_127287";
+/// The bank with a page of its own for log-ins. Its accounts have an id that is the same under every item.
+pub(crate) const OAUTH: &str = "ins_127287";
 
 /// A bank.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ impl World {
             ("ins_109511", "Tartan Bank"),
             ("ins_109512", "Houndstooth Bank"),
             ("ins_43", "Tartan-Dominion Bank of Canada"),
-            ("ins_127287", "Platypus OAuth Bank"),
+            (OAUTH, "Platypus OAuth Bank"),
             ("ins_130016", "Platypus Balance Bank"),
         ];
         Self {
@@ -161,7 +161,7 @@ impl World {
         let window = Window { today: today(now), days: new.days_requested };
         let Login { person, mut accounts, history } =
             people::log_in(new.username, new.password, window, &mut self.generator)?;
-        if new.institution_id == WITH_PERSISTENT_IDS {
+        if new.institution_id == OAUTH {
             for account in accounts.iter_mut().filter(|account| account.kind == "depository") {
                 let whose = format!("{} {:?} {}", new.username, account.mask, account.name);
                 account.persistent_id = Some(fingerprint(&whose));

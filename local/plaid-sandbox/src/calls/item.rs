@@ -9,6 +9,7 @@ use crate::{
     item::History,
     webhooks::Notice,
     wire::{self, WireAccount},
+    world::OAUTH,
 };
 
 pub(super) fn item_view(call: &mut Call<'_>, access_token: &str) -> Result<Value, PlaidError> {
@@ -104,7 +105,7 @@ fn institution_view(institution: &crate::world::Institution) -> Value {
         "logo": null,
         "routing_numbers": [],
         "dtc_numbers": [],
-        "oauth": institution.institution_id == "ins_127287",
+        "oauth": institution.institution_id == OAUTH,
     })
 }
 

@@ -10,7 +10,7 @@ use super::{Answer, Call, ok};
 use crate::{
     errors::PlaidError,
     link::{LIVES, LIVES_SHORTLY, LinkSession, Update},
-    world::NewItem,
+    world::{NewItem, OAUTH},
 };
 
 /// The history that is asked for where nobody says, and the most there is.
@@ -94,10 +94,12 @@ pub(super) fn link_token_create(call: &mut Call<'_>, request: LinkTokenRequest) 
     let update = match (&request.access_token, request.products.is_empty()) {
         (None, true) => return field("products must not be empty"),
         (Some(_), false) => return field("products must be omitted in update mode"),
-        (Some(token), true) => Some(Update {
-            item_id: call.item(token)?.item_id.clone(),
-            selects_accounts: request.update.account_selection_enabled,
-        }),
+        (Some(token), true) => {
+            let item = call.item(token)?;
+            // A bank with its own page for it has people choose each time.
+            let selects_accounts = request.update.account_selection_enabled || item.institution_id == OAUTH;
+            Some(Update { item_id: item.item_id.clone(), selects_accounts })
+        }
         (None, false) => None,
     };
     if request.account_filters.is_some() && update.as_ref().is_some_and(|update| !update.selects_accounts) {

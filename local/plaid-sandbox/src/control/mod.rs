@@ -61,11 +61,10 @@ async fn change(
     if world.by_id(&item_id).is_none() {
         return no_such_item();
     }
-    let Some(id) = world.change(&item_id, &change) else {
-        return (StatusCode::CONFLICT, Json(json!({"error": "the item has nothing to change in that way"})));
-    };
-    world.announce(&item_id, &change, &id);
-    (StatusCode::OK, Json(json!({"id": id})))
+    match world.change_and_tell(&item_id, &change) {
+        Some(id) => (StatusCode::OK, Json(json!({"id": id}))),
+        None => (StatusCode::CONFLICT, Json(json!({"error": "the item has nothing to change in that way"}))),
+    }
 }
 
 fn no_such_item() -> (StatusCode, Json<Value>) {

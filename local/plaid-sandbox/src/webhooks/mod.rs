@@ -9,7 +9,7 @@ mod sender;
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use self::faults::{Flaw, WebhookFault};
 pub(crate) use self::{
@@ -50,8 +50,19 @@ impl World {
         self.outbox.tell(item, notices, self.now)
     }
 
-    /// Writes down the webhooks that a change calls for.
-    pub(crate) fn announce(&mut self, item_id: &str, change: &Change, id: &str) {
+    /// Changes an item as [`World::change`] does, and writes down the webhooks that this calls for.
+    pub fn change_and_tell(&mut self, item_id: &str, change: &Change) -> Option<String> {
+        let id = self.change(item_id, change)?;
+        self.announce(item_id, change, &id);
+        Some(id)
+    }
+
+    /// The payloads of all webhooks that were due and are not forgotten, oldest first.
+    pub fn webhooks(&self) -> Vec<Value> {
+        self.outbox.bodies().cloned().collect()
+    }
+
+    fn announce(&mut self, item_id: &str, change: &Change, id: &str) {
         self.tell(item_id, |item| match change {
             Change::LoginLoss => vec![Notice::error(item.usable().err().as_ref())],
             Change::Repair => vec![Notice::item("LOGIN_REPAIRED", json!({}))],

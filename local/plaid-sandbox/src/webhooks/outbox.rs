@@ -265,6 +265,7 @@ impl Outbox {
         webhook.last_status = outcome.status;
         webhook.last_error = outcome.error.map(str::to_owned);
         self.record.note(&webhook.url, id, now, !outcome.is_taken());
+        self.record.forget(now, time_scale);
         if outcome.is_taken() {
             webhook.state = State::Delivered;
             return;
@@ -279,6 +280,11 @@ impl Outbox {
     /// Forgets those that were taken.
     pub(crate) fn forget(&mut self) {
         self.webhooks.retain(|_, webhook| webhook.state != State::Delivered);
+    }
+
+    /// What each of them says, oldest first.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = &Value> {
+        self.webhooks.values().map(|webhook| &webhook.body)
     }
 
     /// All of them, oldest first.

@@ -70,13 +70,28 @@ impl Record {
         self.0.entry(url.to_owned()).or_default().insert(id, Last { at, is_rejected });
     }
 
-    /// Whether a receiver rejected so much that nothing is sent to it again.
-    pub(crate) fn has_given_up(&mut self, url: &str, now: Timestamp, time_scale: u32) -> bool {
-        let Some(webhooks) = self.0.get_mut(url) else { return false };
-        webhooks.retain(|_, last| until(last.at, now) <= RETRIES_FOR / time_scale);
-        let rejected = webhooks.values().filter(|last| last.is_rejected).count();
-        webhooks.len() >= TELLING && rejected * 100 > webhooks.len() * REJECTED_PERCENT
+    /// Forgets what was before the last 24 hours.
+    pub(crate) fn forget(&mut self, now: Timestamp, time_scale: u32) {
+        self.0.retain(|_, webhooks| {
+            // Those that came first were noted first, or are being tried again.
+            while webhooks.first_key_value().is_some_and(|(_, last)| is_past(last, now, time_scale)) {
+                webhooks.pop_first();
+            }
+            !webhooks.is_empty()
+        });
     }
+
+    /// Whether a receiver rejected so much that nothing is sent to it again.
+    pub(crate) fn has_given_up(&self, url: &str, now: Timestamp, time_scale: u32) -> bool {
+        let Some(webhooks) = self.0.get(url) else { return false };
+        let counts: Vec<_> = webhooks.values().filter(|last| !is_past(last, now, time_scale)).collect();
+        let rejected = counts.iter().filter(|last| last.is_rejected).count();
+        counts.len() >= TELLING && rejected * 100 > counts.len() * REJECTED_PERCENT
+    }
+}
+
+fn is_past(last: &Last, now: Timestamp, time_scale: u32) -> bool {
+    until(last.at, now) > RETRIES_FOR / time_scale
 }
 
 #[cfg(test)]
@@ -132,5 +147,12 @@ mod tests {
         record.note("u", 0, now, true);
         let tomorrow = later(now, Duration::from_hours(25));
         assert!(!record.has_given_up("u", tomorrow, 1), "yesterday does not count");
+        record.note("u", 3, tomorrow, true);
+        record.forget(tomorrow, 1);
+        assert_eq!(
+            record.0.values().map(BTreeMap::len).sum::<usize>(),
+            7,
+            "the three before the one of today are gone"
+        );
     }
 }

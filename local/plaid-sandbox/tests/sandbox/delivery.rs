@@ -1,7 +1,12 @@
 //! Webhooks on their way: how they are signed, when they are sent again, and what goes wrong with them on demand.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use axum::{Json, Router, extract::State};
 use domain::{
     ids::fingerprint,
     time::{Clock, until},
@@ -352,4 +357,52 @@ async fn items_do_not_wait_for_one_another() {
     server.wait_for_all(|webhook| webhook["state"] != "waiting").await;
     fire(&caller);
     assert_eq!(receiver.next().await.code(), "LOGIN_REPAIRED");
+}
+
+/// How many deliveries are under way, and how many there were at most: of each item, and of all.
+#[derive(Default)]
+struct UnderWay {
+    of_item: BTreeMap<String, usize>,
+    most_of_item: usize,
+    most: usize,
+}
+
+async fn slow(State(under_way): State<Arc<Mutex<UnderWay>>>, Json(body): Json<Value>) {
+    let item = body["item_id"].as_str().unwrap().to_owned();
+    {
+        let mut under_way = under_way.lock().unwrap();
+        let of_item = under_way.of_item.entry(item.clone()).or_default();
+        *of_item += 1;
+        let of_item = *of_item;
+        under_way.most_of_item = under_way.most_of_item.max(of_item);
+        let all = under_way.of_item.values().sum();
+        under_way.most = under_way.most.max(all);
+    }
+    // Nobody is done before all have come that come at once.
+    while under_way.lock().unwrap().most < 20 {
+        tokio::task::yield_now().await;
+    }
+    *under_way.lock().unwrap().of_item.get_mut(&item).unwrap() -= 1;
+}
+
+#[tokio::test]
+async fn twenty_items_are_told_at_the_same_time_and_each_one_thing_after_the_other() {
+    let caller = Caller::new(0);
+    let server = Server::start(&caller).await;
+    let under_way = Arc::<Mutex<UnderWay>>::default();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let router = Router::new().fallback(slow).with_state(under_way.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    for _ in 0..30 {
+        let (token, _) = caller.sandbox.world().connect("user_many", "0", caller.clock.now()).unwrap();
+        for _ in 0..3 {
+            caller.ask("/item/webhook/update", &json!({"access_token": token, "webhook": url}));
+        }
+    }
+    tokio::spawn(caller.sandbox.clone().deliver());
+    let all = server.wait_for_all(|webhook| webhook["delivered"] == true).await;
+    assert!(all.len() == 90 && all.iter().all(|webhook| webhook["attempts"] == 1));
+    let under_way = under_way.lock().unwrap();
+    assert_eq!((under_way.most, under_way.most_of_item), (20, 1));
 }

@@ -163,6 +163,19 @@ async fn a_new_account_is_shared_when_somebody_adds_it() {
     assert!(page["added"].as_array().unwrap().iter().all(|row| row["account_id"] == json!(new)));
 }
 
+#[test]
+fn a_bank_with_its_own_page_has_people_choose_each_time() {
+    let caller = Caller::new(0);
+    let request = json!({"institution_id": "ins_127287", "initial_products": ["transactions"]});
+    let created = caller.ask("/sandbox/public_token/create", &request);
+    let exchanged =
+        caller.ask("/item/public_token/exchange", &json!({"public_token": created["public_token"]}));
+    let caller = Caller { token: exchanged["access_token"].as_str().unwrap().to_owned(), ..caller };
+    let keep = account_ids(&caller)[0].clone();
+    caller.ask("/link/submit", &json!({"link_token": update_mode(&caller, false), "account_ids": [keep]}));
+    assert_eq!(account_ids(&caller), [keep]);
+}
+
 #[tokio::test]
 async fn accounts_that_are_not_kept_go() {
     let caller = Caller::new(9);
