@@ -1,5 +1,7 @@
 //! What goes wrong with webhooks on demand.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
 /// One fault, for so many webhooks from now on. It is met when a webhook is due; those that were due before are not hit.
@@ -16,14 +18,14 @@ pub struct WebhookFault {
     pub times: u32,
     /// How often each is delivered.
     #[serde(default = "once")]
-    pub copies: u32,
+    pub copies: NonZeroU32,
     /// What else happens to it.
     #[serde(default)]
     pub flaw: Option<Flaw>,
 }
 
-fn once() -> u32 {
-    1
+fn once() -> NonZeroU32 {
+    NonZeroU32::MIN
 }
 
 /// What happens to a webhook on its way.
@@ -45,8 +47,8 @@ pub enum Flaw {
 pub(crate) struct Met {
     pub(crate) copies: u32,
     pub(crate) flaw: Option<Flaw>,
-    /// The fault has now hit all that it is for.
-    pub(crate) is_last: bool,
+    /// The fault holds webhooks, and all of them are there now.
+    pub(crate) releases: bool,
 }
 
 /// The faults in force. Those of one code set in one after the other.
@@ -66,13 +68,14 @@ impl WebhookFaults {
     pub(crate) fn meet(&mut self, code: &str) -> Met {
         self.0.retain(|fault| fault.times > 0);
         let fits = |fault: &&mut WebhookFault| fault.webhook_code.as_deref().is_none_or(|only| only == code);
-        let none = Met { copies: 1, flaw: None, is_last: false };
+        let none = Met { copies: 1, flaw: None, releases: false };
         let Some(fault) = self.0.iter_mut().find(fits) else { return none };
         if fault.after > 0 {
             fault.after -= 1;
             return none;
         }
         fault.times -= 1;
-        Met { copies: fault.copies, flaw: fault.flaw, is_last: fault.times == 0 }
+        let releases = fault.flaw == Some(Flaw::Reordered) && fault.times == 0;
+        Met { copies: fault.copies.get(), flaw: fault.flaw, releases }
     }
 }

@@ -164,7 +164,7 @@ impl Outbox {
             };
             self.put(webhook);
         }
-        if met.is_last {
+        if met.releases {
             self.release(now);
         }
         self.wake.notify_one();

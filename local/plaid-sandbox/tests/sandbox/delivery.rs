@@ -221,9 +221,18 @@ async fn what_is_held_comes_when_it_is_let_go() {
     let server = Server::start(&caller).await;
     let mut receiver = Receiver::of(&caller).await;
     for method in ["POST /control/webhooks/release", "DELETE /control/webhooks/faults"] {
-        server.post("/control/webhooks/faults", json!({"times": 9, "flaw": "reordered"})).await;
+        let fault = json!({"times": 9, "webhook_code": "LOGIN_REPAIRED", "flaw": "reordered"});
+        server.post("/control/webhooks/faults", fault).await;
         fire(&caller);
-        assert_eq!(server.webhooks().await.last().unwrap()["state"], "held");
+        let other = json!({"times": 1, "webhook_code": "WEBHOOK_UPDATE_ACKNOWLEDGED", "flaw": "lost"});
+        server.post("/control/webhooks/faults", other).await;
+        caller.hook(&receiver.url);
+        let states: Vec<_> = server.webhooks().await.iter().map(|webhook| webhook["state"].clone()).collect();
+        assert_eq!(
+            states.last_chunk(),
+            Some(&[json!("held"), json!("lost")]),
+            "another fault lets nothing go"
+        );
         let (method, path) = method.split_once(' ').unwrap();
         server.call(method, path, &json!({})).await;
         assert_eq!(receiver.next().await.code(), "LOGIN_REPAIRED");
