@@ -276,10 +276,16 @@ async fn start_plaid(
         secret: SECRET.to_owned(),
         initial_after: INITIAL_AFTER / scale,
         historical_after: HISTORICAL_AFTER / scale,
+        time_scale: scale,
         seed: options.seed.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs()),
         file: options.data.as_ref().map(|folder| folder.join("plaid-sandbox.json")),
         clock: Arc::new(edge::system::System),
     })?;
+    let sender = sandbox.clone();
+    tasks.spawn(async move {
+        let Err(error) = sender.deliver().await;
+        crate::output::print(&format!("the sandbox's webhooks are not sent: {error}"));
+    });
     Ok((serve(tasks, listen(0).await?, sandbox.router()), Some(sandbox)))
 }
 
