@@ -15,3 +15,4 @@ pub mod sync;
 pub mod time;
 pub mod transaction;
 pub mod vault;
+pub mod webhook;
