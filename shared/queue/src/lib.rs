@@ -10,7 +10,10 @@ use aws_sdk_sqs::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
 };
-use domain::sync::{MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue};
+use domain::{
+    sync::{MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue},
+    webhook::{ReceivedWebhook, WebhookQueue},
+};
 use serde::Serialize;
 
 pub use dead_letters::DeadLetterQueue;
@@ -35,11 +38,14 @@ impl Queue {
     pub fn new(config: &aws_types::SdkConfig, url: String) -> Self {
         Self { client: Client::new(config), url }
     }
-}
 
-#[async_trait]
-impl SyncQueue for Queue {
-    async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
+    /// Sends a message with its version; those of one group share the queue fairly with the others.
+    async fn put(
+        &self,
+        message: &(impl Serialize + Sync),
+        group: Option<&str>,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
         let body = serde_json::to_string(&Versioned { v: MESSAGE_VERSION, message })
             .map_err(|_why| QueueError("the message cannot be written as JSON".to_owned()))?;
         let request = self
@@ -47,10 +53,25 @@ impl SyncQueue for Queue {
             .send_message()
             .queue_url(&self.url)
             .message_body(body)
-            .message_group_id(message.at.household.as_str());
+            .set_message_group_id(group.map(str::to_owned));
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let request = if seconds == 0 { request } else { request.delay_seconds(seconds) };
         request.send().await.map(drop).map_err(|error| failed(&error))
+    }
+}
+
+#[async_trait]
+impl SyncQueue for Queue {
+    async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
+        self.put(message, Some(message.at.household.as_str()), delay).await
+    }
+}
+
+/// Whose a webhook is, is not known yet: it has no group.
+#[async_trait]
+impl WebhookQueue for Queue {
+    async fn send(&self, webhook: &ReceivedWebhook) -> Result<(), QueueError> {
+        self.put(webhook, None, Duration::ZERO).await
     }
 }
 
