@@ -8,5 +8,6 @@ pub mod metrics;
 pub mod problem;
 pub mod query;
 pub mod system;
+pub mod webhook;
 
 pub use problem::Problem;
