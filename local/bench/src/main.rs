@@ -8,6 +8,7 @@ mod history;
 mod memory;
 mod recorded;
 mod sync_path;
+mod webhook;
 mod worker;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +32,8 @@ enum What {
     SyncPath,
     /// Histories, idle syncs and lists, with the sandbox and the database in the same process.
     History,
+    /// What a webhook of Plaid's and a forged one cost the door.
+    Webhook,
     /// A large history through real worker processes: how long, and how much memory a worker took.
     Worker {
         /// Transactions of each item.
@@ -45,7 +48,7 @@ enum What {
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
-    let all = [What::SyncPath, What::History, What::Worker { count: 100_000, items: 1 }];
+    let all = [What::SyncPath, What::History, What::Webhook, What::Worker { count: 100_000, items: 1 }];
     match Options::parse().what {
         Some(what) => measure(&what),
         None => all.iter().try_for_each(measure),
@@ -54,13 +57,14 @@ fn main() -> Outcome {
 
 fn measure(what: &What) -> Outcome {
     let mut runtime = match what {
-        What::SyncPath | What::History => tokio::runtime::Builder::new_current_thread(),
+        What::SyncPath | What::History | What::Webhook => tokio::runtime::Builder::new_current_thread(),
         What::Worker { .. } => tokio::runtime::Builder::new_multi_thread(),
     };
     runtime.enable_all().build()?.block_on(async {
         match what {
             What::SyncPath => sync_path::measure().await,
             What::History => Ok(history::measure().await?),
+            What::Webhook => webhook::measure().await,
             What::Worker { count, items } => worker::measure(*count, *items).await,
         }
     })

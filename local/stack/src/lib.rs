@@ -9,6 +9,7 @@ mod compile;
 mod console;
 mod dead_letters;
 mod demo;
+mod function_url;
 mod gateway;
 pub mod invoke;
 mod names;

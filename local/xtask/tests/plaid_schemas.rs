@@ -19,6 +19,7 @@ use domain::{
         AccountFeed, Exchange, Institutions, LinkPurpose, LinkRequest, LinkSettings, Linking, TransactionFeed,
     },
     secret::{AccessToken, CredentialError, CredentialSource, PlaidCredentials, PlaidSecret, PublicToken},
+    webhook::WebhookKeys,
 };
 use serde_json::{Value, json};
 use testkit::World;
@@ -254,9 +255,10 @@ async fn our_requests_are_what_plaid_takes() {
     assert!(directory.institution(&"ins_1".parse().unwrap()).await.is_err());
     let day = domain::transaction::parse_date("2026-01-01").unwrap();
     assert!(plaid.between(&token, day, day, 0).await.is_err());
+    assert!(plaid.key(&"bfbd5111-8e33-4643-8ced-b2e642a72f3c".parse().unwrap()).await.is_err());
 
     let recorded = std::mem::take(&mut *recorded.lock().unwrap());
-    assert_eq!(recorded.len(), 9);
+    assert_eq!(recorded.len(), 10);
     for (path, request) in recorded {
         let wrong = faults(&root, &place(&path, "requestBody"), &request);
         assert!(wrong.is_empty(), "{path}: {wrong:?}\n{request}");

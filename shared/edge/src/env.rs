@@ -1,5 +1,7 @@
 //! Reading a function's settings: every fault is reported at once, and nothing has a silent default.
 
+use std::{fmt::Display, str::FromStr};
+
 use thiserror::Error;
 
 /// Everything that is wrong with the settings.
@@ -49,6 +51,25 @@ impl<'a> Env<'a> {
         }
     }
 
+    /// One of the values that `T` knows. `otherwise` only stands in until the fault is reported.
+    pub fn choice<T: FromStr<Err: Display>>(&mut self, name: &str, otherwise: T) -> T {
+        let text = self.required(name);
+        match text.parse() {
+            Ok(value) => value,
+            // That it is missing has been said.
+            Err(_) if text.is_empty() => otherwise,
+            Err(must) => {
+                self.fault(format!("{name} {must}"));
+                otherwise
+            }
+        }
+    }
+
+    /// Notes a fault, such as of settings that do not go together.
+    pub fn fault(&mut self, what: impl Into<String>) {
+        self.faults.push(what.into());
+    }
+
     /// Words, divided by commas; at least one.
     pub fn words(&mut self, name: &str) -> Vec<String> {
         let text = self.required(name);
@@ -91,10 +112,11 @@ mod tests {
             env.number("SEVEN"),
             env.number("ABSENT"),
             env.required("NO"),
+            (env.choice("TEXT", true), env.choice("ABSENT", true)),
         );
         assert_eq!(all.2, 7);
         let faults = env.finish(all).unwrap_err().0;
-        assert_eq!(faults.len(), 4, "{faults:?}");
+        assert_eq!(faults.len(), 6, "{faults:?}");
         assert!(faults.iter().any(|fault| fault == "TEXT is no whole number of at least 1"), "{faults:?}");
     }
 }

@@ -9,5 +9,6 @@ pub mod problem;
 pub mod query;
 pub mod system;
 pub mod waiting;
+pub mod webhook;
 
 pub use problem::Problem;

@@ -11,9 +11,9 @@ use aws_sdk_sqs::{
     error::{ProvideErrorMetadata, SdkError},
 };
 use domain::{
-    ids::HouseholdId,
     removal::{RemovalMessage, RemovalQueue},
     sync::{MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue},
+    webhook::{ReceivedWebhook, WebhookQueue},
 };
 use serde::Serialize;
 
@@ -39,14 +39,12 @@ impl Queue {
     pub fn new(config: &aws_types::SdkConfig, url: String) -> Self {
         Self { client: Client::new(config), url }
     }
-}
 
-impl Queue {
-    /// Sends a message of this version of ours, fairly among households.
-    async fn send_as(
+    /// Sends a message with its version; those of one group share the queue fairly with the others.
+    async fn put(
         &self,
         message: &(impl Serialize + Sync),
-        household: &HouseholdId,
+        group: Option<&str>,
         delay: Duration,
     ) -> Result<(), QueueError> {
         let body = serde_json::to_string(&Versioned { v: MESSAGE_VERSION, message })
@@ -56,7 +54,7 @@ impl Queue {
             .send_message()
             .queue_url(&self.url)
             .message_body(body)
-            .message_group_id(household.as_str());
+            .set_message_group_id(group.map(str::to_owned));
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let request = if seconds == 0 { request } else { request.delay_seconds(seconds) };
         request.send().await.map(drop).map_err(|error| failed(&error))
@@ -66,14 +64,22 @@ impl Queue {
 #[async_trait]
 impl SyncQueue for Queue {
     async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
-        self.send_as(message, &message.at.household, delay).await
+        self.put(message, Some(message.at.household.as_str()), delay).await
     }
 }
 
 #[async_trait]
 impl RemovalQueue for Queue {
     async fn send(&self, message: &RemovalMessage, delay: Duration) -> Result<(), QueueError> {
-        self.send_as(message, &message.at.household, delay).await
+        self.put(message, Some(message.at.household.as_str()), delay).await
+    }
+}
+
+/// Whose a webhook is, is not known yet: it has no group.
+#[async_trait]
+impl WebhookQueue for Queue {
+    async fn send(&self, webhook: &ReceivedWebhook) -> Result<(), QueueError> {
+        self.put(webhook, None, Duration::ZERO).await
     }
 }
 

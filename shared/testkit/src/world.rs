@@ -59,7 +59,7 @@ pub struct World {
     pub other_household: HouseholdId,
 }
 
-struct Keys;
+pub(crate) struct Keys;
 
 #[async_trait]
 impl CredentialSource for Keys {
