@@ -34,8 +34,9 @@ async fn every_event_runs() {
             "other-method" => &[Some(405)],
             "link" => &[Some(201)],
             "unknown-token" => &[Some(422)],
-            "malformed" | "unknown-field" | "missing-token" | "bad-date" => &[Some(400)],
+            "malformed" | "unknown-field" | "missing-token" | "bad-date" | "bad-data" => &[Some(400)],
             "other-household" | "unknown-account" | "no-account-id" | "other-path" => &[Some(404)],
+            "unknown-item" => &[Some(404), None],
             _ => &[Some(200), None],
         };
         assert!(expected.contains(&status), "{function} {}: {}", event.display(), outcome.text);

@@ -36,7 +36,8 @@ struct Webhook {
     last_error: Option<String>,
     state: State,
     flaw: Option<Flaw>,
-    /// The token of the first delivery.
+    /// The token of the first delivery; a new process signs anew.
+    #[serde(skip)]
     token: Option<String>,
 }
 
