@@ -55,7 +55,7 @@ impl Deps {
 }
 
 /// Plaid sends two or three webhooks of one update within a second: the sync waits for the last of them.
-const GATHER: Duration = Duration::from_secs(2);
+const GATHER: Duration = Duration::from_secs(1);
 /// An item's row is stored moments after Plaid has made it; after so long nobody knows the item.
 const UNKNOWN_AFTER: Duration = Duration::from_mins(15);
 

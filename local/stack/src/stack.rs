@@ -138,8 +138,12 @@ impl Stack {
         let mut tasks = JoinSet::new();
         let services = Arc::new(Emulators::open(REGION, options.data.clone()).await?);
         let sent = Arc::new(Notify::new());
-        let front =
-            AwsFront { services: services.clone(), time_scale: options.time_scale, sent: sent.clone() };
+        let front = AwsFront {
+            services: services.clone(),
+            time_scale: options.time_scale,
+            sent: sent.clone(),
+            output: output.clone(),
+        };
         let aws_url = serve(&mut tasks, listen(0).await?, front.router());
         resources::create(&template, &services, &options).await?;
         let (plaid_url, sandbox) = start_plaid(&mut tasks, &options).await?;
