@@ -57,6 +57,8 @@ enum Command {
     Plaid(plaid_cli::Fault),
     /// Change an item of the running stack's Plaid.
     PlaidChange(plaid_cli::Change),
+    /// Send a webhook of an item of the running stack's Plaid.
+    PlaidWebhook(plaid_cli::Webhook),
     /// What nobody could deal with, of the stack that runs or of AWS.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
@@ -94,6 +96,7 @@ pub async fn run() -> ExitCode {
         Command::Runs(options) => runs::run(&options).await,
         Command::Plaid(fault) => plaid_cli::fault(&fault).await,
         Command::PlaidChange(change) => plaid_cli::change(&change).await,
+        Command::PlaidWebhook(webhook) => plaid_cli::webhook(&webhook).await,
         Command::DeadLetters(command) => dead_letters::run(command).await,
     };
     match outcome {
