@@ -198,7 +198,8 @@ async fn an_item_that_is_connected_already_is_refused_and_lives_on() {
     let (status, answer) = call(&world, exchange(&again)).await;
     assert_eq!((status, answer["code"].as_str()), (409, Some("duplicate_connection")), "{answer}");
     assert!(world.store.unfinished().await.unwrap().is_empty());
-    let trigger = Trigger { at, want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX };
+    let trigger =
+        Trigger { at, want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX, fresh_within: None };
     let outcome = domain::sync::sync(&world.sync(), &trigger).await.unwrap();
     assert!(matches!(outcome, domain::sync::Outcome::Finished { .. }), "the connection works: {outcome:?}");
 }
@@ -240,7 +241,13 @@ async fn accounts_that_cannot_be_read_now_are_503_and_the_same_request_completes
     let again = call(&world, exchange(&token)).await;
     assert_eq!((again.0, again.1["code"].as_str()), (503, Some("link_unfinished")));
     // The first sync brings the accounts.
-    let trigger = Trigger { at: first.at, want: first.want, cause: Cause::Link, deadline: Timestamp::MAX };
+    let trigger = Trigger {
+        at: first.at,
+        want: first.want,
+        cause: Cause::Link,
+        deadline: Timestamp::MAX,
+        fresh_within: None,
+    };
     domain::sync::sync(&world.sync(), &trigger).await.unwrap();
     let (status, answer) = call(&world, exchange(&token)).await;
     assert_eq!((status, &answer["accounts_added"]), (201, &json!(3)), "{answer}");
@@ -277,8 +284,13 @@ async fn killed_anywhere_the_next_run_completes_the_link_or_the_intent_tells_of_
             let (mut status, mut answer) = call(&world, exchange(&token)).await;
             if answer["code"] == "link_unfinished" {
                 let [(first, _)] = world.queue.take().try_into().unwrap();
-                let trigger =
-                    Trigger { at: first.at, want: first.want, cause: Cause::Link, deadline: Timestamp::MAX };
+                let trigger = Trigger {
+                    at: first.at,
+                    want: first.want,
+                    cause: Cause::Link,
+                    deadline: Timestamp::MAX,
+                    fresh_within: None,
+                };
                 domain::sync::sync(&world.sync(), &trigger).await.unwrap();
                 (status, answer) = call(&world, exchange(&token)).await;
             }

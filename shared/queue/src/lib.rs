@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod dead_letters;
+mod night;
 mod operator;
 
 use std::time::Duration;
@@ -37,20 +39,36 @@ impl Queue {
     }
 }
 
-#[async_trait]
-impl SyncQueue for Queue {
-    async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
-        let body = serde_json::to_string(&Versioned { v: MESSAGE_VERSION, message })
-            .map_err(|_why| QueueError("the message cannot be written as JSON".to_owned()))?;
+impl Queue {
+    /// Sends one message, in a group that shares the queue with the others.
+    pub(crate) async fn send_one<T: Serialize>(
+        &self,
+        message: &T,
+        group: Option<&str>,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
         let request = self
             .client
             .send_message()
             .queue_url(&self.url)
-            .message_body(body)
-            .message_group_id(message.at.household.as_str());
+            .message_body(body(message)?)
+            .set_message_group_id(group.map(str::to_owned));
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let request = if seconds == 0 { request } else { request.delay_seconds(seconds) };
         request.send().await.map(drop).map_err(|error| failed(&error))
+    }
+}
+
+/// A message as it travels.
+pub(crate) fn body<T: Serialize>(message: &T) -> Result<String, QueueError> {
+    serde_json::to_string(&Versioned { v: MESSAGE_VERSION, message })
+        .map_err(|_why| QueueError("the message cannot be written as JSON".to_owned()))
+}
+
+#[async_trait]
+impl SyncQueue for Queue {
+    async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
+        self.send_one(message, Some(message.at.household.as_str()), delay).await
     }
 }
 

@@ -1,0 +1,1 @@
+//! What the function does to the store, and what it sends.
