@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::night::PlanDeps;
+use domain::night::{PAGE_ITEMS, PlanDeps};
 use edge::system::System;
 use plan_sync_shard::{Deps, config::Config, handle};
 use queue::{DeadLetterQueue, Queue};
@@ -19,6 +19,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         plans: store,
         queue: Arc::new(Queue::new(&sdk, config.night_queue_url)),
         clock: Arc::new(System),
+        page_items: PAGE_ITEMS,
     };
     let deps = Deps { plan, shards: Arc::new(Queue::new(&sdk, config.shard_queue_url)) };
     edge::batch::serve(deps, &DeadLetterQueue::new(&sdk, config.dead_letters_url), handle).await

@@ -13,7 +13,7 @@ use store::Store;
 use crate::{
     Client, StackError,
     dead_letters::{self, DeadLetters},
-    demo, invoke,
+    demo, invoke, night,
     options::{Options, Plaid},
     output::print,
     plaid_cli, runs,
@@ -57,6 +57,8 @@ enum Command {
     Plaid(plaid_cli::Fault),
     /// Change an item of the running stack's Plaid.
     PlaidChange(plaid_cli::Change),
+    /// Run a night now, on the stack that runs, and show what became of its items.
+    Night(night::Night),
     /// What nobody could deal with, of the stack that runs or of AWS.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
@@ -94,6 +96,7 @@ pub async fn run() -> ExitCode {
         Command::Runs(options) => runs::run(&options).await,
         Command::Plaid(fault) => plaid_cli::fault(&fault).await,
         Command::PlaidChange(change) => plaid_cli::change(&change).await,
+        Command::Night(options) => night::run(options).await,
         Command::DeadLetters(command) => dead_letters::run(command).await,
     };
     match outcome {

@@ -11,7 +11,9 @@ mod dead_letters;
 mod demo;
 mod gateway;
 pub mod invoke;
+mod lambda;
 mod names;
+mod night;
 mod options;
 mod output;
 mod plaid_cli;
@@ -21,6 +23,7 @@ mod queue_source;
 mod resources;
 mod runs;
 mod runtime_api;
+mod schedule;
 mod seed;
 mod stack;
 

@@ -21,6 +21,7 @@ use crate::{
     aws_front::AwsFront,
     compile, console,
     gateway::Gateway,
+    lambda,
     names::{self, AUDIENCE, REGION},
     options::{Options, Plaid},
     output::Output,
@@ -89,6 +90,8 @@ pub struct Ready {
     pub issuer_url: String,
     /// What stands for AWS.
     pub aws_url: String,
+    /// Lambda's own API.
+    pub lambda_url: String,
     /// Households by the name of one of their members.
     pub households: BTreeMap<String, String>,
     /// Tokens by user.
@@ -159,6 +162,7 @@ impl Stack {
         // No function of the template has a URL yet: whatever arrives there is not found.
         let webhook_url = serve(&mut tasks, listen(0).await?, Router::new());
         let page = listen(0).await?;
+        let lambda_url = serve(&mut tasks, listen(0).await?, lambda::router(pools.clone()));
         let ready = Ready {
             api_url: api.url.clone(),
             webhook_url: format!("{webhook_url}/plaid/webhook"),
@@ -166,6 +170,7 @@ impl Stack {
             console_url: page.url.clone(),
             issuer_url: authority.issuer.clone(),
             aws_url,
+            lambda_url,
             households: seed::households_by_user(),
             tokens: tokens(&authority)?,
             log,
@@ -182,6 +187,9 @@ impl Stack {
         };
         for source in resources::sources(&functions, &pools, &surroundings, &template)? {
             tasks.spawn(source.run());
+        }
+        for schedule in resources::schedules(&functions, &pools, &surroundings)? {
+            tasks.spawn(schedule.run());
         }
         if let Some(sandbox) = sandbox.clone().filter(|_| options.data.is_some()) {
             tasks.spawn(keep_saving(sandbox, output));
@@ -231,7 +239,7 @@ fn open_log(options: &Options) -> Result<(PathBuf, Home), StackError> {
 }
 
 /// The limits of a minute, which a faster clock makes larger.
-const A_MINUTE: [&str; 2] = ["PlaidItemSyncsAMinute", "PlaidClientSyncsAMinute"];
+const A_MINUTE: [&str; 3] = ["PlaidItemSyncsAMinute", "PlaidClientSyncsAMinute", "NightSyncsAMinute"];
 
 /// The template's parameters as they are here.
 fn parameters(

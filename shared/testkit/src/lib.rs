@@ -9,12 +9,14 @@
 
 mod clock;
 mod connector;
+mod night;
 mod queue;
 mod request;
 mod world;
 
 pub use clock::SkippingClock;
 pub use connector::{Aws, Fault};
+pub use night::{FakeDeadLetters, FakeNightQueue, FakeRemovalQueue, FakeShardQueue, Kept};
 pub use queue::FakeQueue;
 pub use request::{body, request};
 pub use world::World;

@@ -15,7 +15,7 @@ use crate::{
     time::{Clock, until},
 };
 
-/// Items of a page: ten requests of ten messages, and one row of some 25 KB.
+/// Items of a page, where nothing speaks for fewer: ten requests of ten messages, and one row of some 25 KB.
 pub const PAGE_ITEMS: usize = 1_000;
 /// What a page may take: the index is read, the plan written, the messages sent.
 const PAGE: Duration = Duration::from_secs(10);
@@ -31,6 +31,8 @@ pub struct PlanDeps {
     pub queue: Arc<dyn NightQueue>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Items of a page.
+    pub page_items: usize,
 }
 
 /// How planning a shard ended.
@@ -104,7 +106,7 @@ fn after_page(plan: &ShardPlan) -> ShardPlan {
 }
 
 async fn read_on(deps: &PlanDeps, message: &ShardMessage, plan: &ShardPlan) -> Result<ShardPlan, StoreError> {
-    let found = deps.due.due(message.shard, plan.after.as_ref(), PAGE_ITEMS).await?;
+    let found = deps.due.due(message.shard, plan.after.as_ref(), deps.page_items).await?;
     let queued = plan.queued + u64::try_from(found.items.len()).unwrap_or(u64::MAX);
     let is_read = found.next.is_none();
     Ok(ShardPlan { queued, page: found.items, after: found.next, is_read, ..after_page(plan) })
