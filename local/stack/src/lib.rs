@@ -6,6 +6,7 @@ mod aws_front;
 pub mod cli;
 mod client;
 mod compile;
+mod connect;
 mod console;
 mod dead_letters;
 mod demo;
