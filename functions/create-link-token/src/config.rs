@@ -8,6 +8,10 @@ use edge::env::{Env, EnvError};
 pub struct Config {
     /// The table of data.
     pub table: String,
+    /// The table of guards.
+    pub guards: String,
+    /// The key that opens tokens.
+    pub key: String,
     /// Plaid's address.
     pub plaid_url: String,
     /// The secret with our keys at Plaid.
@@ -22,6 +26,8 @@ impl Config {
         let mut env = Env::new(read);
         let config = Self {
             table: env.required("TABLE_NAME"),
+            guards: env.required("GUARDS_TABLE_NAME"),
+            key: env.required("TOKEN_KEY_ARN"),
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
             link: LinkSettings {

@@ -1,6 +1,7 @@
-//! `POST /api/v1/plaid/link/token` — a token to open Link with, for a new connection.
+//! `POST /api/v1/plaid/link/token` — a token to open Link with: for a new connection or, given an item, in update mode.
 //!
-//! Effects: one call of Plaid. Nothing is stored, so a crash leaves nothing.
+//! Effects: one call of Plaid; who opened a hosted Link is remembered, since its end comes by a webhook. A crash before that
+//! leaves a link token that nobody has.
 
 pub mod config;
 #[cfg(test)]
@@ -9,9 +10,14 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    bank::{BankError, LinkRequest, Linking, Meaning},
-    household::{Memberships, Permission, one_household},
-    ids::HouseholdId,
+    bank::{BankError, LinkPurpose, LinkRequest, LinkToken, Linking, Meaning},
+    household::{Memberships, Permission, one_household, one_item},
+    ids::{HouseholdId, ItemId, fingerprint},
+    item::HealthState,
+    store::{LinkSession, LinkSessions, OneConnection},
+    sync::SyncReads,
+    time::Clock,
+    vault::TokenOpener,
 };
 use edge::{
     Problem,
@@ -24,8 +30,18 @@ use serde::{Deserialize, Serialize};
 pub struct Deps {
     /// Who belongs where.
     pub memberships: Arc<dyn Memberships>,
+    /// The item that is to be repaired.
+    pub connections: Arc<dyn OneConnection>,
+    /// The item with its token.
+    pub reads: Arc<dyn SyncReads>,
+    /// Opens the token.
+    pub vault: Arc<dyn TokenOpener>,
+    /// Who opened which Link.
+    pub sessions: Arc<dyn LinkSessions>,
     /// Plaid.
     pub bank: Arc<dyn Linking>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Products that may be asked for: what this system can use, and what Plaid takes in a link token.
@@ -38,26 +54,85 @@ struct Body {
     household_id: Option<HouseholdId>,
     products: Option<Vec<String>>,
     redirect_uri: Option<String>,
+    /// The item to be repaired: update mode.
+    item_id: Option<ItemId>,
+    /// In update mode: whether the user chooses the accounts anew. By default if there are new ones, or none is shared.
+    select_accounts: Option<bool>,
+    /// Whether Plaid shows Link on a page of its own.
+    hosted_link: Option<bool>,
 }
 
 #[derive(Serialize)]
 struct Answer {
     link_token: String,
     expiration: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hosted_link_url: Option<String>,
 }
 
 /// Creates a link token.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let body: Body = request.json()?;
-    let products = products(body.products)?;
-    let redirect_uri = body.redirect_uri.map(redirect_uri).transpose()?;
-    let household = body.household_id.as_ref();
-    one_household(&*deps.memberships, &request.user, household, Permission::Connect).await?;
-    let wanted = LinkRequest { user: request.user, products, redirect_uri };
+    let redirect_uri = body.redirect_uri.clone().map(redirect_uri).transpose()?;
+    let (household, purpose) = match &body.item_id {
+        Some(item) => update(deps, &request, &body, item).await?,
+        None => connect(deps, &request, &body).await?,
+    };
+    let hosted = body.hosted_link == Some(true);
+    let wanted = LinkRequest { user: request.user, purpose, redirect_uri, hosted };
     let token =
         deps.bank.link_token(&wanted).await.map_err(|error| refusal(error, wanted.redirect_uri.is_some()))?;
-    Reply::json(200, &Answer { link_token: token.link_token, expiration: token.expiration })
+    if hosted {
+        let session = LinkSession {
+            token_hash: fingerprint(&token.link_token),
+            household,
+            user: wanted.user,
+            item: body.item_id,
+            began: deps.clock.now(),
+        };
+        deps.sessions.remember(&session).await?;
+    }
+    let LinkToken { link_token, expiration, hosted_url } = token;
+    Reply::json(200, &Answer { link_token, expiration, hosted_link_url: hosted_url })
+}
+
+/// A new connection.
+async fn connect(deps: &Deps, request: &Request, body: &Body) -> Result<(HouseholdId, LinkPurpose), Problem> {
+    if body.select_accounts.is_some() {
+        return Err(Problem::field("select_accounts", "is for update mode: it needs an item_id"));
+    }
+    let products = products(body.products.clone())?;
+    let household = body.household_id.as_ref();
+    let membership = one_household(&*deps.memberships, &request.user, household, Permission::Connect).await?;
+    Ok((membership.household, LinkPurpose::Connect(products)))
+}
+
+/// Update mode: the item keeps its token, and nothing is exchanged afterwards.
+async fn update(
+    deps: &Deps,
+    request: &Request,
+    body: &Body,
+    item: &ItemId,
+) -> Result<(HouseholdId, LinkPurpose), Problem> {
+    if body.products.is_some() {
+        return Err(Problem::field("products", "must be left out in update mode"));
+    }
+    let missing = || Problem::not_found("item_not_found", "item");
+    let found =
+        one_item(&*deps.memberships, &*deps.connections, &request.user, item, Permission::Connect).await;
+    let item = found.map_err(|error| Problem::no_access(error, "item_not_found", "item"))?.item;
+    if body.household_id.as_ref().is_some_and(|household| *household != item.at.household) {
+        return Err(missing());
+    }
+    if !item.health.may_sync() || item.health.state == HealthState::Revoked {
+        return Err(Problem::new(409, "item_gone", item.health.advice().unwrap_or_default()));
+    }
+    let state = deps.reads.state(&item.at).await?.ok_or_else(missing)?;
+    let token = deps.vault.open(&item.at, &state.token).await?;
+    let has_none = item.health.reason.as_deref() == Some("NO_ACCOUNTS");
+    let select_accounts = body.select_accounts.unwrap_or(item.new_accounts || has_none);
+    Ok((item.at.household, LinkPurpose::Update { token, select_accounts }))
 }
 
 fn products(asked: Option<Vec<String>>) -> Result<Vec<String>, Problem> {

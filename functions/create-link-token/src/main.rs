@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use create_link_token::{Deps, config::Config, handle};
+use edge::system::System;
 use store::{Store, Tables};
-use vault::Credentials;
+use vault::{Credentials, Opener};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -14,6 +15,15 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let client =
         plaid::Client::new(&config.plaid_url, Arc::new(Credentials::new(&sdk, config.plaid_secret)))?;
     let bank = plaid::Linker { client, settings: config.link };
-    let store = Store::new(&sdk, Tables { data: config.table, ..Tables::default() });
-    edge::http::serve(Deps { memberships: Arc::new(store), bank: Arc::new(bank) }, handle).await
+    let store = Arc::new(Store::new(&sdk, Tables { data: config.table, guards: config.guards }));
+    let deps = Deps {
+        memberships: store.clone(),
+        connections: store.clone(),
+        reads: store.clone(),
+        vault: Arc::new(Opener::new(&sdk, config.key)),
+        sessions: store,
+        bank: Arc::new(bank),
+        clock: Arc::new(System),
+    };
+    edge::http::serve(deps, handle).await
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::bank::{BankError, LinkRequest, LinkToken, Linking, Meaning, Patience};
+use edge::system::System;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::{World, body, request};
@@ -22,14 +23,26 @@ impl Linking for Plaid {
             let patience = Patience::Seconds;
             return Err(BankError::new(Meaning::Later { patience, retry_after_s: Some(7) }, "timeout"));
         }
-        let link_token = format!("link for {} with {:?}", request.user, request.products);
-        Ok(LinkToken { link_token, expiration: Timestamp::UNIX_EPOCH })
+        let link_token = format!("link for {} with {:?}", request.user, request.purpose);
+        let hosted_url = request.hosted.then(|| "https://hosted.example".to_owned());
+        Ok(LinkToken { link_token, expiration: Timestamp::UNIX_EPOCH, hosted_url })
+    }
+}
+
+fn deps(world: &World, down: bool) -> Deps {
+    Deps {
+        memberships: world.store.clone(),
+        connections: world.store.clone(),
+        reads: world.store.clone(),
+        vault: world.opener.clone(),
+        sessions: world.store.clone(),
+        bank: Arc::new(Plaid { down }),
+        clock: Arc::new(System),
     }
 }
 
 async fn call(world: &World, down: bool, user: &str, asked: &Value) -> (u16, Value) {
-    let deps = Deps { memberships: world.store.clone(), bank: Arc::new(Plaid { down }) };
-    body(handle(&deps, request(user, &[], "", asked)).await)
+    body(handle(&deps(world, down), request(user, &[], "", asked)).await)
 }
 
 #[tokio::test]
@@ -38,7 +51,7 @@ async fn a_member_gets_a_token() {
     for asked in [json!({}), json!({"household_id": world.household}), Value::Null] {
         let (status, answer) = call(&world, false, "alice", &asked).await;
         assert_eq!(status, 200);
-        assert_eq!(answer["link_token"], r#"link for alice with ["transactions"]"#);
+        assert_eq!(answer["link_token"], r#"link for alice with Connect(["transactions"])"#);
         assert_eq!(answer["expiration"], "1970-01-01T00:00:00Z");
     }
 }
@@ -75,7 +88,6 @@ async fn wrong_fields_are_named() {
 #[tokio::test]
 async fn plaid_down_is_503_with_retry_after() {
     let world = World::new().await;
-    let deps = Deps { memberships: world.store.clone(), bank: Arc::new(Plaid { down: true }) };
-    let problem = handle(&deps, request("alice", &[], "", &json!({}))).await.unwrap_err();
+    let problem = handle(&deps(&world, true), request("alice", &[], "", &json!({}))).await.unwrap_err();
     assert_eq!((problem.status, problem.code, problem.retry_after_s), (503, "plaid_unavailable", Some(7)));
 }

@@ -13,6 +13,10 @@ pub struct Config {
     pub key: String,
     /// The queue of syncs.
     pub queue_url: String,
+    /// The queue of removals.
+    pub removal_queue_url: String,
+    /// Where Plaid's webhooks are to go, if anywhere.
+    pub webhook_url: Option<String>,
     /// Plaid's address.
     pub plaid_url: String,
     /// The secret with our keys at Plaid.
@@ -30,6 +34,8 @@ impl Config {
             guards: env.required("GUARDS_TABLE_NAME"),
             key: env.required("TOKEN_KEY_ARN"),
             queue_url: env.required("SYNC_QUEUE_URL"),
+            removal_queue_url: env.required("REMOVAL_QUEUE_URL"),
+            webhook_url: env.optional("PLAID_WEBHOOK_URL"),
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
             country_codes: env.words("PLAID_COUNTRY_CODES"),

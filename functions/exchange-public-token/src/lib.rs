@@ -1,7 +1,8 @@
 //! `POST /api/v1/plaid/link/exchange` — turns the public token of a finished Link session into a connection.
 //!
 //! Order of effects: membership → duplicate check → intent row → rehearsal of the sealing → exchange at Plaid → seal →
-//! store the item → queue its first sync → save its accounts → forget the intent.
+//! store the item, in the place of one to the same accounts that works no more → queue its first sync → save its accounts →
+//! forget the intent (`domain::link`).
 //!
 //! A crash before the exchange leaves an intent row and nothing else; the same request goes on from there. A crash after
 //! the item is stored leaves a connection whose accounts and transactions the first sync brings, or the same request. A
@@ -9,7 +10,6 @@
 //! it is counted and listed, since no one can repair it.
 
 pub mod config;
-mod link;
 #[cfg(test)]
 mod tests;
 
@@ -17,15 +17,11 @@ use std::sync::Arc;
 
 use domain::{
     account::Account,
-    bank::{AccountFeed, Exchange, Institutions},
     household::{Membership, Memberships, Permission, one_household},
     ids::{HouseholdId, InstitutionId, ItemId},
     item::SyncState,
+    link::{self, LinkError},
     secret::PublicToken,
-    store::{Connections, Intents, NewConnections},
-    sync::{SyncQueue, SyncReads},
-    time::{Clock, Random},
-    vault::TokenSealer,
 };
 use edge::{
     Problem,
@@ -37,28 +33,8 @@ use serde::{Deserialize, Serialize};
 pub struct Deps {
     /// Who belongs where.
     pub memberships: Arc<dyn Memberships>,
-    /// The household's connections, to find a duplicate.
-    pub connections: Arc<dyn Connections>,
-    /// Exchanges under way.
-    pub intents: Arc<dyn Intents>,
-    /// Where new connections go.
-    pub items: Arc<dyn NewConnections>,
-    /// Reads them back, as the sync does.
-    pub reads: Arc<dyn SyncReads>,
-    /// Seals the token.
-    pub vault: Arc<dyn TokenSealer>,
-    /// Plaid's exchange.
-    pub bank: Arc<dyn Exchange>,
-    /// Plaid's accounts.
-    pub accounts: Arc<dyn AccountFeed>,
-    /// Plaid's banks.
-    pub institutions: Arc<dyn Institutions>,
-    /// The queue of syncs.
-    pub queue: Arc<dyn SyncQueue>,
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
-    /// Ids.
-    pub random: Arc<dyn Random>,
+    /// What linking needs.
+    pub link: link::Deps,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +63,12 @@ struct LinkedAccount {
     name: Option<String>,
     mask: Option<String>,
     subtype: Option<String>,
+}
+
+impl LinkedAccount {
+    fn named(self) -> link::LinkedAccount {
+        link::LinkedAccount { name: self.name, mask: self.mask, subtype: self.subtype }
+    }
 }
 
 #[derive(Serialize)]
@@ -129,19 +111,59 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let household = body.household_id.as_ref();
     let Membership { household, .. } =
         one_household(&*deps.memberships, &request.user, household, Permission::Connect).await?;
-    if body.allow_duplicate != Some(true) {
-        refuse_duplicate(deps, &household, &body).await?;
-    }
+    let institution = body.institution;
     let session = link::Session {
         household,
         user: request.user,
         public_token: PublicToken::new(body.public_token),
-        institution: body.institution.as_ref().and_then(|institution| institution.institution_id.clone()),
-        institution_name: body.institution.and_then(|institution| institution.name),
+        institution: institution.as_ref().and_then(|institution| institution.institution_id.clone()),
+        institution_name: institution.and_then(|institution| institution.name),
+        accounts: body.accounts.map(|accounts| accounts.into_iter().map(LinkedAccount::named).collect()),
+        allow_duplicate: body.allow_duplicate == Some(true),
         deadline: request.deadline,
     };
-    let linked = link::link(deps, &session).await?;
-    Reply::json(201, &answer(&linked))
+    match link::link(&deps.link, &session).await {
+        Ok(linked) => Reply::json(201, &answer(&linked)),
+        Err(error) => Err(problem(error)),
+    }
+}
+
+/// What the caller is told. What nobody can repair is counted, and rings an alarm.
+fn problem(error: LinkError) -> Problem {
+    match error {
+        LinkError::Duplicate { item, account } => {
+            let detail = format!(
+                "{account} is connected already as item {item}. Repair that connection instead, or send allow_duplicate."
+            );
+            Problem::new(409, "duplicate_connection", detail)
+        }
+        LinkError::AlreadyConnected => Problem::new(
+            409,
+            "duplicate_connection",
+            "This bank log-in is connected already. Repair that connection instead of linking it again.",
+        ),
+        LinkError::TooSlow => {
+            Problem::later("too_slow", "Everything is slow right now. Nothing was done; try again.", 5)
+        }
+        LinkError::Unfinished => Problem::later(
+            "link_unfinished",
+            "The bank is connected; its accounts are still being read. Send the same request again in a moment.",
+            3,
+        ),
+        LinkError::Bank(error) => error.into(),
+        LinkError::FateUnknown(error) => {
+            edge::metrics::emit(&[], &[("ExchangeFateUnknown", "Count", 1)]);
+            error.into()
+        }
+        LinkError::Lost => {
+            edge::metrics::emit(&[], &[("ItemsLost", "Count", 1)]);
+            let words = "The bank cannot be connected right now. Open Link again in a moment.";
+            Problem::later("store_unavailable", words, 5).because(error)
+        }
+        LinkError::Store(error) => error.into(),
+        LinkError::Vault(error) => error.into(),
+        LinkError::Queue(error) => error.into(),
+    }
 }
 
 impl Body {
@@ -160,40 +182,6 @@ impl Body {
     }
 }
 
-/// A second connection to the same accounts would double every transaction. Two log-ins at one bank are no duplicate:
-/// one account in common is.
-async fn refuse_duplicate(deps: &Deps, household: &HouseholdId, body: &Body) -> Result<(), Problem> {
-    let institution = body.institution.as_ref().and_then(|institution| institution.institution_id.as_ref());
-    let (Some(institution), Some(linked)) = (institution, body.accounts.as_ref()) else { return Ok(()) };
-    for connection in deps.connections.connections(household).await? {
-        if connection.item.institution.as_ref() != Some(institution) || !connection.item.health.may_sync() {
-            continue;
-        }
-        if let Some(twin) =
-            connection.accounts.iter().find(|account| linked.iter().any(|new| is_same(new, account)))
-        {
-            let detail = format!(
-                "{} is connected already as item {}. Repair that connection instead, or send allow_duplicate.",
-                twin.name(),
-                connection.item.at.item
-            );
-            return Err(Problem::new(409, "duplicate_connection", detail));
-        }
-    }
-    Ok(())
-}
-
-/// By name, mask and subtype. A mask alone is not unique, and nothing at all says nothing.
-fn is_same(new: &LinkedAccount, stored: &Account) -> bool {
-    let bank = &stored.bank;
-    let agrees = |new: &Option<String>, old: Option<&String>| new.is_none() || new.as_ref() == old;
-    new.mask.is_some()
-        && new.name.is_some()
-        && new.mask == bank.mask
-        && agrees(&new.name, Some(&bank.name))
-        && agrees(&new.subtype, bank.subtype.as_ref())
-}
-
 fn answer(linked: &SyncState) -> Answer {
     let text = |amount: Option<rust_decimal::Decimal>| amount.map(|amount| amount.to_string());
     let view = |account: &Account| AccountView {
@@ -207,13 +195,14 @@ fn answer(linked: &SyncState) -> Answer {
         available_balance: text(account.bank.balances.available),
         currency: account.bank.currency.as_ref().map(|currency| currency.code().to_owned()),
     };
+    let listed: Vec<_> = linked.accounts.iter().filter(|account| account.state.is_listed()).collect();
     Answer {
         item_id: linked.item.at.item.clone(),
         institution: InstitutionView {
             institution_id: linked.item.institution.clone(),
             name: linked.item.institution_name.clone(),
         },
-        accounts: linked.accounts.iter().map(view).collect(),
-        accounts_added: linked.accounts.len(),
+        accounts: listed.iter().map(|account| view(account)).collect(),
+        accounts_added: listed.len(),
     }
 }

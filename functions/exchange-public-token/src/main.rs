@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::{link, sync::Webhooks};
 use edge::system::System;
 use exchange_public_token::{Deps, config::Config, handle};
 use queue::Queue;
@@ -16,19 +17,21 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let store = Arc::new(Store::new(&sdk, Tables { data: config.table, guards: config.guards }));
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
-    let deps = Deps {
-        memberships: store.clone(),
+    let link = link::Deps {
         connections: store.clone(),
         intents: store.clone(),
         items: store.clone(),
-        reads: store,
+        reads: store.clone(),
         vault: Arc::new(Sealer::new(&sdk, config.key)),
         bank: bank.clone(),
         accounts: bank.clone(),
+        webhooks: config.webhook_url.map(|url| Webhooks { url, address: bank.clone() }),
         institutions: Arc::new(plaid::Directory { client: bank, country_codes: config.country_codes }),
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
+        removals: Arc::new(Queue::new(&sdk, config.removal_queue_url)),
         clock: Arc::new(System),
         random: Arc::new(System),
     };
+    let deps = Deps { memberships: store, link };
     edge::http::serve(deps, handle).await
 }

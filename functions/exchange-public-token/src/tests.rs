@@ -18,30 +18,7 @@ use testkit::{Fault, SkippingClock, World, body, request};
 use crate::{Deps, handle};
 
 fn deps(world: &World) -> Deps {
-    Deps {
-        memberships: world.store.clone(),
-        connections: world.store.clone(),
-        intents: world.store.clone(),
-        items: world.store.clone(),
-        reads: world.store.clone(),
-        vault: world.sealer.clone(),
-        bank: world.plaid.clone(),
-        accounts: world.plaid.clone(),
-        institutions: Arc::new(Banks),
-        queue: world.queue.clone(),
-        clock: Arc::new(SkippingClock::default()),
-        random: Arc::new(System),
-    }
-}
-
-/// A directory of one bank.
-struct Banks;
-
-#[async_trait]
-impl Institutions for Banks {
-    async fn institution(&self, id: &InstitutionId) -> Result<Institution, BankError> {
-        Ok(Institution { institution_id: id.clone(), name: "A bank by name".to_owned() })
-    }
+    Deps { memberships: world.store.clone(), link: world.link() }
 }
 
 fn exchange(public_token: &str) -> Request {
@@ -84,7 +61,8 @@ impl AccountFeed for Nameless {
 async fn a_bank_without_a_name_is_looked_up() {
     let world = World::new().await;
     let token = world.public_token("user_good", "pass_good").await;
-    let deps = Deps { accounts: Arc::new(Nameless(world.plaid.clone())), ..deps(&world) };
+    let mut deps = deps(&world);
+    deps.link.accounts = Arc::new(Nameless(world.plaid.clone()));
     let (status, answer) = body(handle(&deps, exchange(&token)).await);
     assert_eq!((status, answer["institution"]["name"].as_str()), (201, Some("A bank by name")), "{answer}");
     world.queue.take();

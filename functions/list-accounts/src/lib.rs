@@ -10,7 +10,7 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    account::Account,
+    account::{Account, AccountState},
     household::{Memberships, readable_households},
     ids::{AccountId, HouseholdId, ItemId, UserId},
     item::{Connection, HealthState, Item},
@@ -55,6 +55,7 @@ struct AccountView {
     currency: Option<String>,
     include_in_budget: bool,
     is_active: bool,
+    is_manual: bool,
     sync_error: Option<String>,
     health: HealthState,
     last_synced_at: Option<Timestamp>,
@@ -70,7 +71,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     for household in &households {
         for connection in deps.connections.connections(household).await? {
             let Connection { item, accounts: owned } = connection;
-            accounts.extend(owned.into_iter().map(|account| view(&item, account)));
+            let listed = owned.into_iter().filter(|account| account.state.is_listed());
+            accounts.extend(listed.map(|account| view(&item, account)));
         }
     }
     Reply::json(200, &Answer { accounts })
@@ -84,8 +86,9 @@ fn view(item: &Item, account: Account) -> AccountView {
         user_id: item.user.clone(),
         institution_name: item.institution_name.clone(),
         name: account.name().to_owned(),
-        is_active: item.health.is_active() && !account.stopped,
-        sync_error: item.trouble(),
+        is_active: item.health.is_active() && account.state == AccountState::Live,
+        is_manual: account.state == AccountState::Manual,
+        sync_error: trouble(item, account.state),
         health: item.health.state,
         last_synced_at: item.last_run.map(|run| run.at),
         include_in_budget: account.include_in_budget,
@@ -98,5 +101,16 @@ fn view(item: &Item, account: Account) -> AccountView {
         available_balance: text(account.bank.balances.available),
         credit_limit: text(account.bank.balances.limit),
         currency: account.bank.currency.map(|currency| currency.code().to_owned()),
+    }
+}
+
+/// What is wrong with an account and what to do, in words.
+fn trouble(item: &Item, state: AccountState) -> Option<String> {
+    let unshared = "The bank does not share this account any more: it was closed, or its sharing was ended. Repair the \
+                    connection to share it again.";
+    match state {
+        AccountState::Live => item.trouble(),
+        AccountState::Unshared => Some(item.trouble().unwrap_or_else(|| unshared.to_owned())),
+        AccountState::Manual | AccountState::Removed { .. } => None,
     }
 }

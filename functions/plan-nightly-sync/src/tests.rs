@@ -2,24 +2,24 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use domain::night::{LASTS, Nights, Shard};
+use domain::night::{LASTS, Nights, Shard, ShardMessage};
 use edge::schedule::{Run, RunError};
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::json;
-use testkit::{FakeShardQueue, Fault, SkippingClock, World};
+use testkit::{FakeQueue, Fault, SkippingClock, World};
 
 use crate::{Answer, Deps, Input, handle};
 
 struct Test {
     world: World,
-    queue: Arc<FakeShardQueue>,
+    queue: Arc<FakeQueue<ShardMessage>>,
     deps: Deps,
 }
 
 impl Test {
     async fn new() -> Self {
         let world = World::new().await;
-        let queue = Arc::new(FakeShardQueue::default());
+        let queue = Arc::new(FakeQueue::default());
         let deps = Deps {
             plans: world.store.clone(),
             queue: queue.clone(),
@@ -45,7 +45,7 @@ async fn a_night_is_begun_once_for_each_local_date_and_all_of_its_shards_are_ask
     assert_eq!(again, Answer { is_new: false, ..first });
     let report = test.world.store.night(first.night).await.unwrap().unwrap();
     assert_eq!((report.begun, report.planned, report.queued), (first.begun, 0, 0));
-    let sent = test.queue.take();
+    let sent = test.queue.take_messages();
     let shards: Vec<_> = sent.iter().map(|message| message.shard).collect();
     assert_eq!(shards, Shard::all().chain(Shard::all()).collect::<Vec<_>>());
     let ends = first.begun.checked_add(LASTS).unwrap();
@@ -56,7 +56,7 @@ async fn a_night_is_begun_once_for_each_local_date_and_all_of_its_shards_are_ask
 async fn an_operator_names_the_date_and_nothing_else() {
     let test = Test::new().await;
     assert_eq!(test.run(json!({"date": "2026-01-02"})).await.unwrap().night.to_string(), "2026-01-02");
-    assert_eq!(test.queue.take().len(), 64);
+    assert_eq!(test.queue.take_messages().len(), 64);
     for wrong in [
         json!({}),
         json!({"date": "tomorrow"}),
@@ -78,7 +78,7 @@ async fn what_the_store_or_the_queue_does_not_take_fails_and_the_next_run_sends_
     test.queue.refuse(false);
     let answer = test.run(json!({"date": "2026-11-24"})).await.unwrap();
     assert!(!answer.is_new, "the row was written by the run before");
-    let shards: BTreeSet<_> = test.queue.take().into_iter().map(|message| message.shard).collect();
+    let shards: BTreeSet<_> = test.queue.take_messages().into_iter().map(|message| message.shard).collect();
     assert_eq!(shards.len(), 64);
 }
 

@@ -15,7 +15,7 @@ use domain::{
 };
 use edge::batch::{Message, Verdict};
 use jiff::{Timestamp, civil::Date};
-use testkit::{FakeNightQueue, FakeShardQueue, Fault, SkippingClock, World};
+use testkit::{FakeQueue, Fault, SkippingClock, World};
 
 use crate::{Deps, handle};
 
@@ -23,8 +23,8 @@ const NIGHT: Date = Date::constant(2026, 11, 24);
 
 struct Test {
     world: World,
-    shards: Arc<FakeShardQueue>,
-    night: Arc<FakeNightQueue>,
+    shards: Arc<FakeQueue<ShardMessage>>,
+    night: Arc<FakeQueue<NightMessage>>,
     deps: Deps,
     shard: Shard,
 }
@@ -33,7 +33,7 @@ impl Test {
     /// A world with so many items in one shard.
     async fn new(items: u32) -> Self {
         let world = World::new().await;
-        let (shards, night) = (Arc::new(FakeShardQueue::default()), Arc::new(FakeNightQueue::default()));
+        let (shards, night) = (Arc::new(FakeQueue::default()), Arc::new(FakeQueue::default()));
         let plan = PlanDeps {
             due: world.store.clone(),
             plans: world.store.clone(),
@@ -66,7 +66,7 @@ impl Test {
     /// The items that were sent, by message and place: whatever was sent twice must have been the same.
     fn sent(&self) -> BTreeMap<(u32, u8), ItemRef> {
         let mut all = BTreeMap::new();
-        for NightMessage { number, items, night, shard, .. } in self.night.take() {
+        for NightMessage { number, items, night, shard, .. } in self.night.take_messages() {
             assert_eq!((night, shard), (NIGHT, self.shard));
             for NightItem { place, at, .. } in items {
                 let before = all.insert((number, place), at.clone());
@@ -109,14 +109,14 @@ async fn assert_all_queued(test: &Test, items: u32) {
 async fn every_item_of_a_shard_is_queued_in_messages_of_ten_and_a_second_delivery_sends_nothing() {
     let test = Test::new(35).await;
     assert_eq!(test.run(Timestamp::MAX).await, Verdict::Done);
-    let messages = test.night.take();
+    let messages = test.night.take_messages();
     let shape: Vec<_> = messages.iter().map(|message| (message.number, message.items.len())).collect();
     assert_eq!(shape, [(0, 10), (1, 10), (2, 10), (3, 5)]);
     let calls: Vec<_> = test.world.aws.take_calls().into_iter().collect();
     let count = |name: &str, count| (name.to_owned(), count);
     assert_eq!(calls, [count("GetItem", 1), count("PutItem", 3), count("Query", 2)]);
     assert_eq!(test.run(Timestamp::MAX).await, Verdict::Done);
-    assert!(test.night.take().is_empty());
+    assert!(test.night.take_messages().is_empty());
     assert_eq!(test.queued().await, 35);
 }
 
@@ -166,7 +166,7 @@ async fn at_its_deadline_it_hands_over_to_itself_until_all_is_sent() {
     let mut hand_overs = 0;
     loop {
         assert_eq!(test.run(soon).await, Verdict::Done);
-        let handed_over = test.shards.take();
+        let handed_over = test.shards.take_messages();
         if handed_over.is_empty() {
             break;
         }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::sync::{self, Budgets, Limits};
+use bus::Bus;
+use domain::sync::{self, Budgets, Limits, Webhooks};
 use edge::system::System;
 use queue::{DeadLetterQueue, Queue};
 use store::{Store, Tables};
@@ -19,12 +20,15 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
     let sync = sync::Deps {
         feed: bank.clone(),
-        accounts: bank,
+        accounts: bank.clone(),
         vault: Arc::new(Opener::new(&sdk, config.key)),
         reads: store.clone(),
-        writes: store,
+        writes: store.clone(),
         clock: Arc::new(System),
         random: Arc::new(System),
+        events: Arc::new(Bus::new(&sdk, config.event_bus)),
+        announcements: store,
+        webhooks: config.webhook_url.map(|url| Webhooks { url, address: bank }),
         budgets: Arc::new(Budgets::new(config.item_syncs_a_minute, config.share)),
         limits: Limits::default(),
     };

@@ -15,6 +15,10 @@ pub struct Config {
     pub removal_queue_url: String,
     /// The dead letters.
     pub dead_letters_url: String,
+    /// The bus that tells the app.
+    pub event_bus: String,
+    /// Where Plaid's webhooks are to go, if anywhere.
+    pub webhook_url: Option<String>,
     /// Plaid's address.
     pub plaid_url: String,
     /// The secret with our keys at Plaid.
@@ -37,6 +41,8 @@ impl Config {
             queue_url: env.required("NIGHT_QUEUE_URL"),
             removal_queue_url: env.required("REMOVAL_QUEUE_URL"),
             dead_letters_url: env.required("DEAD_LETTERS_URL"),
+            event_bus: env.required("EVENT_BUS_NAME"),
+            webhook_url: env.optional("PLAID_WEBHOOK_URL"),
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
             item_syncs_a_minute: env.number("PLAID_ITEM_SYNCS_A_MINUTE"),

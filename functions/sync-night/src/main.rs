@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use bus::Bus;
 use domain::{
     night::{Guarded, Watch},
-    sync::{self, Budgets, Limits},
+    sync::{self, Budgets, Limits, Webhooks},
 };
 use edge::system::System;
 use queue::{DeadLetterQueue, Queue};
@@ -21,7 +22,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let watch = Arc::new(Watch::new(store.clone(), Arc::new(System)));
     let plaid = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
-    let bank = Arc::new(Guarded::new(plaid, watch.clone()));
+    let bank = Arc::new(Guarded::new(plaid.clone(), watch.clone()));
     let dead_letters = Arc::new(DeadLetterQueue::new(&sdk, config.dead_letters_url));
     let sync = sync::Deps {
         feed: bank.clone(),
@@ -31,6 +32,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         writes: store.clone(),
         clock: Arc::new(System),
         random: Arc::new(System),
+        events: Arc::new(Bus::new(&sdk, config.event_bus)),
+        announcements: store.clone(),
+        webhooks: config.webhook_url.map(|url| Webhooks { url, address: plaid }),
         budgets: Arc::new(Budgets::of_night(config.item_syncs_a_minute, config.share)),
         limits: Limits::default(),
     };

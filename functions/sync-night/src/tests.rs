@@ -8,6 +8,8 @@ use domain::{
         Breaker, Guarded, NightCounting, NightCounts, NightItem, NightMessage, NightPlans, Nights, Settled,
         Shard, ShardPlan, Watch,
     },
+    queue::Letter,
+    removal::RemovalMessage,
     store::OneConnection,
     sync::{self, Budgets},
     time::Clock,
@@ -15,7 +17,7 @@ use domain::{
 use edge::batch::{Message, Verdict};
 use jiff::{Timestamp, civil::Date};
 use serde_json::json;
-use testkit::{FakeDeadLetters, FakeNightQueue, FakeRemovalQueue, Fault, SkippingClock, World};
+use testkit::{FakeQueue, Fault, SkippingClock, World};
 
 use crate::{Deps, handle};
 
@@ -23,9 +25,9 @@ const NIGHT: Date = Date::constant(2026, 11, 24);
 
 struct Test {
     world: World,
-    queue: Arc<FakeNightQueue>,
-    removals: Arc<FakeRemovalQueue>,
-    dead_letters: Arc<FakeDeadLetters>,
+    queue: Arc<FakeQueue<NightMessage>>,
+    removals: Arc<FakeQueue<RemovalMessage>>,
+    dead_letters: Arc<FakeQueue<Letter>>,
     clock: Arc<SkippingClock>,
     deps: Deps,
 }
@@ -43,8 +45,8 @@ impl Test {
             budgets: Arc::new(Budgets::of_night(1_000, 1_000)),
             ..world.sync()
         };
-        let (queue, removals) = (Arc::new(FakeNightQueue::default()), Arc::new(FakeRemovalQueue::default()));
-        let dead_letters = Arc::new(FakeDeadLetters::default());
+        let (queue, removals) = (Arc::new(FakeQueue::default()), Arc::new(FakeQueue::default()));
+        let dead_letters = Arc::new(FakeQueue::default());
         let deps = Deps {
             sync,
             watch,
@@ -153,13 +155,13 @@ async fn every_outcome_has_its_name_and_the_sum_is_right() {
     }
     let expected = NightCounts { failed: 2, ..expected };
     assert_eq!(NightCounts { rows: 0, ..test.counts().await }, expected);
-    assert!(test.queue.take().is_empty() && test.dead_letters.take().is_empty());
+    assert!(test.queue.take_messages().is_empty() && test.dead_letters.take_messages().is_empty());
 
     // What is ours to mend is put aside with its reason.
     let item = test.items(1).await;
     test.refuse("INVALID_API_KEYS", 1);
     assert_eq!(test.run(NightMessage { number: 3, ..message(&item) }).await, Verdict::Done);
-    let [letter] = &test.dead_letters.take()[..] else { panic!("one letter") };
+    let [letter] = &test.dead_letters.take_messages()[..] else { panic!("one letter") };
     assert!(letter.reason.contains("INVALID_API_KEYS"), "{letter:?}");
     let expected = NightCounts { parked: 1, ..expected };
     assert_eq!(NightCounts { rows: 0, ..test.counts().await }, expected);
@@ -181,7 +183,7 @@ async fn an_item_that_is_revoked_is_left_alone_and_one_that_is_stuck_on_its_way_
     test.world.sandbox.world().take_calls();
     assert_eq!(test.run(NightMessage { number: 1, ..message(&items) }).await, Verdict::Done);
     assert!(test.world.sandbox.world().take_calls().is_empty());
-    let removals = test.removals.take();
+    let removals = test.removals.take_messages();
     assert_eq!(removals.into_iter().map(|removal| removal.at).collect::<Vec<_>>(), items[1..]);
     let counts = test.counts().await;
     assert_eq!((counts.failed, counts.fresh, counts.gone), (1, 2, 2));
@@ -205,7 +207,7 @@ async fn a_rate_limit_holds_the_night_and_nobody_else_and_stands_on_no_item() {
     assert_eq!(test.run(message(&items[..1])).await, Verdict::Done);
     let calls = test.world.sandbox.world().take_calls();
     assert_eq!(calls.get("/transactions/sync"), Some(&1), "one call too many, and no more");
-    let [again] = &test.queue.take()[..] else { panic!("one message") };
+    let [again] = &test.queue.take_messages()[..] else { panic!("one message") };
     assert_eq!(again.items, message(&items[..1]).items, "it is no failure of the item's");
     assert_eq!(test.counts().await.items(), 0);
     let connection = test.world.store.connection(&items[0]).await.unwrap().unwrap();
@@ -215,7 +217,7 @@ async fn a_rate_limit_holds_the_night_and_nobody_else_and_stands_on_no_item() {
     let held_until = test.world.store.held_until().await.unwrap().unwrap();
     let held_for = domain::time::until(test.clock.now(), held_until);
     assert_eq!(test.run(message(&items)).await, Verdict::Done);
-    let [(held, delay)] = &test.queue.take_delayed()[..] else { panic!("one message") };
+    let [(held, delay)] = &test.queue.take()[..] else { panic!("one message") };
     assert_eq!(*held, message(&items));
     assert!(*delay > held_for && *delay < Duration::from_mins(2), "{delay:?}");
     assert!(test.world.sandbox.world().take_calls().is_empty());
@@ -259,14 +261,14 @@ async fn items_that_cannot_be_synced_now_are_tried_again_alone_and_put_aside_in_
     test.world.aws.fault("Decrypt", 0, 10_000, Fault::Refuse);
     loop {
         assert_eq!(test.run(content.clone()).await, Verdict::Done);
-        let mut sent = test.queue.take_delayed();
+        let mut sent = test.queue.take();
         let Some((again, delay)) = sent.pop() else { break };
         delays.push(delay.as_secs());
         assert_eq!(test.counts().await.items(), 0, "nothing is settled yet");
         content = again;
     }
     assert_eq!(delays, [30, 120, 480, 900]);
-    assert_eq!(test.dead_letters.take().len(), 2);
+    assert_eq!(test.dead_letters.take_messages().len(), 2);
     assert_eq!(test.counts().await, NightCounts { parked: 2, ..NightCounts::default() });
 }
 
@@ -309,7 +311,7 @@ async fn killed_anywhere_the_next_delivery_counts_each_once() {
             test.world.aws.heal();
             assert_eq!(test.run(message(&items)).await, Verdict::Done, "{fault:?} at call {step}");
             // Two workers may have met at an item: whoever came second asks again.
-            for again in test.queue.take() {
+            for again in test.queue.take_messages() {
                 test.clock.sleep(Duration::from_mins(1)).await;
                 assert_eq!(test.run(again).await, Verdict::Done);
             }

@@ -8,10 +8,13 @@ use std::{
 use async_trait::async_trait;
 use domain::{
     account::Account,
+    event::News,
     ids::{ItemRef, TransactionId},
     item::SyncState,
     store::StoreError,
-    sync::{Commit, CommitError, LiveRows, PageFacts, RowWrite, StoredRow, SyncReads, SyncWrites},
+    sync::{
+        Announcements, Commit, CommitError, LiveRows, PageFacts, RowWrite, StoredRow, SyncReads, SyncWrites,
+    },
 };
 
 /// One item and its rows.
@@ -59,6 +62,13 @@ impl SyncReads for Memory {
 }
 
 #[async_trait]
+impl Announcements for Memory {
+    async fn announced(&self, _: &ItemRef, _: &News) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
 impl SyncWrites for Memory {
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         let mut inner = self.inner();
@@ -70,7 +80,7 @@ impl SyncWrites for Memory {
         commit.item.cursor.apply(&mut state.cursor);
         commit.item.stage.apply(&mut state.stage);
         state.item.done = commit.item.done.unwrap_or(state.item.done);
-        state.accounts_known |= commit.item.accounts_known;
+        state.accounts_known |= commit.item.looked.is_some();
         state.months = commit.item.months.clone().unwrap_or_else(|| state.months.clone());
         for write in &commit.accounts {
             state.accounts.retain(|account| account.id != write.id);
@@ -88,6 +98,8 @@ impl SyncWrites for Memory {
                 edited: false,
                 next: None,
                 signature: None,
+                pending: facts.pending,
+                generation: 0,
             };
             rows.insert(key.clone(), row);
         }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{
+    event::Nobody,
     household::Role,
     ids::{HouseholdId, ItemId, ItemRef, UserId},
     item::NewItem,
     secret::{AccessToken, SealedToken},
     store::NewConnections,
-    sync::{Budgets, Cause, Deps, Limits, SyncReads, SyncWrites, Trigger, sync},
+    sync::{Announcements, Budgets, Cause, Deps, Limits, SyncReads, SyncWrites, Trigger, sync},
     vault::{TokenOpener, VaultError},
 };
 use edge::system::System;
@@ -84,7 +85,7 @@ pub(crate) async fn measure() -> Outcome {
     Ok(())
 }
 
-async fn run<P: SyncReads + SyncWrites + 'static>(
+async fn run<P: SyncReads + SyncWrites + Announcements + 'static>(
     recorded: &Arc<Recorded>,
     port: Arc<P>,
     at: &ItemRef,
@@ -96,9 +97,12 @@ async fn run<P: SyncReads + SyncWrites + 'static>(
         accounts: plaid,
         vault: Arc::new(Plain),
         reads: port.clone(),
-        writes: port,
+        writes: port.clone(),
         clock: Arc::new(System),
         random: Arc::new(System),
+        events: Arc::new(Nobody),
+        announcements: port,
+        webhooks: None,
         budgets: Arc::new(Budgets::new(UNBOUNDED, UNBOUNDED)),
         limits: Limits::default(),
     };

@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, reason = "a field that a serde_json::Value does not have reads as null")]
 
 mod dynamodb;
+mod events;
 mod kms;
 
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use winterbaume_core::{MockRequest, MockService};
 use winterbaume_kms::KmsService;
 use winterbaume_secretsmanager::SecretsManagerService;
 use winterbaume_sqs::SqsService;
+
+use crate::events::EventBridge;
 
 pub use dynamodb::DynamoDb;
 pub use kms::KEY_ID;
@@ -45,6 +48,7 @@ pub struct Emulators {
     sqs: SqsService,
     kms: KmsService,
     secrets: SecretsManagerService,
+    events: EventBridge,
 }
 
 /// An answer: status and JSON.
@@ -74,6 +78,7 @@ impl Emulators {
             sqs: SqsService::default(),
             kms,
             secrets: SecretsManagerService::default(),
+            events: EventBridge::default(),
         })
     }
 
@@ -82,6 +87,7 @@ impl Emulators {
         let (service, operation) = target.split_once('.').unwrap_or((target, ""));
         let service: &dyn MockService = match service {
             "DynamoDB_20120810" => return self.database.call(operation, body).await,
+            "AWSEvents" => return self.events.put(&body),
             "AmazonSQS" => &self.sqs,
             "TrentService" => &self.kms,
             "secretsmanager" => &self.secrets,
@@ -135,6 +141,11 @@ impl Emulators {
             self.ask("DynamoDB_20120810.UpdateTimeToLive", &request).await?;
         }
         Ok(())
+    }
+
+    /// The last events that were announced, oldest first.
+    pub fn events(&self) -> Vec<Value> {
+        self.events.events()
     }
 
     /// The ARN of the token key.

@@ -11,6 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
+    event::Nobody,
     household::Role,
     ids::{HouseholdId, ItemId, ItemRef},
     item::NewItem,
@@ -276,6 +277,9 @@ impl Scene {
                 writes,
                 clock: Arc::new(self.shared.time.clone()),
                 random: Arc::new(self.shared.dice.clone()),
+                events: Arc::new(Nobody),
+                announcements: self.store.clone(),
+                webhooks: None,
                 budgets: Arc::new(Budgets::new(ITEM_SYNCS_A_MINUTE, CLIENT_SYNCS_A_MINUTE)),
                 limits: self.limits,
             },

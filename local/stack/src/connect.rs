@@ -23,7 +23,8 @@ impl Stack {
     /// When Plaid is not the sandbox that is built in, or a service here failed.
     pub async fn connect(&self, items: u32, transactions: u32) -> Result<Vec<(ItemRef, String)>, StackError> {
         let sandbox = self.sandbox();
-        let sandbox = sandbox.ok_or_else(|| StackError::Unexpected("this Plaid is not the built-in one".to_owned()))?;
+        let sandbox =
+            sandbox.ok_or_else(|| StackError::Unexpected("this Plaid is not the built-in one".to_owned()))?;
         let sealer = Sealer::new(&sdk_config(&self.ready.aws_url)?, self.services.key_arn());
         let store = self.store()?;
         let mut connected = Vec::new();

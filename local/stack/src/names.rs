@@ -55,6 +55,11 @@ pub(crate) fn known(template: &Template, parameters: BTreeMap<String, String>, k
         known.attributes.insert(format!("{id}.QueueName"), name.clone());
         known.refs.insert(id, queue_url(&name));
     }
+    for id in template.of_type("AWS::Events::EventBus").into_keys() {
+        let arn = format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{STACK}-{id}");
+        known.attributes.insert(format!("{id}.Arn"), arn);
+        known.refs.insert(id.clone(), format!("{STACK}-{id}"));
+    }
     for id in template.of_type("AWS::KMS::Key").into_keys() {
         known.attributes.insert(format!("{id}.Arn"), key_arn.to_owned());
         known.refs.insert(id, emulators::KEY_ID.to_owned());

@@ -129,6 +129,7 @@ fn policies_and_manifests_agree() {
         let name = &function.binary;
         assert_eq!(depends("store"), may("dynamodb:"), "{name}: store and DynamoDB");
         assert_eq!(depends("queue"), may("sqs:SendMessage"), "{name}: queue and SQS");
+        assert_eq!(depends("bus"), may("events:"), "{name}: bus and EventBridge");
         assert_eq!(depends("vault"), may("kms:") || may("secretsmanager:"), "{name}: vault, KMS and Secrets");
         assert_eq!(depends("plaid"), may("secretsmanager:"), "{name}: Plaid and its keys");
         assert!(!(may("kms:Encrypt") && may("kms:Decrypt")), "{name} seals and opens");
@@ -269,9 +270,11 @@ fn arrows_point_to_domain() {
         ("store", &["domain"]),
         ("vault", &["domain"]),
         ("queue", &["domain"]),
+        ("bus", &["domain"]),
         ("edge", &["domain"]),
     ]);
-    let ours = ["aws", "domain", "edge", "plaid", "queue", "store", "vault", "testkit", "emulators", "stack"];
+    let ours =
+        ["aws", "bus", "domain", "edge", "plaid", "queue", "store", "vault", "testkit", "emulators", "stack"];
     for (package, known) in allowed {
         let manifest = read(format!("shared/{package}/Cargo.toml"));
         let normal = manifest.split("[dev-dependencies]").next().unwrap();
@@ -295,7 +298,7 @@ fn a_functions_lib_sees_no_adapter() {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        for adapter in ["aws", "plaid", "queue", "store", "vault"] {
+        for adapter in ["aws", "bus", "plaid", "queue", "store", "vault"] {
             let uses = format!("use {adapter}::");
             assert!(!text.lines().any(|line| line.starts_with(&uses)), "{} sees {adapter}", path.display());
         }

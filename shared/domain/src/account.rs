@@ -1,5 +1,6 @@
 //! One bank account: what the bank says of it and what its people decided.
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,50 @@ pub struct Balances {
     pub limit: Option<Decimal>,
 }
 
+/// What becomes of an account in a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountState {
+    /// It is kept up to date.
+    Live,
+    /// The bank's side does not list it any more: closed, or not shared. It is as it was until it comes back.
+    Unshared,
+    /// It was stopped and its data kept: its people write on it by hand.
+    Manual,
+    /// It was stopped and its data goes. Its row stays, so that the sync knows what to leave out.
+    Removed {
+        /// Whether its data has gone.
+        erased: bool,
+    },
+}
+
+impl AccountState {
+    /// Whether the sync leaves it out for good.
+    pub fn is_stopped(self) -> bool {
+        match self {
+            Self::Live | Self::Unshared => false,
+            Self::Manual | Self::Removed { .. } => true,
+        }
+    }
+
+    /// Whether people see it.
+    pub fn is_listed(self) -> bool {
+        match self {
+            Self::Live | Self::Unshared | Self::Manual => true,
+            Self::Removed { .. } => false,
+        }
+    }
+}
+
+/// How often an account has gone on under another id of Plaid's: a re-linked bank gives its accounts and all of their
+/// transactions new ids.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Generation {
+    /// 0 for the first id. A row of an earlier generation may be paired with a transaction of this one.
+    pub number: u32,
+    /// When it began.
+    pub since: Option<Timestamp>,
+}
+
 /// An account as we keep it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
@@ -70,14 +115,23 @@ pub struct Account {
     pub own_name: Option<String>,
     /// Whether it counts in budgets.
     pub include_in_budget: bool,
-    /// Whether it was stopped: kept out of every sync.
-    pub stopped: bool,
+    /// What becomes of it in a sync.
+    pub state: AccountState,
+    /// Under which of its ids it goes on.
+    pub generation: Generation,
 }
 
 impl Account {
     /// A new account of an item, with the defaults people expect.
     pub fn new(id: AccountId, bank: BankAccount) -> Self {
-        Self { id, bank, own_name: None, include_in_budget: true, stopped: false }
+        Self {
+            id,
+            bank,
+            own_name: None,
+            include_in_budget: true,
+            state: AccountState::Live,
+            generation: Generation::default(),
+        }
     }
 
     /// The name to show: its people's, else the bank's.

@@ -71,7 +71,11 @@ pub struct BankItem {
     /// The institution's name for people.
     pub institution_name: Option<String>,
     /// The error that the item is in.
-    pub error_code: Option<String>,
+    pub error: Option<BankError>,
+    /// Where its webhooks go, as Plaid has it; `Some(None)` is nowhere.
+    pub webhook: Option<Option<String>>,
+    /// When the consent ends, at banks where it does.
+    pub consent_expires: Option<Timestamp>,
     /// When the bank was last asked successfully, even without news.
     pub last_successful_update: Option<Timestamp>,
 }
@@ -85,15 +89,31 @@ pub struct Exchanged {
     pub plaid_item: PlaidItemId,
 }
 
-/// What to create a link token for (`/link/token/create`), a new connection.
-#[derive(Debug, Clone, PartialEq)]
+/// What to create a link token for (`/link/token/create`).
+#[derive(Debug, Clone)]
 pub struct LinkRequest {
     /// Who links. Our id, no personal data.
     pub user: UserId,
-    /// Plaid products to start with.
-    pub products: Vec<String>,
+    /// What Link is opened for.
+    pub purpose: LinkPurpose,
     /// Where Link returns to after a bank's own log-in page.
     pub redirect_uri: Option<String>,
+    /// Whether Plaid shows Link on a page of its own.
+    pub hosted: bool,
+}
+
+/// What Link is opened for.
+#[derive(Debug, Clone)]
+pub enum LinkPurpose {
+    /// A new connection, with these of Plaid's products to start with.
+    Connect(Vec<String>),
+    /// Update mode: a connection is repaired. No products, and nothing is exchanged afterwards.
+    Update {
+        /// The item.
+        token: AccessToken,
+        /// Whether the user chooses the accounts anew.
+        select_accounts: bool,
+    },
 }
 
 /// What Link looks like.
@@ -116,6 +136,8 @@ pub struct LinkToken {
     pub link_token: String,
     /// When it ends.
     pub expiration: Timestamp,
+    /// The page where Plaid shows Link, if it was asked for.
+    pub hosted_url: Option<String>,
 }
 
 /// An institution (`/institutions/get_by_id`).
@@ -211,6 +233,13 @@ impl BankError {
 pub trait TransactionFeed: Send + Sync {
     /// The page after `cursor`, from the very beginning without one; up to 500 transactions.
     async fn page(&self, token: &AccessToken, cursor: Option<&Cursor>) -> Result<SyncPage, BankError>;
+}
+
+/// Tells Plaid where an item's webhooks go.
+#[async_trait]
+pub trait WebhookAddress: Send + Sync {
+    /// From now on there. Safe to repeat; Plaid acknowledges it by a webhook to the new place.
+    async fn send_webhooks_to(&self, token: &AccessToken, url: &str) -> Result<(), BankError>;
 }
 
 /// Reads an item's accounts. Safe to repeat; the balances may be hours old.

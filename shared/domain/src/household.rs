@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    ids::{HouseholdId, UserId},
-    store::StoreError,
+    ids::{HouseholdId, ItemId, ItemRef, UserId},
+    item::{Connection, HealthState},
+    store::{OneConnection, StoreError},
 };
 
 /// What a member may do, from most to least.
@@ -114,6 +115,27 @@ pub async fn readable_households(
         None => port.memberships(user).await?,
     };
     Ok(all.into_iter().filter(|m| m.role.allows(Permission::Read)).map(|m| m.household).collect())
+}
+
+/// The user's item of that id with its accounts, in whichever of the user's households it is, if the user may do
+/// `permission` there. One that was removed is not there.
+pub async fn one_item(
+    port: &dyn Memberships,
+    connections: &dyn OneConnection,
+    user: &UserId,
+    item: &ItemId,
+    permission: Permission,
+) -> Result<Connection, AccessError> {
+    for membership in port.memberships(user).await? {
+        let at = ItemRef { household: membership.household, item: item.clone() };
+        let Some(found) = connections.connection(&at).await? else { continue };
+        if found.item.health.state == HealthState::Removed {
+            break;
+        }
+        let is_allowed = membership.role.allows(permission);
+        return if is_allowed { Ok(found) } else { Err(AccessError::NotAllowed) };
+    }
+    Err(AccessError::NotFound)
 }
 
 #[cfg(test)]

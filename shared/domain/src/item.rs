@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    account::Account,
+    account::{Account, AccountState},
     bank::HistoryStatus,
+    event::News,
     ids::{Cursor, InstitutionId, ItemRef, PlaidItemId, UserId},
     secret::SealedToken,
     transaction::Month,
@@ -19,12 +20,16 @@ use crate::{
 pub enum HealthState {
     /// It syncs.
     Healthy,
+    /// It syncs until a date on which the bank ends it, unless the user renews it in update mode before.
+    Expiring,
     /// Only the user can mend it: update mode.
     NeedsLogin,
     /// Gone at Plaid: only a new connection helps.
     Revoked,
     /// On its way out; nothing syncs any more.
     Removing,
+    /// Out: what stands there is a tombstone, or the place of accounts that were kept.
+    Removed,
 }
 
 /// The health of a connection, since when and why.
@@ -36,27 +41,49 @@ pub struct Health {
     pub since: Timestamp,
     /// The bank's code for why.
     pub reason: Option<String>,
+    /// When the bank ends it. Kept when it has been renewed: the same date said again is no news.
+    pub until: Option<Timestamp>,
 }
 
 impl Health {
     /// A connection that works.
     pub fn healthy(since: Timestamp) -> Self {
-        Self { state: HealthState::Healthy, since, reason: None }
+        Self { state: HealthState::Healthy, since, reason: None, until: None }
+    }
+
+    /// The connection works again.
+    pub fn restored(&self, now: Timestamp) -> Self {
+        Self { until: self.until, ..Self::healthy(now) }
+    }
+
+    /// What an answer of the bank's side, asked at `called`, makes of this state; `None` if nothing. It tells nothing of
+    /// a state that is younger than it, and that a connection works now is no news of one that works until a date.
+    pub fn after_success(&self, called: Timestamp, now: Timestamp) -> Option<Self> {
+        let is_over = match self.state {
+            HealthState::NeedsLogin | HealthState::Revoked => true,
+            HealthState::Expiring => self.until.is_some_and(|until| until < called),
+            HealthState::Healthy | HealthState::Removing | HealthState::Removed => false,
+        };
+        (is_over && self.since <= called).then(|| self.restored(now))
     }
 
     /// Whether the item's accounts are kept up to date.
     pub fn is_active(&self) -> bool {
         match self.state {
-            HealthState::Healthy => true,
-            HealthState::NeedsLogin | HealthState::Revoked | HealthState::Removing => false,
+            HealthState::Healthy | HealthState::Expiring => true,
+            HealthState::NeedsLogin | HealthState::Revoked | HealthState::Removing | HealthState::Removed => {
+                false
+            }
         }
     }
 
     /// Whether a sync may be tried: it is one way that health returns.
     pub fn may_sync(&self) -> bool {
         match self.state {
-            HealthState::Healthy | HealthState::NeedsLogin | HealthState::Revoked => true,
-            HealthState::Removing => false,
+            HealthState::Healthy | HealthState::Expiring | HealthState::NeedsLogin | HealthState::Revoked => {
+                true
+            }
+            HealthState::Removing | HealthState::Removed => false,
         }
     }
 
@@ -64,9 +91,38 @@ impl Health {
     pub fn advice(&self) -> Option<&'static str> {
         match self.state {
             HealthState::Healthy => None,
+            HealthState::Expiring => {
+                Some("The bank ends the connection soon. Repair the connection before that, and it goes on.")
+            }
             HealthState::NeedsLogin => Some(login_advice(self.reason.as_deref().unwrap_or_default())),
             HealthState::Revoked => Some("The connection has ended at the bank. Connect the bank again."),
             HealthState::Removing => Some("The connection is being removed."),
+            HealthState::Removed => Some("The connection was removed."),
+        }
+    }
+}
+
+/// What a person does next about a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NextAction {
+    /// Nothing: it works, or it will by itself.
+    None,
+    /// Link in update mode.
+    Repair,
+    /// Disconnect the bank and connect it again.
+    Reconnect,
+}
+
+impl Health {
+    /// What a person does next.
+    pub fn next_action(&self) -> NextAction {
+        match (self.state, self.reason.as_deref()) {
+            (HealthState::NeedsLogin, Some("INVALID_UPDATED_USERNAME")) | (HealthState::Revoked, _) => {
+                NextAction::Reconnect
+            }
+            (HealthState::NeedsLogin | HealthState::Expiring, _) => NextAction::Repair,
+            (HealthState::Healthy | HealthState::Removing | HealthState::Removed, _) => NextAction::None,
         }
     }
 }
@@ -205,6 +261,8 @@ pub struct Item {
     /// What all runs together have changed: the difference between two looks is what happened in between, whoever
     /// did it.
     pub totals: Counts,
+    /// Whether the bank has accounts that are not shared with us: update mode with account selection offers them.
+    pub new_accounts: bool,
 }
 
 /// A connection with its accounts.
@@ -233,10 +291,33 @@ pub struct SyncState {
     pub stage: Option<Stage>,
     /// The months that the item's transactions have been in.
     pub months: BTreeSet<Month>,
-    /// Whether all accounts have been asked for since the item was linked.
+    /// Whether all accounts have been asked for, since the item was linked and since somebody last asked for it.
     pub accounts_known: bool,
     /// When the item's budget of calls will be full again.
     pub budget: Option<Timestamp>,
+    /// What is to be announced and has not been, for certain.
+    pub news: Option<News>,
+    /// What is still to be done so that nothing is left of what was removed.
+    pub leftovers: Leftovers,
+}
+
+/// What is to be removed, as the item's row remembers it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Items at Plaid that another one has replaced here.
+    pub replaced: Vec<SealedToken>,
+    /// Whether the accounts and transactions stay when the item goes.
+    pub keep_data: bool,
+}
+
+impl SyncState {
+    /// Whether somebody must come and remove something.
+    pub fn has_leftovers(&self) -> bool {
+        let is_erasing = |account: &Account| account.state == AccountState::Removed { erased: false };
+        self.item.health.state == HealthState::Removing
+            || !self.leftovers.replaced.is_empty()
+            || self.accounts.iter().any(is_erasing)
+    }
 }
 
 impl SyncState {

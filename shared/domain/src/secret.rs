@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 macro_rules! secret_text {
@@ -73,7 +74,8 @@ pub trait CredentialSource: Send + Sync {
 }
 
 /// An access token as the key service sealed it. Opens only for the same item of the same household.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SealedToken(pub Vec<u8>);
 
 impl fmt::Debug for SealedToken {

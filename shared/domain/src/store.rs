@@ -8,10 +8,10 @@ use rust_decimal::Decimal;
 use thiserror::Error;
 
 use crate::{
-    account::BankAccount,
+    account::Account,
     bank::BankItem,
-    ids::{AccountId, HouseholdId, ItemId, ItemRef, TransactionId, UserId},
-    item::{Connection, NewItem},
+    ids::{AccountId, HouseholdId, ItemId, ItemRef, PlaidItemId, TransactionId, UserId},
+    item::{Connection, NewItem, SyncState},
     transaction::{BankCategory, Month, PaymentMeta},
 };
 
@@ -54,6 +54,70 @@ pub trait SyncRequests: Send + Sync {
     async fn want_sync(&self, at: &ItemRef) -> Result<Option<u64>, StoreError>;
 }
 
+/// What a webhook, or a person back from Link, tells of an item. Only a hint: the sync that is asked for finds out.
+#[async_trait]
+pub trait Hints: Send + Sync {
+    /// As [`SyncRequests::want_sync`], and that sync looks at all of the item's accounts.
+    async fn want_look(&self, at: &ItemRef) -> Result<Option<u64>, StoreError>;
+
+    /// The bank ends the connection at `until`, by the code `reason`. False if that is known already, or the item does
+    /// not work anyway.
+    async fn expires(
+        &self,
+        at: &ItemRef,
+        reason: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Its user has been in update mode: it does not end any more, and all accounts that are offered have been seen.
+    async fn renewed(&self, at: &ItemRef, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The bank has accounts that are not shared with us.
+    async fn has_new_accounts(&self, at: &ItemRef) -> Result<(), StoreError>;
+}
+
+/// Where Plaid's id of an item leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KnownItem {
+    /// To an item.
+    Here(ItemRef),
+    /// To one that was removed or replaced.
+    Gone,
+}
+
+/// The way from Plaid's ids to ours.
+#[async_trait]
+pub trait PlaidItems: Send + Sync {
+    /// Where it leads; `None` if nobody has heard of it, yet.
+    async fn find(&self, id: &PlaidItemId) -> Result<Option<KnownItem>, StoreError>;
+}
+
+/// Who opened a Link that ends without the app: on a page of Plaid's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkSession {
+    /// The SHA-256 of the link token, in hexadecimal.
+    pub token_hash: String,
+    /// Where the connection will be.
+    pub household: HouseholdId,
+    /// Who links.
+    pub user: UserId,
+    /// The item that is repaired; none for a new connection.
+    pub item: Option<ItemId>,
+    /// When it was opened.
+    pub began: Timestamp,
+}
+
+/// Remembers who opened which Link.
+#[async_trait]
+pub trait LinkSessions: Send + Sync {
+    /// Remembers a session, for longer than Plaid keeps it open.
+    async fn remember(&self, session: &LinkSession) -> Result<(), StoreError>;
+
+    /// The session of a link token.
+    async fn session(&self, token_hash: &str) -> Result<Option<LinkSession>, StoreError>;
+}
+
 /// What is remembered of an exchange that is under way: if we die between Plaid's answer and the stored token, this
 /// row is all that tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,11 +154,22 @@ pub enum Added {
     AlreadyConnected,
 }
 
+/// What became of a replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// The new item stands in the old one's place.
+    Stored,
+    /// Plaid's item is connected already, here or in another household.
+    AlreadyConnected,
+    /// The old item changed meanwhile: read again.
+    Conflict,
+}
+
 /// What became of saving an item's accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Saved {
-    /// They are stored; so many are new.
-    Accounts(u32),
+    /// They are stored.
+    Stored,
     /// The item changed meanwhile: read again.
     Conflict,
 }
@@ -106,15 +181,19 @@ pub trait NewConnections: Send + Sync {
     /// same item again is success.
     async fn add(&self, item: &NewItem) -> Result<Added, StoreError>;
 
-    /// Saves the accounts of an item, as of its `rev`, together with what Plaid said of the bank.
+    /// Saves accounts of an item, as of its `rev`, together with what Plaid said of the bank. Then all are known.
     async fn save_accounts(
         &self,
         at: &ItemRef,
         rev: u64,
-        accounts: &[BankAccount],
+        accounts: &[Account],
         bank: &BankItem,
         now: Timestamp,
     ) -> Result<Saved, StoreError>;
+
+    /// Puts a new item of Plaid's into the place of one that works no more, as of its `rev`: its accounts and history go
+    /// on under their own ids. The token of the old one is kept until that one is gone at Plaid.
+    async fn replace(&self, old: &SyncState, new: &NewItem) -> Result<Replaced, StoreError>;
 }
 
 /// What to look for among a household's transactions, newest first.

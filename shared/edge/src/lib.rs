@@ -9,5 +9,6 @@ pub mod problem;
 pub mod query;
 pub mod schedule;
 pub mod system;
+pub mod waiting;
 
 pub use problem::Problem;

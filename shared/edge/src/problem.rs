@@ -173,6 +173,17 @@ impl From<AccessError> for Problem {
     }
 }
 
+impl Problem {
+    /// What somebody is told who may not, or who asks for an item or account that is not theirs: `code` and `what` name
+    /// it.
+    pub fn no_access(error: AccessError, code: &'static str, what: &str) -> Self {
+        match error {
+            AccessError::NotFound => Self::not_found(code, what),
+            AccessError::NotAllowed | AccessError::Ambiguous | AccessError::Store(_) => error.into(),
+        }
+    }
+}
+
 impl From<BankError> for Problem {
     fn from(error: BankError) -> Self {
         let plaid_code = Some(error.code.clone());

@@ -7,7 +7,8 @@ use domain::{
     account::BankAccount,
     bank::{
         AccountFeed, AccountsAnswer, BankError, BankItem, Exchange, Exchanged, HistoryStatus, Institution,
-        Institutions, LinkRequest, LinkSettings, LinkToken, Linking, Meaning, SyncPage, TransactionFeed,
+        Institutions, LinkPurpose, LinkRequest, LinkSettings, LinkToken, Linking, Meaning, SyncPage,
+        TransactionFeed, WebhookAddress,
     },
     ids::{Cursor, InstitutionId},
     secret::{AccessToken, PublicToken},
@@ -110,6 +111,20 @@ impl AccountFeed for Client {
 }
 
 #[derive(Serialize)]
+struct WebhookRequest<'a> {
+    access_token: &'a str,
+    webhook: &'a str,
+}
+
+#[async_trait]
+impl WebhookAddress for Client {
+    async fn send_webhooks_to(&self, token: &AccessToken, url: &str) -> Result<(), BankError> {
+        let request = WebhookRequest { access_token: token.expose(), webhook: url };
+        self.post("/item/webhook/update", &request, TIMEOUT).await.map(drop)
+    }
+}
+
+#[derive(Serialize)]
 struct ExchangeRequest<'a> {
     public_token: &'a str,
 }
@@ -144,7 +159,14 @@ struct LinkTokenRequest<'a> {
     language: &'a str,
     country_codes: &'a [String],
     user: LinkUser<'a>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     products: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update: Option<LinkUpdate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hosted_link: Option<HostedLink>,
     #[serde(skip_serializing_if = "Option::is_none")]
     transactions: Option<LinkTransactions>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,6 +181,15 @@ struct LinkUser<'a> {
 }
 
 #[derive(Serialize)]
+struct LinkUpdate {
+    account_selection_enabled: bool,
+}
+
+/// An empty object asks for it; how long the page stays open is Plaid's default.
+#[derive(Serialize)]
+struct HostedLink {}
+
+#[derive(Serialize)]
 struct LinkTransactions {
     days_requested: u16,
 }
@@ -167,6 +198,7 @@ struct LinkTransactions {
 struct LinkTokenAnswer {
     link_token: String,
     expiration: jiff::Timestamp,
+    hosted_link_url: Option<String>,
 }
 
 /// Starts connections: the client with what Link looks like.
@@ -180,20 +212,35 @@ pub struct Linker {
 #[async_trait]
 impl Linking for Linker {
     async fn link_token(&self, request: &LinkRequest) -> Result<LinkToken, BankError> {
-        let has_transactions = request.products.iter().any(|product| product == "transactions");
+        let (products, token, update) = match &request.purpose {
+            LinkPurpose::Connect(products) => (products.as_slice(), None, None),
+            LinkPurpose::Update { token, select_accounts } => {
+                let update = LinkUpdate { account_selection_enabled: true };
+                (&[][..], Some(token), select_accounts.then_some(update))
+            }
+        };
+        let has_transactions = products.iter().any(|product| product == "transactions");
         let body = LinkTokenRequest {
             client_name: &self.settings.client_name,
             language: &self.settings.language,
             country_codes: &self.settings.country_codes,
             user: LinkUser { client_user_id: request.user.as_str() },
-            products: &request.products,
+            products,
+            access_token: token.map(AccessToken::expose),
+            update,
+            hosted_link: request.hosted.then_some(HostedLink {}),
             transactions: has_transactions.then_some(LinkTransactions { days_requested: DAYS_REQUESTED }),
-            webhook: self.settings.webhook_url.as_deref(),
+            // In update mode Plaid takes no notice of it.
+            webhook: self.settings.webhook_url.as_deref().filter(|_| token.is_none()),
             redirect_uri: request.redirect_uri.as_deref(),
         };
         let text = self.client.post("/link/token/create", &body, TIMEOUT).await?;
         let answer: LinkTokenAnswer = parse(&text)?;
-        Ok(LinkToken { link_token: answer.link_token, expiration: answer.expiration })
+        Ok(LinkToken {
+            link_token: answer.link_token,
+            expiration: answer.expiration,
+            hosted_url: answer.hosted_link_url,
+        })
     }
 }
 

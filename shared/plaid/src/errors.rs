@@ -31,6 +31,13 @@ pub(crate) fn meaning(status: u16, retry_after_s: Option<u32>, body: &str) -> Ba
     BankError { meaning, code: envelope.error_code, request_id: envelope.request_id }
 }
 
+/// The error that an item is in, as Plaid describes it beside other answers; `None` if it says none.
+pub(crate) fn of_item(text: &str) -> Option<BankError> {
+    let envelope: Envelope = serde_json::from_str(text).ok()?;
+    let meaning = by_code(&envelope).or_else(|| by_type(&envelope)).unwrap_or(Meaning::OurFault);
+    Some(BankError { meaning, code: envelope.error_code, request_id: envelope.request_id })
+}
+
 fn after(patience: Patience) -> Meaning {
     Meaning::Later { patience, retry_after_s: None }
 }

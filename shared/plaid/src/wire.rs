@@ -12,6 +12,8 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::errors;
+
 #[derive(Deserialize)]
 pub(crate) struct SyncPage<'a> {
     #[serde(borrow)]
@@ -89,6 +91,10 @@ impl<'a> Fields<'a> {
         serde_json::from_str::<Option<T>>(raw.get()).ok().flatten()
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
     pub(crate) fn amount(&self, name: &str) -> Option<Decimal> {
         parse_amount(self.raw(name)?.get().trim_matches('"'))
     }
@@ -131,7 +137,9 @@ pub(crate) fn read_item(text: &str) -> BankItem {
     BankItem {
         institution: fields.read::<String>("institution_id").and_then(|id| id.parse().ok()),
         institution_name: fields.read("institution_name"),
-        error_code: fields.object("error").and_then(|error| error.read("error_code")),
+        error: fields.raw("error").and_then(|error| errors::of_item(error.get())),
+        webhook: fields.has("webhook").then(|| fields.read("webhook")),
+        consent_expires: fields.read("consent_expiration_time"),
         last_successful_update: None,
     }
 }

@@ -12,7 +12,11 @@ use aws_sdk_sqs::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
 };
-use domain::sync::{MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue};
+use domain::{
+    ids::HouseholdId,
+    removal::{RemovalMessage, RemovalQueue},
+    sync::{MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue},
+};
 use serde::Serialize;
 
 pub use dead_letters::DeadLetterQueue;
@@ -40,10 +44,20 @@ impl Queue {
 }
 
 impl Queue {
-    /// Sends one message, in a group that shares the queue with the others.
-    pub(crate) async fn send_one<T: Serialize>(
+    /// Sends a message of this version of ours, fairly among households.
+    async fn send_as(
         &self,
-        message: &T,
+        message: &(impl Serialize + Sync),
+        household: &HouseholdId,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
+        self.send_in(message, Some(household.as_str()), delay).await
+    }
+
+    /// Sends a message, in a group that shares the queue with the others.
+    pub(crate) async fn send_in(
+        &self,
+        message: &(impl Serialize + Sync),
         group: Option<&str>,
         delay: Duration,
     ) -> Result<(), QueueError> {
@@ -60,7 +74,7 @@ impl Queue {
 }
 
 /// A message as it travels.
-pub(crate) fn body<T: Serialize>(message: &T) -> Result<String, QueueError> {
+pub(crate) fn body(message: &impl Serialize) -> Result<String, QueueError> {
     serde_json::to_string(&Versioned { v: MESSAGE_VERSION, message })
         .map_err(|_why| QueueError("the message cannot be written as JSON".to_owned()))
 }
@@ -68,7 +82,14 @@ pub(crate) fn body<T: Serialize>(message: &T) -> Result<String, QueueError> {
 #[async_trait]
 impl SyncQueue for Queue {
     async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
-        self.send_one(message, Some(message.at.household.as_str()), delay).await
+        self.send_as(message, &message.at.household, delay).await
+    }
+}
+
+#[async_trait]
+impl RemovalQueue for Queue {
+    async fn send(&self, message: &RemovalMessage, delay: Duration) -> Result<(), QueueError> {
+        self.send_as(message, &message.at.household, delay).await
     }
 }
 

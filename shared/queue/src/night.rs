@@ -1,11 +1,10 @@
-//! The queues of the night and of removals.
+//! The queues of the night.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{
     night::{NightMessage, NightQueue, ShardMessage, ShardQueue},
-    removal::{RemovalMessage, RemovalQueue},
     sync::QueueError,
 };
 
@@ -25,13 +24,6 @@ impl NightQueue for Queue {
     }
 
     async fn send(&self, message: &NightMessage, delay: Duration) -> Result<(), QueueError> {
-        self.send_one(message, None, delay).await
-    }
-}
-
-#[async_trait]
-impl RemovalQueue for Queue {
-    async fn send(&self, message: &RemovalMessage, delay: Duration) -> Result<(), QueueError> {
-        self.send_one(message, Some(message.at.household.as_str()), delay).await
+        self.send_in(message, None, delay).await
     }
 }

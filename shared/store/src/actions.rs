@@ -92,8 +92,8 @@ impl Store {
         let mut change = Change::default();
         let mut condition = None;
         match write {
-            RowWrite::Bank { key, account, facts, digest, next } => {
-                change = encode::bank_half(at, key, account, facts, *digest, next.as_ref())?;
+            RowWrite::Bank { key, account, generation, facts, digest, next } => {
+                change = encode::bank_half(at, key, (account, *generation), facts, *digest, next.as_ref())?;
             }
             RowWrite::Next { next, .. } => drop(change.set("nx", text(next.as_str()))),
             RowWrite::Copy { from, to, next } => {
@@ -124,7 +124,7 @@ impl Store {
 
     fn account_action(&self, at: &ItemRef, account: &AccountWrite) -> Result<TransactWriteItem, StoreError> {
         let row_key = key(keys::household(&at.household), keys::account(&account.id));
-        self.update(row_key, encode::account(&account.bank), None)
+        self.update(row_key, encode::account(account), None)
     }
 
     /// A page, in as many rows as it takes.

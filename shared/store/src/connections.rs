@@ -1,18 +1,16 @@
 //! Items with their accounts: one query reads them all.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     operation::{query::builders::QueryFluentBuilder, update_item::UpdateItemError},
-    types::{Put, ReturnValue, TransactWriteItem},
+    types::{AttributeValue, Put, ReturnValue, TransactWriteItem},
 };
 use domain::{
-    account::BankAccount,
+    account::Account,
     bank::{BankItem, HistoryStatus},
-    ids::{AccountId, HouseholdId, ItemRef},
+    ids::{HouseholdId, ItemRef},
     item::{Connection, Health, NewItem, SyncState},
-    store::{Added, Connections, NewConnections, OneConnection, Saved, StoreError, SyncRequests},
+    store::{Added, Connections, NewConnections, OneConnection, Replaced, Saved, StoreError, SyncRequests},
     sync::{AccountWrite, Commit, CommitError, DayBalance, SyncWrites},
 };
 
@@ -138,8 +136,14 @@ impl Store {
 #[async_trait]
 impl SyncRequests for Store {
     async fn want_sync(&self, at: &ItemRef) -> Result<Option<u64>, StoreError> {
-        let mut change = Change::default();
-        change.add("want", number(1)).value("removing", text("removing"));
+        self.want(at, Change::default()).await
+    }
+}
+
+impl Store {
+    /// Adds one to the item's `want`, beside another change.
+    pub(crate) async fn want(&self, at: &ItemRef, mut change: Change) -> Result<Option<u64>, StoreError> {
+        change.add("want", number(1)).value("removing", text("removing")).value("removed", text("removed"));
         let (expression, names, values) = change.finish();
         let update = self
             .client
@@ -147,7 +151,7 @@ impl SyncRequests for Store {
             .table_name(&self.data)
             .set_key(Some(key(keys::household(&at.household), keys::item(&at.item))))
             .update_expression(expression)
-            .condition_expression("attribute_exists(pk) AND hs <> :removing")
+            .condition_expression("attribute_exists(pk) AND hs <> :removing AND hs <> :removed")
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values)
             .return_values(ReturnValue::UpdatedNew);
@@ -164,11 +168,11 @@ impl SyncRequests for Store {
     }
 }
 
-fn fill(commit: &mut Commit, accounts: &[AccountWrite]) {
+fn fill(commit: &mut Commit, accounts: &[Account]) {
     let now = commit.now;
     commit.balances =
         accounts.iter().map(|account| DayBalance::of(&account.id, &account.bank, now)).collect();
-    commit.accounts = accounts.to_vec();
+    commit.accounts = accounts.iter().map(AccountWrite::from).collect();
 }
 
 fn new_item_row(new: &NewItem) -> Row {
@@ -200,20 +204,11 @@ fn new_item_row(new: &NewItem) -> Row {
 #[async_trait]
 impl NewConnections for Store {
     async fn add(&self, new: &NewItem) -> Result<Added, StoreError> {
-        let mut way_back = key(keys::plaid_item(&new.plaid_item), "REF");
-        way_back.insert("v".to_owned(), number(SCHEMA));
-        way_back.insert("hh".to_owned(), text(new.at.household.as_str()));
-        way_back.insert("it".to_owned(), text(new.at.item.as_str()));
-        let put = |row| {
-            let put = Put::builder().table_name(&self.data).set_item(Some(row));
-            let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(unbuildable)?;
-            Ok(TransactWriteItem::builder().put(put).build())
-        };
         let request = self
             .client
             .transact_write_items()
-            .transact_items(put(new_item_row(new))?)
-            .transact_items(put(way_back)?);
+            .transact_items(self.put_new(new_item_row(new))?)
+            .transact_items(self.put_new(way_back(new))?);
         match request.send().await {
             Ok(_) => Ok(Added::Stored),
             Err(error) => match cancelled(&error) {
@@ -230,19 +225,11 @@ impl NewConnections for Store {
         &self,
         at: &ItemRef,
         rev: u64,
-        accounts: &[BankAccount],
+        accounts: &[Account],
         bank: &BankItem,
         now: Timestamp,
     ) -> Result<Saved, StoreError> {
-        let write = |bank: &BankAccount| AccountWrite {
-            id: AccountId::derive(&at.item, &bank.id),
-            bank: bank.clone(),
-        };
-        // Of what was told twice, the last word: one transaction takes each row once.
-        let latest: BTreeMap<_, _> = accounts.iter().map(|bank| (bank.id.clone(), write(bank))).collect();
-        let writes: Vec<AccountWrite> = latest.into_values().collect();
-        let added = u32::try_from(writes.len()).unwrap_or(u32::MAX);
-        let mut chunks: Vec<&[AccountWrite]> = writes.chunks(ACCOUNTS_AT_ONCE).collect();
+        let mut chunks: Vec<&[Account]> = accounts.chunks(ACCOUNTS_AT_ONCE).collect();
         let last = chunks.pop().unwrap_or_default();
         let mut commit = Commit::new(at, rev, now);
         for chunk in chunks {
@@ -253,9 +240,77 @@ impl NewConnections for Store {
             commit.rev += 1;
         }
         fill(&mut commit, last);
-        commit.item.accounts_known = true;
+        commit.item.looked = Some(0);
         commit.item.institution = bank.institution.clone();
         commit.item.institution_name = bank.institution_name.clone();
-        Ok(if self.try_commit(&commit).await? { Saved::Accounts(added) } else { Saved::Conflict })
+        Ok(if self.try_commit(&commit).await? { Saved::Stored } else { Saved::Conflict })
+    }
+
+    async fn replace(&self, old: &SyncState, new: &NewItem) -> Result<Replaced, StoreError> {
+        let at = &old.item.at;
+        let mut change = Change::default();
+        change
+            .set("rev", number(old.rev + 1))
+            .set("pi", text(new.plaid_item.as_str()))
+            .set("tk", bytes(new.token.0.clone()))
+            .set("us", text(new.user.as_str()))
+            .set("hi", text(HistoryStatus::NotReady.as_str()))
+            // Whoever is asked next looks at all accounts: they have new ids.
+            .set("al", number(old.item.want + 1))
+            .set("want", number(old.item.want + 1))
+            .set("ot", replaced_tokens(old))
+            .value("read", number(old.rev))
+            .value("read_want", number(old.item.want))
+            .value("removing", text("removing"))
+            .value("removed", text("removed"));
+        encode::health(&mut change, &old.item.health.restored(new.at_time));
+        for name in ["cr", "sg", "fa", "rp", "rs", "bu"] {
+            change.remove(name);
+        }
+        let item_key = key(keys::household(&at.household), keys::item(&at.item));
+        let mut request = self
+            .client
+            .transact_write_items()
+            .transact_items(self.update(item_key, change, Some(STILL))?)
+            .transact_items(self.put_new(way_back(new))?);
+        if let Some(plaid_item) = self.plaid_item(at).await? {
+            request = request.transact_items(self.gone(&plaid_item, new.at_time)?);
+        }
+        match request.send().await {
+            Ok(_) => Ok(Replaced::Stored),
+            Err(error) => match cancelled(&error) {
+                // Which may be our own first try, whose answer was lost.
+                Cancelled::Condition(0) | Cancelled::Conflict => Ok(Replaced::Conflict),
+                Cancelled::Condition(_) => Ok(Replaced::AlreadyConnected),
+                Cancelled::Failed(error) => Err(error),
+            },
+        }
+    }
+}
+
+/// The item is as it was read.
+const STILL: &str = "rev = :read AND want = :read_want AND hs <> :removing AND hs <> :removed";
+
+/// The tokens of items at Plaid that were replaced, the one that is being replaced now among them.
+fn replaced_tokens(old: &SyncState) -> AttributeValue {
+    let tokens = old.leftovers.replaced.iter().chain([&old.token]);
+    AttributeValue::L(tokens.map(|token| bytes(token.0.clone())).collect())
+}
+
+/// From Plaid's id to the item.
+fn way_back(new: &NewItem) -> Row {
+    let mut row = key(keys::plaid_item(&new.plaid_item), keys::REF);
+    row.insert("v".to_owned(), number(SCHEMA));
+    row.insert("hh".to_owned(), text(new.at.household.as_str()));
+    row.insert("it".to_owned(), text(new.at.item.as_str()));
+    row
+}
+
+impl Store {
+    /// A row that must not be there yet.
+    fn put_new(&self, row: Row) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder().table_name(&self.data).set_item(Some(row));
+        let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(unbuildable)?;
+        Ok(TransactWriteItem::builder().put(put).build())
     }
 }

@@ -1,16 +1,17 @@
 //! From attributes to the domain.
 
 use domain::{
-    account::{Account, AccountKind, Balances, BankAccount},
+    account::{Account, AccountKind, AccountState, Balances, BankAccount, Generation},
     bank::HistoryStatus,
+    event::News,
     ids::{AccountId, HouseholdId, ItemId, ItemRef},
-    item::{Counts, Health, HealthState, Item, LastFailure, LastRun, Phase, Stage, SyncState},
+    item::{Counts, Health, HealthState, Item, LastFailure, LastRun, Leftovers, Phase, Stage, SyncState},
     secret::SealedToken,
     store::StoreError,
 };
 
 use crate::{
-    encode::{health_name, read_currency},
+    encode::{self, health_name, read_currency},
     row::{Reader, Row},
 };
 
@@ -44,31 +45,68 @@ pub(crate) fn item(household: &HouseholdId, id: ItemId, row: &Row) -> Result<Ite
         last_run: row.map("lr").map(last_run).transpose()?,
         failure: row.map("fa").map(failure).transpose()?,
         totals: row.map("tt").map(counts).transpose()?.unwrap_or_default(),
+        new_accounts: row.flag("na"),
     })
 }
 
 pub(crate) fn sync_state(household: &HouseholdId, id: ItemId, row: &Row) -> Result<SyncState, StoreError> {
     let item = item(household, id, row)?;
     let row = Reader(row);
+    // A tombstone has none.
+    let token = match (row.bytes("tk"), item.health.state) {
+        (Some(token), _) => token.to_vec(),
+        (None, HealthState::Removed) => Vec::new(),
+        (None, _) => return Err(StoreError::Corrupt("tk")),
+    };
+    let looked: Option<u64> = row.maybe_number("ad");
+    let look: u64 = row.maybe_number("al").unwrap_or_default();
     Ok(SyncState {
         item,
         accounts: Vec::new(),
         rev: row.number("rev")?,
-        token: SealedToken(row.bytes("tk").ok_or(StoreError::Corrupt("tk"))?.to_vec()),
+        token: SealedToken(token),
         cursor: row.maybe_parsed("cr"),
         stage: row.map("sg").map(stage).transpose()?,
         months: row.set("mo"),
-        accounts_known: row.flag("ak"),
+        accounts_known: looked.is_some_and(|looked| looked >= look),
         budget: row.maybe_parsed("bu"),
+        news: row.map("nt").map(news).transpose()?,
+        leftovers: Leftovers {
+            replaced: row.all_bytes("ot").into_iter().map(SealedToken).collect(),
+            keep_data: row.flag("kd"),
+        },
     })
 }
 
 fn health(row: Reader<'_>) -> Result<Health, StoreError> {
     let name = row.text("hs")?;
-    let states = [HealthState::Healthy, HealthState::NeedsLogin, HealthState::Revoked, HealthState::Removing];
+    let states = [
+        HealthState::Healthy,
+        HealthState::Expiring,
+        HealthState::NeedsLogin,
+        HealthState::Revoked,
+        HealthState::Removing,
+        HealthState::Removed,
+    ];
     let state =
         states.into_iter().find(|state| health_name(*state) == name).ok_or(StoreError::Corrupt("hs"))?;
-    Ok(Health { state, since: row.time("ha")?, reason: row.owned("hr") })
+    Ok(Health { state, since: row.time("ha")?, reason: row.owned("hr"), until: row.maybe_parsed("hu") })
+}
+
+fn news(row: Reader<'_>) -> Result<News, StoreError> {
+    Ok(News { since: row.time("t")?, reason: row.owned("c") })
+}
+
+fn account_state(name: Option<&str>) -> Result<AccountState, StoreError> {
+    let states = [
+        AccountState::Live,
+        AccountState::Unshared,
+        AccountState::Manual,
+        AccountState::Removed { erased: false },
+        AccountState::Removed { erased: true },
+    ];
+    let found = states.into_iter().find(|state| encode::account_state(*state) == name);
+    found.ok_or(StoreError::Corrupt("st"))
 }
 
 pub(crate) fn counts(row: Reader<'_>) -> Result<Counts, StoreError> {
@@ -128,6 +166,10 @@ pub(crate) fn account(item: &ItemId, tail: &str, row: &Row) -> Result<Account, S
         },
         own_name: row.owned("un"),
         include_in_budget: !row.flag("xb"),
-        stopped: row.flag("sp"),
+        state: account_state(row.maybe_text("st"))?,
+        generation: Generation {
+            number: row.maybe_number("ge").unwrap_or_default(),
+            since: row.maybe_parsed("gt"),
+        },
     })
 }

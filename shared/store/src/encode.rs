@@ -2,11 +2,13 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    account::BankAccount,
+    account::AccountState,
+    event::News,
     ids::{AccountId, ItemRef, TransactionId},
     item::{Counts, Health, HealthState, LastFailure, LastRun, Phase, Stage},
     money::Currency,
     store::StoreError,
+    sync::AccountWrite,
     transaction::{BankFacts, Digest, Month, PaymentMeta},
 };
 
@@ -37,16 +39,16 @@ pub(crate) fn read_currency(stored: &str) -> Currency {
 }
 
 /// What the bank half consists of, besides its place in the index (`ms`), which names the row.
-pub(crate) const BANK: [&str; 24] = [
+pub(crate) const BANK: [&str; 25] = [
     "id", "h", "ac", "dt", "nm", "am", "cu", "pd", "pe", "ad", "mn", "ch", "cp", "cd", "cc", "cv", "pm",
-    "ck", "co", "lo", "z", "rw", "nx", "mp",
+    "ck", "co", "lo", "z", "rw", "nx", "mp", "ge",
 ];
 
 /// The bank half of a transaction, all of it: what the bank does not say is taken away.
 pub(crate) fn bank_half(
     at: &ItemRef,
     row: &TransactionId,
-    account: &AccountId,
+    (account, generation): (&AccountId, u32),
     facts: &BankFacts,
     digest: Digest,
     next: Option<&TransactionId>,
@@ -66,6 +68,7 @@ pub(crate) fn bank_half(
         .put("am", facts.amount.map(number))
         .put("cu", facts.currency.as_ref().map(currency))
         .put("pd", facts.pending_of.as_ref().map(|id| text(id.as_str())))
+        .put("ge", (generation > 0).then(|| number(generation)))
         .put("nx", next.map(|id| text(id.as_str())))
         .put("pe", facts.pending.then_some(AttributeValue::Bool(true)))
         .put("ad", facts.authorized_date.map(|date| text(date.to_string())))
@@ -96,8 +99,9 @@ fn packed(detail: &str) -> Result<AttributeValue, StoreError> {
 }
 
 /// What a tombstone no longer has. Amount, date, name and account stay, so that an orphaned edit can be shown.
-pub(crate) const ENDED: [&str; 17] =
-    ["id", "h", "mp", "ms", "pd", "nx", "pe", "mn", "ch", "cp", "cd", "cc", "cv", "pm", "lo", "z", "rw"];
+pub(crate) const ENDED: [&str; 18] = [
+    "id", "h", "mp", "ms", "pd", "nx", "pe", "mn", "ch", "cp", "cd", "cc", "cv", "pm", "lo", "z", "rw", "ge",
+];
 
 fn payment_meta(meta: &PaymentMeta) -> Option<AttributeValue> {
     let fields = [
@@ -117,8 +121,9 @@ fn payment_meta(meta: &PaymentMeta) -> Option<AttributeValue> {
     (!map.is_empty()).then_some(AttributeValue::M(map))
 }
 
-/// The bank's half of an account.
-pub(crate) fn account(bank: &BankAccount) -> Change {
+/// The bank's half of an account, and how it stands.
+pub(crate) fn account(write: &AccountWrite) -> Change {
+    let AccountWrite { bank, state, generation, .. } = write;
     let or_text = |value: &Option<String>| value.as_ref().map(text);
     let mut change = Change::default();
     change
@@ -133,24 +138,45 @@ pub(crate) fn account(bank: &BankAccount) -> Change {
         .put("bc", bank.balances.current.map(number))
         .put("ba", bank.balances.available.map(number))
         .put("bl", bank.balances.limit.map(number))
-        .put("cu", bank.currency.as_ref().map(currency));
+        .put("cu", bank.currency.as_ref().map(currency))
+        .put("st", account_state(*state).map(text))
+        .put("ge", (generation.number > 0).then(|| number(generation.number)))
+        .put("gt", generation.since.map(|since| text(since.to_string())));
     change
+}
+
+/// How an account stands; a live one says nothing.
+pub(crate) fn account_state(state: AccountState) -> Option<&'static str> {
+    match state {
+        AccountState::Live => None,
+        AccountState::Unshared => Some("unshared"),
+        AccountState::Manual => Some("manual"),
+        AccountState::Removed { erased: false } => Some("removed"),
+        AccountState::Removed { erased: true } => Some("erased"),
+    }
 }
 
 pub(crate) fn health(change: &mut Change, health: &Health) {
     change
         .set("hs", text(health_name(health.state)))
         .set("ha", text(health.since.to_string()))
-        .put("hr", health.reason.as_ref().map(text));
+        .put("hr", health.reason.as_ref().map(text))
+        .put("hu", health.until.map(|until| text(until.to_string())));
 }
 
 pub(crate) fn health_name(state: HealthState) -> &'static str {
     match state {
         HealthState::Healthy => "healthy",
+        HealthState::Expiring => "expiring",
         HealthState::NeedsLogin => "needs_login",
         HealthState::Revoked => "revoked",
         HealthState::Removing => "removing",
+        HealthState::Removed => "removed",
     }
+}
+
+pub(crate) fn news(news: &News) -> AttributeValue {
+    map([("t", Some(text(news.since.to_string()))), ("c", news.reason.as_ref().map(text))])
 }
 
 pub(crate) fn map<const N: usize>(fields: [(&str, Option<AttributeValue>); N]) -> AttributeValue {

@@ -18,6 +18,7 @@ pub(crate) const RETRY: &str = "retry";
 pub(crate) const PK: &str = "pk";
 pub(crate) const SK: &str = "sk";
 pub(crate) const META: &str = "META";
+pub(crate) const REF: &str = "REF";
 
 pub(crate) fn user(user: &UserId) -> String {
     format!("U#{user}")

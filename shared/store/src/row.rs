@@ -78,6 +78,13 @@ impl<'a> Reader<'a> {
         self.0.get(name)?.as_b().ok().map(AsRef::as_ref)
     }
 
+    /// The binaries of a list.
+    pub(crate) fn all_bytes(self, name: &str) -> Vec<Vec<u8>> {
+        let values = self.0.get(name).and_then(|value| value.as_l().ok());
+        let bytes = values.into_iter().flatten().filter_map(|value| value.as_b().ok());
+        bytes.map(|blob| blob.as_ref().to_vec()).collect()
+    }
+
     pub(crate) fn flag(self, name: &str) -> bool {
         self.0.get(name).and_then(|value| value.as_bool().ok()).copied().unwrap_or_default()
     }
@@ -125,6 +132,14 @@ impl Change {
     pub(crate) fn set_if_absent(&mut self, name: &str, value: AttributeValue) -> &mut Self {
         self.assign(name, "if_not_exists");
         self.value(name, value)
+    }
+
+    /// Sets an attribute to what another expression comes to.
+    pub(crate) fn set_to(&mut self, name: &str, expression: &str) -> &mut Self {
+        let path = self.path(name);
+        let comma = if self.set.is_empty() { "SET " } else { ", " };
+        self.set.extend([comma, &path, " = ", expression]);
+        self
     }
 
     fn assign(&mut self, name: &str, function: &str) {

@@ -25,8 +25,8 @@ use crate::{
 
 /// Pages of the redo log that are removed at once.
 const DELETES_AT_ONCE: usize = 25;
-/// The condition of every write of the sync.
-const LOCK: &str = "rev = :read AND hs <> :removing";
+/// The condition of every write of the sync: an item that is on its way out has another revision anyway.
+const LOCK: &str = "rev = :read AND hs <> :removing AND hs <> :removed";
 
 #[async_trait]
 impl SyncReads for Store {
@@ -155,7 +155,8 @@ fn item_change(commit: &Commit) -> Change {
     change
         .set("rev", number(commit.rev + 1))
         .value("read", number(commit.rev))
-        .value("removing", text("removing"));
+        .value("removing", text("removing"))
+        .value("removed", text("removed"));
     edit(&mut change, "cr", &patch.cursor, |cursor| text(cursor.as_str()));
     edit(&mut change, "sg", &patch.stage, encode::stage);
     edit(&mut change, "fa", &patch.failure, encode::failure);
@@ -181,8 +182,14 @@ fn item_change(commit: &Commit) -> Change {
     if let Some(full_at) = patch.budget {
         change.set("bu", text(full_at.to_string()));
     }
-    if patch.accounts_known {
-        change.set("ak", AttributeValue::Bool(true));
+    if let Some(looked) = patch.looked {
+        change.set("ad", number(looked));
+    }
+    if let Some(news) = &patch.news {
+        change.set("nt", encode::news(news));
+    }
+    if let Some(new_accounts) = patch.new_accounts {
+        change.put("na", new_accounts.then_some(AttributeValue::Bool(true)));
     }
     if let Some(institution) = &patch.institution {
         change.set_if_absent("in", text(institution.as_str()));

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What the sync needs of a row. Reading less costs as much, but carries less.
-const FIELDS: &str = "sk, id, #of, nx, h, ur, ac, am, cu, nm, dt";
+const FIELDS: &str = "sk, id, #of, nx, h, ur, ac, am, cu, nm, dt, pe, ge";
 /// The most keys of one batch read.
 const BATCH: usize = 100;
 /// Rounds that may bring nothing.
@@ -142,6 +142,8 @@ fn stored(at: &ItemRef, row: &Row) -> Result<Stored, StoreError> {
         edited: row.has("ur"),
         next: row.maybe_parsed("nx"),
         signature: signature(at, row),
+        pending: row.flag("pe"),
+        generation: row.maybe_number("ge").unwrap_or_default(),
     }))
 }
 

@@ -92,6 +92,12 @@ impl Aws {
         self.services.ask(target, body).await.expect("an answer")
     }
 
+    /// What was announced so far: the types of events, oldest first.
+    pub fn announced(&self) -> Vec<String> {
+        let events = self.services.events();
+        events.iter().map(|event| event["detail-type"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// Waits until a call hangs.
     pub async fn hung(&self) {
         self.hung.notified().await;

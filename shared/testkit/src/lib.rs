@@ -16,7 +16,6 @@ mod world;
 
 pub use clock::SkippingClock;
 pub use connector::{Aws, Fault};
-pub use night::{FakeDeadLetters, FakeNightQueue, FakeRemovalQueue, FakeShardQueue, Kept};
 pub use queue::FakeQueue;
 pub use request::{body, request};
 pub use world::World;

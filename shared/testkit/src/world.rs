@@ -3,13 +3,17 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use bus::Bus;
 use domain::{
+    bank::{BankError, Institution, Institutions},
     household::Role,
-    ids::{HouseholdId, ItemId, ItemRef},
+    ids::{HouseholdId, InstitutionId, ItemId, ItemRef},
     item::NewItem,
+    link,
+    removal::RemovalMessage,
     secret::{AccessToken, CredentialError, CredentialSource, PlaidCredentials, PlaidSecret},
     store::NewConnections,
-    sync,
+    sync::{self, Cause, Outcome, Trigger},
     vault::TokenSealer,
 };
 use edge::system::System;
@@ -21,7 +25,7 @@ use store::{NewHousehold, Store, Tables};
 use template::Template;
 use vault::{Opener, Sealer};
 
-use crate::{Aws, FakeQueue};
+use crate::{Aws, FakeQueue, SkippingClock};
 
 const REGION: &str = "us-east-1";
 /// More calls a minute than any test makes.
@@ -45,6 +49,10 @@ pub struct World {
     pub plaid_url: String,
     /// The queue of syncs.
     pub queue: Arc<FakeQueue>,
+    /// The queue of removals.
+    pub removals: Arc<FakeQueue<RemovalMessage>>,
+    /// The event bus.
+    pub bus: Arc<Bus>,
     /// The household of alice and carol.
     pub household: HouseholdId,
     /// The household of bob.
@@ -57,6 +65,16 @@ struct Keys;
 impl CredentialSource for Keys {
     async fn credentials(&self) -> Result<PlaidCredentials, CredentialError> {
         Ok(PlaidCredentials { client_id: "id".to_owned(), secret: PlaidSecret::new("secret".to_owned()) })
+    }
+}
+
+/// A directory of one bank.
+struct Banks;
+
+#[async_trait]
+impl Institutions for Banks {
+    async fn institution(&self, id: &InstitutionId) -> Result<Institution, BankError> {
+        Ok(Institution { institution_id: id.clone(), name: "A bank by name".to_owned() })
     }
 }
 
@@ -105,6 +123,8 @@ impl World {
             sandbox,
             plaid_url,
             queue: Arc::default(),
+            removals: Arc::default(),
+            bus: Arc::new(Bus::new(&sdk, "EventBus".to_owned())),
             household: HouseholdId::from_entropy([1; 10]),
             other_household: HouseholdId::from_entropy([2; 10]),
         };
@@ -142,9 +162,38 @@ impl World {
             writes: self.store.clone(),
             clock: Arc::new(System),
             random: Arc::new(System),
+            events: self.bus.clone(),
+            announcements: self.store.clone(),
+            webhooks: None,
             budgets: Arc::new(sync::Budgets::new(UNBOUNDED, UNBOUNDED)),
             limits: sync::Limits::default(),
         }
+    }
+
+    /// What linking needs; banks have a name, and waits pass at once.
+    pub fn link(&self) -> link::Deps {
+        link::Deps {
+            connections: self.store.clone(),
+            intents: self.store.clone(),
+            items: self.store.clone(),
+            reads: self.store.clone(),
+            vault: self.sealer.clone(),
+            bank: self.plaid.clone(),
+            accounts: self.plaid.clone(),
+            institutions: Arc::new(Banks),
+            webhooks: None,
+            queue: self.queue.clone(),
+            removals: self.removals.clone(),
+            clock: Arc::new(SkippingClock::default()),
+            random: Arc::new(System),
+        }
+    }
+
+    /// Runs a sync of an item, and gives how it ended.
+    pub async fn run(&self, at: &ItemRef, cause: Cause) -> Outcome {
+        let trigger =
+            Trigger { at: at.clone(), want: None, cause, deadline: Timestamp::MAX, fresh_within: None };
+        sync::sync(&self.sync(), &trigger).await.expect("a run")
     }
 
     /// Calls Plaid as an operator would, without the client.

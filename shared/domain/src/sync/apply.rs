@@ -13,8 +13,9 @@ use super::{
     fold::{IndexBuilder, PageFacts, UpdateIndex},
     ledger::{MOST_REQUEST_IDS, RunEntry},
     links::{LinkFinder, Links},
+    pairs::{FirstDays, PairFinder},
     patience::has_time,
-    plan::{AccountIds, Group, Plan, RowWrite, touched, touched_by_removal},
+    plan::{AccountIds, Group, Plan, RowWrite, StoredRow, touched, touched_by_removal},
     ports::{Commit, Edit},
 };
 use crate::{
@@ -38,7 +39,8 @@ pub(super) async fn apply(
     let Some(index) = log.index().await? else { return lost(deps, state).await };
     let accounts = AccountIds::new(&state.item.at.item, &state.accounts);
     let links = log.links(&index, &accounts).await?;
-    let update = Update { index, links, accounts };
+    let (pairs, first_days) = log.pairs(&index, &accounts).await?;
+    let update = Update { index, links: links.with_pairs(pairs), first_days, accounts };
     let mut writer = Writer {
         deps,
         trigger,
@@ -69,7 +71,18 @@ pub(super) async fn apply(
 struct Update {
     index: UpdateIndex,
     links: Links,
+    first_days: FirstDays,
     accounts: AccountIds,
+}
+
+impl Update {
+    /// Whether a live row is no more since the whole history does not speak of it. What the bank's side does not tell
+    /// of any more, an account that it does not share or days before those that it still has, stays as it was.
+    fn is_swept(&self, row: &StoredRow) -> bool {
+        row.carries.as_ref().is_some_and(|id| self.index.ends(id))
+            && row.signature.as_ref().is_none_or(|(signature, _)| self.accounts.is_live(&signature.account))
+            && !self.first_days.is_older(row, &self.accounts)
+    }
 }
 
 async fn run(
@@ -145,8 +158,8 @@ async fn sweep(log: &Log<'_>, writer: &mut Writer<'_>, update: &Update) -> Resul
         writer.stop_if_late().await?;
         writer.flush().await?;
         let live = log.deps.reads.live_rows(&log.state.item.at, after.as_ref()).await?;
-        let carried = live.rows.into_iter().filter_map(|row| row.carries);
-        let gone: Vec<_> = carried.filter(|id| update.index.ends(id)).collect();
+        let swept = live.rows.into_iter().filter(|row| update.is_swept(row));
+        let gone: Vec<_> = swept.filter_map(|row| row.carries).collect();
         remove(log, writer, update, &gone).await?;
         match live.next {
             Some(next) => after = Some(next),
@@ -222,6 +235,38 @@ impl Log<'_> {
         Ok(self.deps.writes.stage_page(&self.state.item.at, self.stage.run, number).await?)
     }
 
+    /// The pairs of a whole history in which accounts go on under new ids, and the first day of each.
+    async fn pairs(
+        &mut self,
+        index: &UpdateIndex,
+        accounts: &AccountIds,
+    ) -> Result<(HashMap<TransactionId, TransactionId>, FirstDays), Halt> {
+        let mut finder = PairFinder::default();
+        if self.stage.sweeps && accounts.are_continued() {
+            for number in 0..self.stage.pages {
+                let page = self.page(number).await?;
+                for facts in index.upserts(number, &page) {
+                    finder.add_new(facts, accounts);
+                }
+            }
+            self.live_rows(|row| finder.add_old(row, index, accounts)).await?;
+        }
+        Ok(finder.settle())
+    }
+
+    /// Looks at every live row of the item.
+    async fn live_rows(&self, mut look: impl FnMut(&StoredRow)) -> Result<(), Halt> {
+        let mut after = None;
+        loop {
+            let live = self.deps.reads.live_rows(&self.state.item.at, after.as_ref()).await?;
+            live.rows.iter().for_each(&mut look);
+            match live.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
     async fn links(&mut self, index: &UpdateIndex, accounts: &AccountIds) -> Result<Links, Halt> {
         let at = &self.state.item.at;
         let mut finder = LinkFinder::default();
@@ -231,15 +276,7 @@ impl Log<'_> {
             finder.add_removed(rows(self.deps, at, &ids, &[]).await?.values(), index);
         }
         if self.stage.sweeps {
-            let mut after = None;
-            loop {
-                let live = self.deps.reads.live_rows(at, after.as_ref()).await?;
-                finder.add_removed(live.rows.iter(), index);
-                match live.next {
-                    Some(next) => after = Some(next),
-                    None => break,
-                }
-            }
+            self.live_rows(|row| finder.add_removed(std::iter::once(row), index)).await?;
         }
         for number in 0..self.stage.pages {
             if finder.is_idle() {

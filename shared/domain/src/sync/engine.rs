@@ -9,15 +9,16 @@ use thiserror::Error;
 use super::{
     apply,
     budget::Budgets,
-    fetch,
+    fetch::{self, set_health},
     ledger::{Cause, MOST_REQUEST_IDS, RunEntry},
     limits::Limits,
     patience::{backoff, has_time, retry_at},
     plan::{StoredRow, missing_next},
-    ports::{Commit, CommitError, Edit, SyncReads, SyncWrites},
+    ports::{Announcements, Commit, CommitError, Edit, SyncReads, SyncWrites},
 };
 use crate::{
-    bank::{AccountFeed, BankError, HistoryStatus, Meaning, Patience, TransactionFeed},
+    bank::{AccountFeed, BankError, HistoryStatus, Meaning, Patience, TransactionFeed, WebhookAddress},
+    event::{Event, EventKind, Events},
     ids::{ItemRef, TransactionId},
     item::{Counts, Health, HealthState, LastFailure, Phase, SyncState},
     secret::{AccessToken, SealedToken},
@@ -43,10 +44,25 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Randomness, for jitter.
     pub random: Arc<dyn Random>,
+    /// Where events go.
+    pub events: Arc<dyn Events>,
+    /// Remembers what has been announced.
+    pub announcements: Arc<dyn Announcements>,
+    /// Where Plaid's webhooks are to go, if anywhere.
+    pub webhooks: Option<Webhooks>,
     /// What may be asked of Plaid.
     pub budgets: Arc<Budgets>,
     /// Where the work is cut.
     pub limits: Limits,
+}
+
+/// Where we listen for webhooks.
+#[derive(Clone)]
+pub struct Webhooks {
+    /// The address.
+    pub url: String,
+    /// Tells Plaid.
+    pub address: Arc<dyn WebhookAddress>,
 }
 
 /// Why a sync runs.
@@ -170,12 +186,42 @@ const RECORDS: u32 = 4;
 /// When it could not find out or write down how it ended; running it again is always safe.
 pub async fn sync(deps: &Deps, trigger: &Trigger) -> Result<Outcome, SyncError> {
     let mut run = Run::new(deps);
+    let outcome = run_to_end(deps, trigger, &mut run).await;
+    announce(deps, trigger, &run, outcome.as_ref().ok()).await;
+    outcome
+}
+
+/// Tells what happened. News of the item's health stay on its row until they have been told: what fails here is told by
+/// the next run.
+async fn announce(deps: &Deps, trigger: &Trigger, run: &Run, outcome: Option<&Outcome>) {
+    if let Some(Outcome::Finished { counts, .. }) = outcome
+        && *counts != Counts::default()
+    {
+        let kind = EventKind::SyncFinished(*counts);
+        let event = Event { at: trigger.at.clone(), time: deps.clock.now(), kind };
+        match deps.events.announce(&event).await {
+            Ok(()) | Err(_) => {}
+        }
+    }
+    let is_quiet = !run.has_news && !matches!(outcome, Some(Outcome::Failed(_)));
+    if is_quiet {
+        return;
+    }
+    let Ok(Some(SyncState { news: Some(news), .. })) = deps.reads.state(&trigger.at).await else { return };
+    if deps.events.announce(&news.event(&trigger.at)).await.is_ok() {
+        match deps.announcements.announced(&trigger.at, &news).await {
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+async fn run_to_end(deps: &Deps, trigger: &Trigger, run: &mut Run) -> Result<Outcome, SyncError> {
     let (mut restarts, mut rereads) = (0, 0);
     for start in 0..STARTS {
         if start > 0 && !has_time(deps, trigger.deadline, fetch::PAGE) {
             return Ok(Outcome::HandOver(Duration::ZERO));
         }
-        match start_over(deps, trigger, &mut run).await {
+        match start_over(deps, trigger, run).await {
             Ok(Step::End(outcome)) => return Ok(outcome),
             Ok(Step::Again) | Err(Halt::Conflict) => {}
             Err(Halt::HandOver(after)) => return Ok(Outcome::HandOver(after)),
@@ -186,7 +232,7 @@ pub async fn sync(deps: &Deps, trigger: &Trigger) -> Result<Outcome, SyncError> 
             }
             Err(Halt::Bank(error)) => match held(trigger, &error) {
                 Some(after) => return Ok(Outcome::HandOver(after)),
-                None => return record_failure(deps, trigger, &run, error).await,
+                None => return record_failure(deps, trigger, run, error).await,
             },
             Err(Halt::Error(SyncError::Store(StoreError::Unavailable(_) | StoreError::Busy)))
                 if rereads < REREADS =>
@@ -210,6 +256,7 @@ fn held(trigger: &Trigger, error: &BankError) -> Option<Duration> {
 async fn start_over(deps: &Deps, trigger: &Trigger, run: &mut Run) -> Result<Step, Halt> {
     let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(Step::End(Outcome::NoItem)) };
     run.read = Some(Read { want: state.item.want, done: state.item.done });
+    run.has_news |= state.news.is_some() || state.item.health.state != HealthState::Healthy;
     step(deps, trigger, &state, run).await
 }
 
@@ -289,6 +336,8 @@ pub(super) struct Run {
     /// The stage that it works on.
     pub(super) stage: Option<u64>,
     read: Option<Read>,
+    /// Whether there may be news of the item's health.
+    has_news: bool,
 }
 
 impl Run {
@@ -304,6 +353,7 @@ impl Run {
             open: None,
             stage: None,
             read: None,
+            has_news: false,
         }
     }
 
@@ -389,7 +439,9 @@ async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError
         && state.item.health.state != bad
         && state.item.health.since <= run.called
     {
-        commit.item.health = Some(Health { state: bad, since: now, reason: Some(error.code.clone()) });
+        let until = state.item.health.until;
+        let health = Health { state: bad, since: now, reason: Some(error.code.clone()), until };
+        set_health(&mut commit, health);
     }
     let mut entry = run.entry(trigger.cause, now, Counts::default());
     entry.failure = Some(error.code.clone());

@@ -9,16 +9,18 @@ use std::{
 use super::{
     engine::{Deps, Halt, Outcome, RATE_LIMIT, Run, Step, Trigger, rows},
     fold::{PageFacts, UpdateIndex},
-    ledger::{DayBalance, RunEntry},
+    ledger::{Cause, DayBalance, RunEntry},
     links::Links,
+    look::Accounts,
     patience::{has_time, with_patience},
     plan::{AccountIds, plan_page, touched, touched_by_removal},
-    ports::{AccountWrite, Commit, Edit},
+    ports::{Commit, Edit},
 };
 use crate::{
-    account::{Balances, BankAccount},
-    bank::{BankError, BankItem, Meaning, Patience, SyncPage},
-    ids::{AccountId, Cursor, PlaidAccountId},
+    account::Account,
+    bank::{BankError, BankItem, HistoryStatus, Meaning, Patience, SyncPage},
+    event::News,
+    ids::Cursor,
     item::{Counts, Health, HealthState, LastRun, Phase, Stage, SyncState},
     secret::AccessToken,
     transaction::Month,
@@ -27,32 +29,27 @@ use crate::{
 /// What a page may take: a call's timeout and a write.
 pub(super) const PAGE: Duration = Duration::from_secs(18);
 /// What a call may take.
-const CALL: Duration = Duration::from_secs(15);
+pub(super) const CALL: Duration = Duration::from_secs(15);
 /// A stage that nobody has worked on for so long starts anew.
 const IDLE: Duration = Duration::from_mins(10);
 /// A budget that has a call again so soon is waited for; for longer the run hands over.
 const SHORT_WAIT: Duration = Duration::from_secs(3);
 
 /// One update under way.
-struct Fetch<'a> {
-    deps: &'a Deps,
-    trigger: &'a Trigger,
-    state: &'a SyncState,
-    token: &'a AccessToken,
-    run: &'a mut Run,
+pub(super) struct Fetch<'a> {
+    pub(super) deps: &'a Deps,
+    pub(super) trigger: &'a Trigger,
+    pub(super) state: &'a SyncState,
+    pub(super) token: &'a AccessToken,
+    pub(super) run: &'a mut Run,
     rev: u64,
     months: BTreeSet<Month>,
-    known: Vec<BankAccount>,
-    accounts_known: bool,
-    /// What Plaid said of the bank beside the accounts.
-    bank: BankItem,
-}
-
-/// Accounts to be written beside a page, and what is on them.
-#[derive(Default)]
-struct Accounts {
-    writes: Vec<AccountWrite>,
-    balances: Vec<DayBalance>,
+    /// The accounts as they are once everything so far is written.
+    pub(super) accounts: Vec<Account>,
+    /// Whether nobody needs to look at all accounts.
+    pub(super) accounts_known: bool,
+    /// What Plaid said of the bank beside the accounts, if it was looked at.
+    pub(super) bank: Option<BankItem>,
 }
 
 pub(super) async fn fetch(
@@ -70,9 +67,10 @@ pub(super) async fn fetch(
         run,
         rev: state.rev,
         months: state.months.clone(),
-        known: state.accounts.iter().map(|account| account.bank.clone()).collect(),
-        accounts_known: state.accounts_known,
-        bank: BankItem::default(),
+        accounts: state.accounts.clone(),
+        // The night looks anyway: accounts come and go without a word.
+        accounts_known: state.accounts_known && trigger.cause != Cause::Night,
+        bank: None,
     };
     fetch.run.budget = fetch.run.budget.max(state.budget);
     let now = deps.clock.now();
@@ -103,9 +101,16 @@ impl Fetch<'_> {
             return Err(Halt::Bank(BankError::new(Meaning::Endless, why)));
         }
         let accounts = self.accounts(&page).await?;
-        let mut facts = PageFacts::take(&mut page);
+        if accounts.are_continued && self.state.cursor.is_some() {
+            return self.start_from_nothing(None, accounts).await;
+        }
+        let mut facts = self.take(&mut page);
         if page.next_cursor.is_none() {
             self.without_cursor(&mut facts)?;
+        }
+        if self.waits_for_all(&page.history) {
+            facts = PageFacts::default();
+            page.has_more = false;
         }
         let accounts = self.commit_surplus(accounts).await?;
         if !page.has_more
@@ -132,6 +137,36 @@ impl Fetch<'_> {
             (_, None) => Ok(Step::Again),
             (stage, Some(next)) => self.pages(stage, next).await,
         }
+    }
+
+    /// What a page says of the accounts that are kept up to date.
+    fn take(&self, page: &mut SyncPage) -> PageFacts {
+        let mut facts = PageFacts::take(page);
+        let stopped: Vec<_> = self.accounts.iter().filter(|account| account.state.is_stopped()).collect();
+        facts.upserts.retain(|facts| stopped.iter().all(|account| account.bank.id != facts.account));
+        facts
+    }
+
+    /// Whether accounts go on under new ids and their new history is not all there: half of it could be paired with
+    /// the wrong half of the old one.
+    fn waits_for_all(&self, history: &HistoryStatus) -> bool {
+        let is_continued = |account: &Account| account.generation.number > 0;
+        self.sweeps() && history.is_coming() && self.accounts.iter().any(is_continued)
+    }
+
+    /// Accounts go on under new ids, and so do all of their transactions: only the whole of them tells which is which.
+    async fn start_from_nothing(&mut self, stage: Option<&Stage>, accounts: Accounts) -> Result<Step, Halt> {
+        let accounts = self.commit_surplus(accounts).await?;
+        let mut commit = self.commit_beside(accounts);
+        commit.item.cursor = Edit::Clear;
+        if stage.is_some() {
+            commit.item.stage = Edit::Clear;
+        }
+        self.commit(&commit).await?;
+        if let Some(stage) = stage {
+            self.deps.writes.drop_pages(&self.state.item.at, stage.run, stage.pages).await?;
+        }
+        Ok(Step::Again)
     }
 
     /// A first page that does not say where it ends is not applied: what it says comes again from the same place, or
@@ -166,7 +201,10 @@ impl Fetch<'_> {
                 Err(Halt::Bank(error)) => return Err(self.give_up(&stage, error).await?),
                 Err(other) => return Err(other),
             };
-            let facts = PageFacts::take(&mut page);
+            if accounts.are_continued {
+                return self.start_from_nothing(Some(&stage), accounts).await;
+            }
+            let facts = self.take(&mut page);
             stage.empty_pages = if facts.is_empty() { stage.empty_pages + 1 } else { 0 };
             if let Some(why) = self.endless(Some(&stage), &page, Some(&next)) {
                 self.discard(&stage).await?;
@@ -268,13 +306,12 @@ impl Fetch<'_> {
         ids.sort_unstable();
         ids.dedup();
         let found = rows(self.deps, &self.state.item.at, &ids, &removed).await?;
-        let account_ids = AccountIds::new(&self.state.item.at.item, &self.state.accounts);
+        let account_ids = AccountIds::new(&self.state.item.at.item, &self.accounts);
         let (writes, counts) = plan_page(facts, &index, found, &account_ids);
         if writes.len() + accounts.writes.len() + accounts.balances.len() > small {
             return Ok(None);
         }
-        let mut commit = self
-            .commit_beside(Accounts { writes: accounts.writes.clone(), balances: accounts.balances.clone() });
+        let mut commit = self.commit_beside(accounts.clone());
         commit.rows = writes;
         commit.new_months = self.add_months(facts);
         if !commit.new_months.is_empty() {
@@ -284,6 +321,7 @@ impl Fetch<'_> {
         commit.item.cursor = next.map_or(Edit::Keep, Edit::Set);
         let entry = self.run.entry(self.trigger.cause, self.deps.clock.now(), counts);
         finish(&mut commit, self.state, self.run.called, self.state.item.want, &page.history, entry);
+        self.renew(&mut commit);
         self.commit(&commit).await?;
         let is_partial = self.state.is_partial(&page.history);
         Ok(Some(Step::End(Outcome::Finished { counts, history: page.history.clone(), is_partial })))
@@ -331,58 +369,6 @@ impl Fetch<'_> {
         }
     }
 
-    /// The accounts that a page brings news of. An account that nobody has described yet gets a placeholder, so that
-    /// no transaction is left out for want of it.
-    async fn accounts(&mut self, page: &SyncPage) -> Result<Accounts, Halt> {
-        let mut told = page.accounts.clone();
-        if !self.accounts_known {
-            self.run.called = self.deps.clock.now();
-            let call = || self.deps.accounts.accounts(self.token);
-            let answer = with_patience(self.deps, self.trigger.deadline, CALL, call).await?;
-            told.extend(answer.accounts);
-            self.accounts_known = true;
-            self.bank = answer.item;
-        }
-        let named = page.added.iter().chain(&page.modified).map(|facts| &facts.account);
-        for id in named.collect::<BTreeSet<&PlaidAccountId>>() {
-            let is_known = self.known.iter().chain(&told).any(|account| account.id == *id);
-            if !is_known {
-                told.push(BankAccount::placeholder(id.clone()));
-            }
-        }
-        // Of what was told twice, the last word.
-        let mut latest: Vec<BankAccount> = Vec::new();
-        for account in told {
-            match latest.iter_mut().find(|known| known.id == account.id) {
-                Some(known) => *known = account,
-                None => latest.push(account),
-            }
-        }
-        let mut accounts = Accounts::default();
-        for account in latest {
-            self.add_account(account, &mut accounts);
-        }
-        Ok(accounts)
-    }
-
-    fn add_account(&mut self, bank: BankAccount, accounts: &mut Accounts) {
-        let item = &self.state.item.at.item;
-        let stored = self.state.accounts.iter().find(|account| account.bank.id == bank.id);
-        let id = stored.map_or_else(|| AccountId::derive(item, &bank.id), |account| account.id.clone());
-        let before = match self.known.iter_mut().find(|known| known.id == bank.id) {
-            Some(known) if *known == bank => return,
-            Some(known) => std::mem::replace(known, bank.clone()).balances,
-            None => {
-                self.known.push(bank.clone());
-                Balances::default()
-            }
-        };
-        if before != bank.balances {
-            accounts.balances.push(DayBalance::of(&id, &bank, self.deps.clock.now()));
-        }
-        accounts.writes.push(AccountWrite { id, bank });
-    }
-
     /// Writes the accounts that would not fit into one transaction with a page, and gives back those that do.
     async fn commit_surplus(&mut self, mut accounts: Accounts) -> Result<Accounts, Halt> {
         let most = self.deps.limits.accounts.max(1);
@@ -420,9 +406,12 @@ impl Fetch<'_> {
         let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
         commit.accounts = accounts.writes;
         commit.balances = accounts.balances;
-        commit.item.accounts_known = self.accounts_known && !self.state.accounts_known;
-        commit.item.institution.clone_from(&self.bank.institution);
-        commit.item.institution_name.clone_from(&self.bank.institution_name);
+        if let Some(bank) = &self.bank {
+            commit.item.institution.clone_from(&bank.institution);
+            commit.item.institution_name.clone_from(&bank.institution_name);
+            let is_asked_for = !self.state.accounts_known;
+            commit.item.looked = is_asked_for.then_some(self.state.item.want);
+        }
         commit.item.budget = self.run.budget;
         commit
     }
@@ -444,7 +433,7 @@ pub(super) fn finish(
     state: &SyncState,
     called: jiff::Timestamp,
     want: u64,
-    history: &crate::bank::HistoryStatus,
+    history: &HistoryStatus,
     entry: RunEntry,
 ) {
     let counts = entry.counts;
@@ -458,7 +447,21 @@ pub(super) fn finish(
     if state.item.failure.is_some() {
         commit.item.failure = Edit::Clear;
     }
-    if state.item.health.state != HealthState::Healthy && state.item.health.since <= called {
-        commit.item.health = Some(Health::healthy(commit.now));
+    if let Some(health) = state.item.health.after_success(called, commit.now) {
+        set_health(commit, health);
     }
+}
+
+/// A change of health, and the news of it.
+pub(super) fn set_health(commit: &mut Commit, health: Health) {
+    let reason = match health.state {
+        HealthState::Healthy => None,
+        HealthState::Expiring
+        | HealthState::NeedsLogin
+        | HealthState::Revoked
+        | HealthState::Removing
+        | HealthState::Removed => Some(health.reason.clone().unwrap_or_default()),
+    };
+    commit.item.news = Some(News { since: health.since, reason });
+    commit.item.health = Some(health);
 }

@@ -15,19 +15,21 @@ mod fold;
 mod ledger;
 mod limits;
 mod links;
+mod look;
 mod message;
+mod pairs;
 mod patience;
 mod plan;
 mod ports;
 
 pub use budget::{Budgets, Rate};
-pub use engine::{Deps, Outcome, SyncError, Trigger, sync};
+pub use engine::{Deps, Outcome, SyncError, Trigger, Webhooks, sync};
 pub use fold::PageFacts;
 pub use ledger::{Cause, DayBalance, Ledger, RunEntry};
 pub use limits::Limits;
 pub use message::{LONGEST_DELAY, MESSAGE_VERSION, Next, Poll, SyncMessage, next_poll, next_try, try_delay};
 pub use plan::{RowWrite, StoredRow};
 pub use ports::{
-    AccountWrite, Commit, CommitError, Edit, ItemPatch, LiveRows, QueueError, SyncQueue, SyncReads,
-    SyncWrites,
+    AccountWrite, Announcements, Commit, CommitError, Edit, ItemPatch, LiveRows, QueueError, SyncQueue,
+    SyncReads, SyncWrites,
 };

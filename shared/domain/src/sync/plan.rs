@@ -14,7 +14,7 @@ use super::{
     links::{LinkFinder, Links},
 };
 use crate::{
-    account::Account,
+    account::{Account, AccountState},
     ids::{AccountId, ItemId, PlaidAccountId, TransactionId},
     item::Counts,
     transaction::{BankFacts, Digest, Signature},
@@ -35,6 +35,10 @@ pub struct StoredRow {
     pub next: Option<TransactionId>,
     /// What it may be recognised by when it posts without a link. Kept on tombstones too.
     pub signature: Option<(Signature, Date)>,
+    /// Whether its bank half is a pending transaction's.
+    pub pending: bool,
+    /// Under which of its account's ids the bank half was written.
+    pub generation: u32,
 }
 
 /// One row to be written.
@@ -46,6 +50,8 @@ pub enum RowWrite {
         key: TransactionId,
         /// The account, by our id.
         account: AccountId,
+        /// Under which of its ids.
+        generation: u32,
         /// What the bank says.
         facts: Box<BankFacts>,
         /// Its digest.
@@ -126,13 +132,35 @@ pub(super) struct Group {
 pub(super) struct AccountIds {
     item: ItemId,
     known: HashMap<PlaidAccountId, AccountId>,
+    states: HashMap<AccountId, (AccountState, u32)>,
 }
 
 impl AccountIds {
     /// The ids of the accounts that are stored.
     pub(super) fn new(item: &ItemId, accounts: &[Account]) -> Self {
         let known = accounts.iter().map(|account| (account.bank.id.clone(), account.id.clone())).collect();
-        Self { item: item.clone(), known }
+        let state = |account: &Account| (account.id.clone(), (account.state, account.generation.number));
+        Self { item: item.clone(), known, states: accounts.iter().map(state).collect() }
+    }
+
+    /// Under which of its ids an account goes on.
+    pub(super) fn generation(&self, account: &AccountId) -> u32 {
+        self.states.get(account).map_or(0, |(_, generation)| *generation)
+    }
+
+    /// Whether the bank's side tells of an account: what a whole history does not speak of is no more only there.
+    pub(super) fn is_live(&self, account: &AccountId) -> bool {
+        self.states.get(account).is_none_or(|(state, _)| *state == AccountState::Live)
+    }
+
+    /// Whether an account was stopped: what the bank says of it is left out.
+    pub(super) fn is_stopped(&self, plaid: &PlaidAccountId) -> bool {
+        self.states.get(&self.of(plaid)).is_some_and(|(state, _)| state.is_stopped())
+    }
+
+    /// Whether any account goes on under another id than its first.
+    pub(super) fn are_continued(&self) -> bool {
+        self.states.values().any(|(_, generation)| *generation > 0)
     }
 
     /// The account's id; the one it will get if it is not stored yet.
@@ -153,6 +181,7 @@ pub(super) fn touched(
         ids.insert(facts.id.clone());
         ids.extend(facts.pending_of.clone());
         ids.extend(links.removed_of(&facts.id).cloned());
+        ids.extend(links.old_of(&facts.id).cloned());
     }
     sorted(ids)
 }
@@ -215,8 +244,11 @@ impl<'a> Plan<'a> {
         self.groups.into_iter().filter(|group| !group.writes.is_empty())
     }
 
-    /// A new or changed transaction.
+    /// A new or changed transaction. One of a stopped account is left out.
     pub(super) fn upsert(&mut self, facts: &BankFacts) {
+        if self.accounts.is_stopped(&facts.account) {
+            return;
+        }
         self.bring(facts);
         self.join(facts);
     }
@@ -271,6 +303,11 @@ impl<'a> Plan<'a> {
 
     /// An id never seen before: it takes its predecessor's row over, or gets one.
     fn insert(&mut self, facts: &BankFacts, digest: Digest) {
+        // The same transaction under an old id: that one is no more, whether or not this update says so.
+        let old = self.links.old_of(&facts.id).and_then(|old| self.find(old));
+        if let Some(key) = old.map(|row| row.key.clone()) {
+            return self.take_over(&key, facts, digest, modified());
+        }
         let predecessor = facts.pending_of.as_ref().or_else(|| self.links.removed_of(&facts.id));
         let Some(row) = predecessor.and_then(|id| self.find(id)) else {
             return self.write(&facts.id, facts, digest, None, added());
@@ -343,9 +380,10 @@ impl<'a> Plan<'a> {
         }
         // What this plan is about to write there is not stored yet.
         match self.planned(from) {
-            Some(RowWrite::Bank { account, facts, digest, .. }) => RowWrite::Bank {
+            Some(RowWrite::Bank { account, generation, facts, digest, .. }) => RowWrite::Bank {
                 key: to.clone(),
                 account: account.clone(),
+                generation: *generation,
                 facts: facts.clone(),
                 digest: *digest,
                 next,
@@ -363,8 +401,8 @@ impl<'a> Plan<'a> {
             row.next = Some(next.clone());
         }
         match self.planned(key).cloned() {
-            Some(RowWrite::Bank { key, account, facts, digest, .. }) => {
-                RowWrite::Bank { key, account, facts, digest, next: Some(next.clone()) }
+            Some(RowWrite::Bank { key, account, generation, facts, digest, .. }) => {
+                RowWrite::Bank { key, account, generation, facts, digest, next: Some(next.clone()) }
             }
             Some(RowWrite::Copy { from, to, .. }) => RowWrite::Copy { from, to, next: Some(next.clone()) },
             _ => RowWrite::Next { key: key.clone(), next: next.clone() },
@@ -380,6 +418,7 @@ impl<'a> Plan<'a> {
         counts: Counts,
     ) {
         let account = self.accounts.of(&facts.account);
+        let generation = self.accounts.generation(&account);
         let row = self.rows.entry(key.clone()).or_insert_with(|| StoredRow {
             key: key.clone(),
             carries: None,
@@ -387,6 +426,8 @@ impl<'a> Plan<'a> {
             edited: false,
             next: None,
             signature: None,
+            pending: false,
+            generation: 0,
         });
         // Who waits for this row waits for the id that it carried.
         if row.carries.as_ref() != Some(&facts.id) {
@@ -395,9 +436,12 @@ impl<'a> Plan<'a> {
         row.carries = Some(facts.id.clone());
         row.digest = Some(digest);
         row.signature = Some((facts.signature(account.clone()), facts.date));
+        row.pending = facts.pending;
+        row.generation = generation;
         let next = row.next.clone();
         self.key_of.insert(facts.id.clone(), key.clone());
-        let bank = RowWrite::Bank { key: key.clone(), account, facts: Box::new(facts.clone()), digest, next };
+        let facts = Box::new(facts.clone());
+        let bank = RowWrite::Bank { key: key.clone(), account, generation, facts, digest, next };
         self.put(std::iter::once(bank).chain(beside).collect(), counts);
     }
 
@@ -510,7 +554,8 @@ mod tests {
             for write in writes {
                 let edited = before.get(write.target()).is_some_and(|row| row.edited);
                 match write {
-                    RowWrite::Bank { key, account, facts, digest, next } => {
+                    RowWrite::Bank { key, account, generation, facts, digest, next } => {
+                        let pending = facts.pending;
                         let signature = Some((facts.signature(account), facts.date));
                         let carries = Some(facts.id);
                         self.aliases.remove(&key);
@@ -521,6 +566,8 @@ mod tests {
                             edited,
                             next,
                             signature,
+                            pending,
+                            generation,
                         };
                         self.rows.insert(key, row);
                     }

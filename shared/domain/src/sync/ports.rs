@@ -16,8 +16,9 @@ use super::{
     plan::{RowWrite, StoredRow},
 };
 use crate::{
-    account::BankAccount,
+    account::{Account, AccountState, BankAccount, Generation},
     bank::HistoryStatus,
+    event::News,
     ids::{AccountId, Cursor, InstitutionId, ItemRef, TransactionId},
     item::{Counts, Health, LastFailure, LastRun, Stage, SyncState},
     store::StoreError,
@@ -94,8 +95,12 @@ pub struct ItemPatch {
     pub totals: Option<Counts>,
     /// All months that the item's transactions have been in.
     pub months: Option<BTreeSet<Month>>,
-    /// That all accounts have been asked for.
-    pub accounts_known: bool,
+    /// That all accounts have been asked for, and the `want` read before that.
+    pub looked: Option<u64>,
+    /// What is to be announced.
+    pub news: Option<News>,
+    /// Whether the bank has accounts that are not shared.
+    pub new_accounts: Option<bool>,
     /// When the item's budget of calls will be full again.
     pub budget: Option<Timestamp>,
     /// The bank, if it was not known before.
@@ -104,13 +109,24 @@ pub struct ItemPatch {
     pub institution_name: Option<String>,
 }
 
-/// An account to be written.
+/// An account to be written: the bank's half of it, and how it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccountWrite {
     /// Our id.
     pub id: AccountId,
     /// What the bank says now.
     pub bank: BankAccount,
+    /// What becomes of it in a sync.
+    pub state: AccountState,
+    /// Under which of its ids it goes on.
+    pub generation: Generation,
+}
+
+impl From<&Account> for AccountWrite {
+    fn from(account: &Account) -> Self {
+        let Account { id, bank, state, generation, .. } = account;
+        Self { id: id.clone(), bank: bank.clone(), state: *state, generation: *generation }
+    }
 }
 
 /// One atomic write of the sync.
@@ -179,6 +195,13 @@ pub trait SyncWrites: Send + Sync {
 
     /// Removes the pages of a stage that is closed. What is left behind expires by itself.
     async fn drop_pages(&self, at: &ItemRef, run: u64, pages: u32) -> Result<(), StoreError>;
+}
+
+/// Remembers what has been announced.
+#[async_trait]
+pub trait Announcements: Send + Sync {
+    /// Takes news off the item's row, unless younger ones stand there.
+    async fn announced(&self, at: &ItemRef, news: &News) -> Result<(), StoreError>;
 }
 
 /// The queue of syncs.

@@ -1,0 +1,81 @@
+//! A Link on a page of Plaid's: its connections come by webhook, and go to whoever opened it.
+
+use domain::{
+    bank::{BankError, Meaning},
+    household::Permission,
+    ids::{ItemRef, fingerprint},
+    link::{LinkError, Session, link as connect},
+    notice::LinkNews,
+    secret::PublicToken,
+    store::LinkSession,
+};
+use jiff::Timestamp;
+
+use crate::{Deps, Halt, look};
+
+pub(crate) async fn link(deps: &Deps, news: LinkNews, deadline: Timestamp) -> Result<(), Halt> {
+    if !news.is_success {
+        return Ok(());
+    }
+    // One that was opened without us is nobody's.
+    let found = deps.sessions.session(&fingerprint(&news.link_token)).await?;
+    let Some(session) = found else { return Ok(()) };
+    let membership = deps.memberships.membership(&session.user, &session.household).await?;
+    if membership.is_none_or(|membership| !membership.role.allows(Permission::Connect)) {
+        tracing::warn!(target: "function", "whoever opened a Link may not connect any more");
+        return Ok(());
+    }
+    match &session.item {
+        Some(item) => {
+            let at = ItemRef { household: session.household.clone(), item: item.clone() };
+            deps.hints.renewed(&at, deps.clock().now()).await?;
+            look(deps, &at).await
+        }
+        None => {
+            for token in news.public_tokens {
+                exchange(deps, &session, token, deadline).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Each token may come in several webhooks: one that was exchanged is refused, which is as it should be.
+async fn exchange(
+    deps: &Deps,
+    session: &LinkSession,
+    public_token: PublicToken,
+    deadline: Timestamp,
+) -> Result<(), Halt> {
+    let session = Session {
+        household: session.household.clone(),
+        user: session.user.clone(),
+        public_token,
+        institution: None,
+        institution_name: None,
+        accounts: None,
+        allow_duplicate: false,
+        deadline,
+    };
+    match connect(&deps.link, &session).await {
+        Ok(_) | Err(LinkError::AlreadyConnected) => Ok(()),
+        Err(LinkError::Bank(BankError { meaning: Meaning::PublicTokenRefused, .. })) => Ok(()),
+        Err(
+            error @ (LinkError::TooSlow
+            | LinkError::Unfinished
+            | LinkError::Vault(_)
+            | LinkError::Queue(_)
+            | LinkError::Bank(BankError { meaning: Meaning::Later { .. }, .. })),
+        ) => Err(Halt::Retry(error.to_string())),
+        Err(LinkError::Store(error)) => Err(error.into()),
+        Err(error @ LinkError::FateUnknown(_)) => {
+            edge::metrics::emit(&[], &[("ExchangeFateUnknown", "Count", 1)]);
+            Err(Halt::Park(error.to_string()))
+        }
+        Err(error @ LinkError::Lost) => {
+            edge::metrics::emit(&[], &[("ItemsLost", "Count", 1)]);
+            Err(Halt::Park(error.to_string()))
+        }
+        Err(error @ (LinkError::Duplicate { .. } | LinkError::Bank(_))) => Err(Halt::Park(error.to_string())),
+    }
+}

@@ -1,0 +1,102 @@
+//! `DELETE /api/v1/plaid/accounts/{account_id}` — stops one account; its siblings live. Its data goes, or stays as a manual
+//! account's with `?data=keep`. The last one takes the item with it, at Plaid too.
+//!
+//! Order of effects: the account is stopped, or the item marked → message. From then on no sync writes of it. A crash between
+//! the two leaves data that nobody comes to erase until the night; the same request again asks for it at once.
+
+pub mod config;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    account::AccountState,
+    household::{Memberships, Permission, one_item},
+    ids::{AccountId, ItemId, ItemRef},
+    item::SyncState,
+    removal::{Begun, Data, RemovalMessage, RemovalQueue, RemovalStarts},
+    store::OneConnection,
+    sync::SyncReads,
+    time::Clock,
+};
+use edge::{
+    Problem,
+    http::{Reply, Request},
+};
+use serde::Serialize;
+
+/// What this function reaches the world through.
+pub struct Deps {
+    /// Who belongs where.
+    pub memberships: Arc<dyn Memberships>,
+    /// The item.
+    pub connections: Arc<dyn OneConnection>,
+    /// The item with its revision.
+    pub reads: Arc<dyn SyncReads>,
+    /// Begins removals.
+    pub removals: Arc<dyn RemovalStarts>,
+    /// The queue of removals.
+    pub queue: Arc<dyn RemovalQueue>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Tries while a sync writes too.
+const TRIES: u32 = 20;
+/// Between two of them.
+const PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Serialize)]
+struct Answer {
+    account_id: AccountId,
+    item_id: ItemId,
+    status: &'static str,
+    /// Whether it was the last one, and the connection goes too.
+    item_removed: bool,
+}
+
+/// Removes an account.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    let mut query = request.query();
+    let data = query.value::<Data>("data").unwrap_or(Data::Delete);
+    query.finish()?;
+    let missing = || Problem::not_found("account_not_found", "account");
+    let account: AccountId = request.path("account_id", missing)?;
+    let item = account.item();
+    let found =
+        one_item(&*deps.memberships, &*deps.connections, &request.user, &item, Permission::Connect).await;
+    let at = found.map_err(|error| Problem::no_access(error, "account_not_found", "account"))?.item.at;
+    let item_removed = stop(deps, &at, &account, data).await?.ok_or_else(missing)?;
+    deps.queue.send(&RemovalMessage::of_item(at), Duration::ZERO).await?;
+    Reply::json(202, &Answer { account_id: account, item_id: item, status: "removing", item_removed })
+}
+
+/// Stops the account, or the item with its last one; whether the item goes. `None` if it is not there.
+async fn stop(deps: &Deps, at: &ItemRef, account: &AccountId, data: Data) -> Result<Option<bool>, Problem> {
+    for _ in 0..TRIES {
+        let Some(state) = deps.reads.state(at).await? else { return Ok(None) };
+        let Some(found) = state.accounts.iter().find(|stored| stored.id == *account) else { return Ok(None) };
+        match found.state {
+            // What an earlier request began: whoever erases is asked again.
+            AccountState::Removed { erased: false } => return Ok(Some(false)),
+            AccountState::Removed { erased: true } => return Ok(None),
+            AccountState::Manual if data == Data::Keep => return Ok(Some(false)),
+            AccountState::Live | AccountState::Unshared | AccountState::Manual => {}
+        }
+        if is_last(&state, account) {
+            let begun = deps.removals.remove_item(at, data == Data::Keep, deps.clock.now()).await?;
+            return Ok((begun == Begun::Removing).then_some(true));
+        }
+        if deps.removals.stop_account(at, state.rev, account, data == Data::Keep).await? {
+            return Ok(Some(false));
+        }
+        deps.clock.sleep(PAUSE).await;
+    }
+    Err(Problem::later("store_unavailable", "The account is being synced. Try again in a moment.", 2))
+}
+
+/// Whether no other account keeps the item alive.
+fn is_last(state: &SyncState, account: &AccountId) -> bool {
+    state.accounts.iter().filter(|other| other.id != *account).all(|other| other.state.is_stopped())
+}

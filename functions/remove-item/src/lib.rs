@@ -1,0 +1,62 @@
+//! `DELETE /api/v1/plaid/items/{item_id}` — disconnects a bank: nothing syncs any more, the item goes at Plaid, its token is
+//! destroyed; accounts and transactions go too, or stay as manual ones with `?data=keep`.
+//!
+//! Order of effects: the item is marked → message. From the mark on nothing syncs it. A crash between the two leaves an item
+//! that is being removed and that nobody comes to remove until the night; the same request again asks for it at once.
+
+pub mod config;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    household::{Memberships, Permission, one_item},
+    ids::ItemId,
+    removal::{Begun, Data, RemovalMessage, RemovalQueue, RemovalStarts},
+    store::OneConnection,
+    time::Clock,
+};
+use edge::{
+    Problem,
+    http::{Reply, Request},
+};
+use serde::Serialize;
+
+/// What this function reaches the world through.
+pub struct Deps {
+    /// Who belongs where.
+    pub memberships: Arc<dyn Memberships>,
+    /// The item.
+    pub connections: Arc<dyn OneConnection>,
+    /// Begins removals.
+    pub removals: Arc<dyn RemovalStarts>,
+    /// The queue of removals.
+    pub queue: Arc<dyn RemovalQueue>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    item_id: ItemId,
+    status: &'static str,
+}
+
+/// Removes an item.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    let mut query = request.query();
+    let data = query.value::<Data>("data").unwrap_or(Data::Delete);
+    query.finish()?;
+    let missing = || Problem::not_found("item_not_found", "item");
+    let item: ItemId = request.path("item_id", missing)?;
+    let found =
+        one_item(&*deps.memberships, &*deps.connections, &request.user, &item, Permission::Connect).await;
+    let at = found.map_err(|error| Problem::no_access(error, "item_not_found", "item"))?.item.at;
+    match deps.removals.remove_item(&at, data == Data::Keep, deps.clock.now()).await? {
+        Begun::NotThere => return Err(missing()),
+        Begun::Removing => {}
+    }
+    deps.queue.send(&RemovalMessage::of_item(at), Duration::ZERO).await?;
+    Reply::json(202, &Answer { item_id: item, status: "removing" })
+}

@@ -1,0 +1,167 @@
+//! Recognising the accounts of a bank that was granted anew: Plaid gives them new ids, people see the same accounts.
+
+use jiff::Timestamp;
+
+use crate::{
+    account::{Account, AccountState, BankAccount, Generation},
+    ids::{AccountId, ItemId},
+};
+
+/// What the full list of an item's accounts makes of those that are stored: the ones that are new or other than before.
+///
+/// An account that is not listed any more is unshared, unless one that nobody knows continues it: then it goes on under
+/// the new id, and what was decided about it (its names, that it was stopped) stays.
+pub fn settle(item: &ItemId, stored: &[Account], listed: &[BankAccount], now: Timestamp) -> Vec<Account> {
+    // Of what is listed twice, the last word.
+    let is_last = |(at, bank): &(usize, &BankAccount)| listed.iter().skip(at + 1).all(|b| b.id != bank.id);
+    let listed: Vec<_> = listed.iter().enumerate().filter(is_last).map(|(_, bank)| bank).collect();
+    let is_listed = |account: &&Account| listed.iter().any(|bank| bank.id == account.bank.id);
+    let (known, absent): (Vec<&Account>, Vec<&Account>) = stored.iter().partition(is_listed);
+    let mut settled = Vec::new();
+    let mut strangers = Vec::new();
+    for bank in listed {
+        match known.iter().find(|account| account.bank.id == bank.id) {
+            Some(account) => settled.push(shared(account, bank)),
+            None => strangers.push(bank),
+        }
+    }
+    let pairs = pairs(&absent, &strangers);
+    for bank in strangers {
+        settled.push(match pairs.iter().find(|(_, new)| new.id == bank.id) {
+            Some((account, _)) => continued(account, bank, now),
+            None => Account::new(AccountId::derive(item, &bank.id), bank.clone()),
+        });
+    }
+    let gone = absent.into_iter().filter(|account| pairs.iter().all(|(old, _)| old.id != account.id));
+    let live = gone.filter(|account| account.state == AccountState::Live);
+    settled.extend(live.map(|account| Account { state: AccountState::Unshared, ..account.clone() }));
+    settled.retain(|account| !stored.contains(account));
+    settled
+}
+
+/// Whether a listed account is the one that is stored, under whichever id.
+pub fn is_same(stored: &BankAccount, listed: &BankAccount) -> bool {
+    RULES.iter().any(|rule| rule(stored, listed))
+}
+
+fn shared(account: &Account, bank: &BankAccount) -> Account {
+    let state = match account.state {
+        AccountState::Unshared => AccountState::Live,
+        other => other,
+    };
+    Account { bank: bank.clone(), state, ..account.clone() }
+}
+
+fn continued(account: &Account, bank: &BankAccount, now: Timestamp) -> Account {
+    let generation = Generation { number: account.generation.number + 1, since: Some(now) };
+    Account { generation, ..shared(account, bank) }
+}
+
+type Rule = fn(&BankAccount, &BankAccount) -> bool;
+
+/// From the surest to the least sure. A mask alone is not unique, and nothing at all says nothing.
+const RULES: [Rule; 3] = [
+    |old, new| old.persistent_id.is_some() && old.persistent_id == new.persistent_id,
+    |old, new| {
+        old.mask.is_some() && old.mask == new.mask && old.subtype == new.subtype && old.name == new.name
+    },
+    |old, new| {
+        old.mask.is_none()
+            && new.mask.is_none()
+            && old.kind == new.kind
+            && old.subtype.is_some()
+            && old.subtype == new.subtype
+            && old.name == new.name
+    },
+];
+
+/// Pairs that are the only possibility for both sides, rule by rule.
+fn pairs<'a>(absent: &[&'a Account], strangers: &[&'a BankAccount]) -> Vec<(&'a Account, &'a BankAccount)> {
+    let mut pairs: Vec<(&Account, &BankAccount)> = Vec::new();
+    for rule in RULES {
+        let free_old: Vec<_> =
+            absent.iter().filter(|old| pairs.iter().all(|(o, _)| o.id != old.id)).copied().collect();
+        let free_new: Vec<_> =
+            strangers.iter().filter(|new| pairs.iter().all(|(_, n)| n.id != new.id)).copied().collect();
+        for old in &free_old {
+            let fitting: Vec<_> = free_new.iter().filter(|new| rule(&old.bank, new)).collect();
+            let [new] = fitting.as_slice() else { continue };
+            let rivals = free_old.iter().filter(|other| rule(&other.bank, new)).count();
+            if rivals == 1 {
+                pairs.push((old, new));
+            }
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bank(id: &str, name: &str, mask: Option<&str>) -> BankAccount {
+        BankAccount {
+            name: name.to_owned(),
+            mask: mask.map(str::to_owned),
+            subtype: Some("checking".to_owned()),
+            ..BankAccount::placeholder(id.parse().unwrap())
+        }
+    }
+
+    fn stored(banks: &[BankAccount]) -> Vec<Account> {
+        let item = ItemId::from_entropy([1; 10]);
+        settle(&item, &[], banks, Timestamp::UNIX_EPOCH)
+    }
+
+    fn settle_again(accounts: &[Account], listed: &[BankAccount]) -> Vec<Account> {
+        settle(&ItemId::from_entropy([1; 10]), accounts, listed, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn what_is_listed_as_before_is_as_before() {
+        let banks = [bank("a", "Checking", Some("1")), bank("b", "Savings", None)];
+        assert_eq!(settle_again(&stored(&banks), &banks), []);
+    }
+
+    #[test]
+    fn an_account_goes_on_under_a_new_id_and_stays_stopped() {
+        let mut accounts = stored(&[bank("a", "Checking", Some("1")), bank("b", "Savings", None)]);
+        accounts[1].state = AccountState::Manual;
+        let settled =
+            settle_again(&accounts, &[bank("c", "Checking", Some("1")), bank("d", "Savings", None)]);
+        let ids: Vec<_> = settled.iter().map(|account| &account.id).collect();
+        assert_eq!(ids, [&accounts[0].id, &accounts[1].id]);
+        assert!(settled.iter().all(|account| account.generation.number == 1));
+        assert_eq!(settled[1].state, AccountState::Manual);
+    }
+
+    #[test]
+    fn two_that_look_alike_are_not_guessed_at() {
+        let accounts = stored(&[bank("a", "Checking", Some("1")), bank("b", "Checking", Some("1"))]);
+        let settled = settle_again(&accounts, &[bank("c", "Checking", Some("1"))]);
+        let new = settled.iter().find(|account| account.bank.id.as_str() == "c").unwrap();
+        assert_eq!(new.generation.number, 0);
+        assert_eq!(settled.iter().filter(|account| account.state == AccountState::Unshared).count(), 2);
+    }
+
+    #[test]
+    fn a_persistent_id_outweighs_a_new_name() {
+        let known = |id: &str, name: &str| BankAccount {
+            persistent_id: Some("p".to_owned()),
+            ..bank(id, name, Some("1"))
+        };
+        let accounts = stored(&[known("a", "Checking")]);
+        let settled = settle_again(&accounts, &[known("b", "Everyday"), bank("c", "Checking", Some("1"))]);
+        assert_eq!(settled[0].id, accounts[0].id);
+        assert_eq!(settled[0].bank.name, "Everyday");
+        assert_ne!(settled[1].id, accounts[0].id);
+    }
+
+    #[test]
+    fn an_account_that_comes_back_is_live_again() {
+        let banks = [bank("a", "Checking", Some("1"))];
+        let gone = settle_again(&stored(&banks), &[]);
+        assert_eq!(gone[0].state, AccountState::Unshared);
+        assert_eq!(settle_again(&gone, &banks)[0].state, AccountState::Live);
+    }
+}

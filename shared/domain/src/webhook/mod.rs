@@ -1,0 +1,5 @@
+//! Plaid's webhooks.
+
+mod message;
+
+pub use message::{ReceivedWebhook, WebhookQueue};

@@ -1,0 +1,324 @@
+//! Removing: beginning it under the item's revision, erasing, burying.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, TransactWriteItem, WriteRequest};
+use domain::{
+    account::AccountState,
+    ids::{AccountId, ItemRef, PlaidItemId},
+    item::{Health, HealthState},
+    removal::{Begun, RemovalStarts, RemovalSteps},
+    secret::SealedToken,
+    store::StoreError,
+};
+use jiff::Timestamp;
+
+use crate::{
+    Store,
+    actions::expires,
+    encode, keys,
+    outcome::{Cancelled, cancelled, unavailable, unbuildable},
+    row::{Change, Reader, Row, bytes, key, number, text},
+};
+
+/// Rows that one request deletes.
+const DELETES: usize = 25;
+/// A tombstone of an item whose data went, and the way from Plaid's id to it: longer than any webhook is late.
+const TOMBSTONE_DAYS: i64 = 400;
+/// Tries of a request whose rest was not processed.
+const TRIES: u32 = 8;
+
+fn flag(is_set: bool) -> Option<AttributeValue> {
+    is_set.then_some(AttributeValue::Bool(true))
+}
+
+fn stopped(keep_data: bool) -> AccountState {
+    if keep_data { AccountState::Manual } else { AccountState::Removed { erased: false } }
+}
+
+impl Store {
+    /// The way from Plaid's id leads to nothing any more: late webhooks are ignored.
+    pub(crate) fn gone(&self, id: &PlaidItemId, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
+        let mut change = Change::default();
+        change.set("gone", text(now.to_string())).set("ttl", expires(now, TOMBSTONE_DAYS));
+        self.update(key(keys::plaid_item(id), keys::REF), change, None)
+    }
+
+    async fn delete_all(&self, keys: Vec<Row>) -> Result<(), StoreError> {
+        let mut rest = Vec::new();
+        for row in keys {
+            let delete = DeleteRequest::builder().set_key(Some(row)).build().map_err(unbuildable)?;
+            rest.push(WriteRequest::builder().delete_request(delete).build());
+        }
+        let mut tries = 0;
+        while !rest.is_empty() {
+            let some: Vec<_> = rest.drain(..rest.len().min(DELETES)).collect();
+            let request = self.client.batch_write_item().request_items(&self.data, some);
+            let answer = request.send().await.map_err(|error| unavailable(&error))?;
+            let left =
+                answer.unprocessed_items.and_then(|mut all| all.remove(&self.data)).unwrap_or_default();
+            if !left.is_empty() {
+                tries += 1;
+                if tries > TRIES {
+                    return Err(StoreError::Unavailable("UnprocessedItems".to_owned()));
+                }
+            }
+            rest.extend(left);
+        }
+        Ok(())
+    }
+
+    /// A page of an item's partition, as far as erasing needs to know it.
+    async fn some_rows(
+        &self,
+        at: &ItemRef,
+        prefix: &str,
+        filter: &str,
+        tail: Option<&str>,
+    ) -> Result<Found, StoreError> {
+        let partition = keys::transactions(at);
+        let mut found = Found { rows: Vec::new(), are_more: false };
+        let mut start = None;
+        loop {
+            let mut query = self
+                .client
+                .query()
+                .table_name(&self.data)
+                .consistent_read(true)
+                .projection_expression("pk, sk")
+                .expression_attribute_values(":pk", text(&partition))
+                .set_exclusive_start_key(start);
+            query = match prefix {
+                "" => query.key_condition_expression("pk = :pk"),
+                prefix => query
+                    .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+                    .expression_attribute_values(":sk", text(prefix)),
+            };
+            if !filter.is_empty() {
+                query = query.filter_expression(filter);
+            }
+            if let Some(tail) = tail {
+                query = query.expression_attribute_values(":ac", text(tail));
+            }
+            let page = query.send().await.map_err(|error| unavailable(&error))?;
+            found.rows.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            found.are_more = start.is_some();
+            if !found.rows.is_empty() || !found.are_more {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The later ids of an account's transactions: found by where they lead, so they go first.
+    async fn aliases(&self, at: &ItemRef, account: &AccountId) -> Result<Vec<Row>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.data)
+            .consistent_read(true)
+            .projection_expression("pk, sk, #of")
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .filter_expression("attribute_exists(#of)")
+            .expression_attribute_names("#of", "of")
+            .expression_attribute_values(":pk", text(keys::transactions(at)))
+            .expression_attribute_values(":sk", text("T#"));
+        let mut of_account = Vec::new();
+        for row in self.all(query).await? {
+            let of = Reader(&row).text("of")?;
+            let get = self
+                .client
+                .get_item()
+                .table_name(&self.data)
+                .set_key(Some(key(keys::transactions(at), format!("T#{of}"))))
+                .projection_expression("ac")
+                .consistent_read(true);
+            let target = get.send().await.map_err(|error| unavailable(&error))?.item;
+            let tail = target.as_ref().and_then(|row| Reader(row).maybe_text("ac"));
+            if tail.is_none_or(|tail| tail == account.tail()) {
+                of_account.push(row);
+            }
+        }
+        Ok(of_account)
+    }
+}
+
+struct Found {
+    rows: Vec<Row>,
+    are_more: bool,
+}
+
+fn keys_of(rows: Vec<Row>) -> Vec<Row> {
+    let is_key = |name: &str| name == keys::PK || name == keys::SK;
+    rows.into_iter().map(|row| row.into_iter().filter(|(name, _)| is_key(name)).collect()).collect()
+}
+
+#[async_trait]
+impl RemovalStarts for Store {
+    async fn remove_item(&self, at: &ItemRef, keep_data: bool, now: Timestamp) -> Result<Begun, StoreError> {
+        let mut change = Change::default();
+        let health = Health { state: HealthState::Removing, ..Health::healthy(now) };
+        encode::health(&mut change, &health);
+        change
+            .add("rev", number(1))
+            .put("kd", flag(keep_data))
+            .remove("sg")
+            .remove("fa")
+            .remove("rp")
+            .remove("rs")
+            .remove("nt")
+            .value("removed", text("removed"));
+        if self.change_item(at, change, "attribute_exists(pk) AND NOT hs IN (:hs, :removed)").await? {
+            return Ok(Begun::Removing);
+        }
+        let state = self.read_state(at).await?.map(|state| state.item.health.state);
+        Ok(if state == Some(HealthState::Removing) { Begun::Removing } else { Begun::NotThere })
+    }
+
+    async fn stop_account(
+        &self,
+        at: &ItemRef,
+        rev: u64,
+        account: &AccountId,
+        keep_data: bool,
+    ) -> Result<bool, StoreError> {
+        let mut item = Change::default();
+        item.set("rev", number(rev + 1)).value("read", number(rev)).value("removing", text("removing"));
+        let item_key = key(keys::household(&at.household), keys::item(&at.item));
+        let mut stop = Change::default();
+        stop.put("st", encode::account_state(stopped(keep_data)).map(text));
+        let account_key = key(keys::household(&at.household), keys::account(account));
+        let request = self
+            .client
+            .transact_write_items()
+            .transact_items(self.update(item_key, item, Some("rev = :read AND hs <> :removing"))?)
+            .transact_items(self.update(account_key, stop, Some("attribute_exists(pk)"))?);
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match cancelled(&error) {
+                Cancelled::Condition(_) | Cancelled::Conflict => Ok(false),
+                Cancelled::Failed(error) => Err(error),
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl RemovalSteps for Store {
+    async fn erase_some(&self, at: &ItemRef, account: Option<&AccountId>) -> Result<bool, StoreError> {
+        let Some(account) = account else {
+            let found = self.some_rows(at, "", "", None).await?;
+            let is_empty = found.rows.is_empty();
+            self.delete_all(keys_of(found.rows)).await?;
+            return Ok(found.are_more || !is_empty);
+        };
+        self.delete_all(keys_of(self.aliases(at, account).await?)).await?;
+        let mut are_more = false;
+        let balances = format!("BAL#{}#", account.tail());
+        for (prefix, filter, tail) in
+            [("T#", "ac = :ac", Some(account.tail())), (balances.as_str(), "", None)]
+        {
+            let found = self.some_rows(at, prefix, filter, tail).await?;
+            are_more |= found.are_more || !found.rows.is_empty();
+            self.delete_all(keys_of(found.rows)).await?;
+        }
+        Ok(are_more)
+    }
+
+    async fn account_erased(&self, at: &ItemRef, account: &AccountId) -> Result<(), StoreError> {
+        let mut change = Change::default();
+        change
+            .put("st", encode::account_state(AccountState::Removed { erased: true }).map(text))
+            .value("stopped", text("removed"));
+        let (expression, names, values) = change.finish();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.data)
+            .set_key(Some(key(keys::household(&at.household), keys::account(account))))
+            .update_expression(expression)
+            .condition_expression("st = :stopped")
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values);
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    async fn forget_replaced(&self, at: &ItemRef, token: &SealedToken) -> Result<(), StoreError> {
+        let Some(state) = self.read_state(at).await? else { return Ok(()) };
+        let rest: Vec<_> = state.leftovers.replaced.iter().filter(|other| *other != token).collect();
+        let mut change = Change::default();
+        let list = (!rest.is_empty())
+            .then(|| AttributeValue::L(rest.into_iter().map(|token| bytes(token.0.clone())).collect()));
+        change.put("ot", list).set("rev", number(state.rev + 1)).value("read", number(state.rev));
+        if self.change_item(at, change, "rev = :read").await? { Ok(()) } else { Err(StoreError::Busy) }
+    }
+
+    async fn bury(&self, at: &ItemRef, keep_data: bool, now: Timestamp) -> Result<(), StoreError> {
+        let Some(state) = self.read_state(at).await? else { return Ok(()) };
+        let household = keys::household(&at.household);
+        let mut accounts = Vec::new();
+        for account in &state.accounts {
+            let row_key = key(&household, keys::account(&account.id));
+            if keep_data && account.state.is_listed() {
+                let mut change = Change::default();
+                change.put("st", encode::account_state(AccountState::Manual).map(text));
+                self.change_account(row_key, change).await?;
+            } else {
+                accounts.push(row_key);
+            }
+        }
+        self.delete_all(accounts).await?;
+        let plaid_item = self.plaid_item(at).await?;
+        let mut change = Change::default();
+        encode::health(&mut change, &Health { state: HealthState::Removed, ..Health::healthy(now) });
+        change
+            .set("rev", number(state.rev + 1))
+            .value("read", number(state.rev))
+            .value("removing", text("removing"));
+        for name in ["tk", "cr", "sg", "fa", "nt", "na", "ot", "bu", "dp", "ds"] {
+            change.remove(name);
+        }
+        if !keep_data {
+            change.set("ttl", expires(now, TOMBSTONE_DAYS));
+        }
+        let item_key = key(household, keys::item(&at.item));
+        let condition = "rev = :read AND hs = :removing";
+        let mut request = self.client.transact_write_items().transact_items(self.update(
+            item_key,
+            change,
+            Some(condition),
+        )?);
+        if let Some(id) = plaid_item {
+            request = request.transact_items(self.gone(&id, now)?);
+        }
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match cancelled(&error) {
+                Cancelled::Condition(_) | Cancelled::Conflict => Err(StoreError::Busy),
+                Cancelled::Failed(error) => Err(error),
+            },
+        }
+    }
+}
+
+impl Store {
+    async fn change_account(&self, row_key: Row, change: Change) -> Result<(), StoreError> {
+        let (expression, names, values) = change.finish();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.data)
+            .set_key(Some(row_key))
+            .update_expression(expression)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values);
+        update.send().await.map(drop).map_err(|error| unavailable(&error))
+    }
+}
