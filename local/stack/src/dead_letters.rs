@@ -101,6 +101,11 @@ impl Stack {
     pub fn dead_letters(&self) -> Result<DeadLetterQueue, StackError> {
         letters_of(&self.ready, SYNC)
     }
+
+    /// Those of another queue, by its name on the command line.
+    pub fn dead_letters_of(&self, name: &str) -> Result<DeadLetterQueue, StackError> {
+        letters_of(&self.ready, name)
+    }
 }
 
 fn letters_of(ready: &Ready, name: &str) -> Result<DeadLetterQueue, StackError> {
