@@ -20,7 +20,7 @@ use crate::{
     bank::{AccountFeed, BankError, HistoryStatus, Meaning, Patience, TransactionFeed, WebhookAddress},
     event::{Event, EventKind, Events},
     ids::{ItemRef, TransactionId},
-    item::{Counts, Health, HealthState, LastFailure, Phase, SyncState},
+    item::{Counts, Health, HealthState, LastFailure, LastRun, Phase, SyncState},
     secret::{AccessToken, SealedToken},
     store::StoreError,
     time::{Clock, Random, until},
@@ -268,8 +268,8 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
         if state.item.health.state == HealthState::Revoked {
             return Ok(Step::End(Outcome::Gone));
         }
-        if is_fresh(state, within, deps.clock.now()) {
-            return Ok(Step::End(Outcome::Fresh));
+        if let Some(last) = fresh(state, within, deps.clock.now()) {
+            return Ok(Step::End(if run.pages == 0 { Outcome::Fresh } else { written(state, last) }));
         }
     }
     if let Some(stage) = &state.stage {
@@ -290,15 +290,21 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
     fetch::fetch(deps, trigger, state, &token, run).await
 }
 
-/// Whether there is certainly nothing to be done.
-fn is_fresh(state: &SyncState, within: Duration, now: Timestamp) -> bool {
+/// The last run, if after it there is certainly nothing to be done.
+fn fresh(state: &SyncState, within: Duration, now: Timestamp) -> Option<LastRun> {
     let item = &state.item;
-    item.health.is_active()
+    let is_quiet = item.health.is_active()
         && item.failure.is_none()
         && item.done >= item.want
         && state.stage.is_none()
-        && !item.history.is_coming()
-        && item.last_run.is_some_and(|run| until(run.at, now) < within)
+        && !item.history.is_coming();
+    item.last_run.filter(|run| is_quiet && until(run.at, now) < within)
+}
+
+/// How a run ended that has read pages and finds the item fresh: its own write took effect, and the answer was lost.
+fn written(state: &SyncState, last: LastRun) -> Outcome {
+    let history = state.item.history.clone();
+    Outcome::Finished { counts: last.counts, is_partial: state.is_partial(&history), history }
 }
 
 async fn wait(deps: &Deps, trigger: &Trigger, run: &mut Run) -> Result<Step, Halt> {
