@@ -5,6 +5,7 @@
 //! count leaves nothing undone: the message comes again, what was synced is fresh by then, and each item is counted once.
 
 pub mod config;
+mod leftovers;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,8 @@ use edge::batch::{Message, Verdict};
 use futures::future::join_all;
 use jiff::Timestamp;
 
+pub use leftovers::Leftovers;
+
 /// What this function reaches the world through.
 pub struct Deps {
     /// What a run needs.
@@ -33,6 +36,8 @@ pub struct Deps {
     pub counting: Arc<dyn NightCounting>,
     /// The queue of the night, for what is tried again.
     pub queue: Arc<dyn NightQueue>,
+    /// What the runs see of items that somebody must come for: the same reads as those of `sync`.
+    pub leftovers: Arc<Leftovers>,
     /// The queue of removals, for items that are stuck on their way out.
     pub removals: Arc<dyn RemovalQueue>,
     /// Where what nobody understood is put aside.
@@ -51,8 +56,6 @@ const COUNT_PAUSE: Duration = Duration::from_millis(200);
 enum Next {
     /// It is counted.
     Settled(Settled),
-    /// It is stuck on its way out: its removal is asked for once more, and it is counted.
-    Remove,
     /// It is tried again.
     Again(NightItem, Duration),
     /// It is put aside with its reason, and counted.
@@ -110,8 +113,7 @@ fn next(item: &NightItem, outcome: &Result<Outcome, SyncError>) -> Next {
             Next::Settled(Settled::Succeeded(counts.added + counts.modified + counts.removed))
         }
         Ok(Outcome::Fresh | Outcome::AlreadyDone { .. }) => Next::Settled(Settled::Fresh),
-        Ok(Outcome::NoItem | Outcome::Gone) => Next::Settled(Settled::Gone),
-        Ok(Outcome::Inactive) => Next::Remove,
+        Ok(Outcome::NoItem | Outcome::Gone | Outcome::Inactive) => Next::Settled(Settled::Gone),
         Ok(Outcome::HandOver(after)) => Next::Again(item.clone(), *after),
         Ok(Outcome::Failed(error)) => after_refusal(error),
         Err(error) => after_error(item, error),
@@ -155,12 +157,12 @@ async fn follow(
     let mut settled = Vec::with_capacity(nexts.len());
     let (mut again, mut delay) = (Vec::new(), Duration::ZERO);
     for (item, next) in message.items.iter().zip(nexts) {
+        // A removal that has lost its message is asked for once more.
+        if deps.leftovers.take(&item.at) {
+            deps.removals.send(&RemovalMessage::of_item(item.at.clone()), Duration::ZERO).await?;
+        }
         match next {
             Next::Settled(outcome) => settled.push((item.place, outcome)),
-            Next::Remove => {
-                deps.removals.send(&RemovalMessage::of_item(item.at.clone()), Duration::ZERO).await?;
-                settled.push((item.place, Settled::Gone));
-            }
             Next::Again(item, after) => {
                 again.push(item);
                 delay = delay.max(after);

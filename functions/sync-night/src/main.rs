@@ -10,7 +10,7 @@ use domain::{
 use edge::system::System;
 use queue::{DeadLetterQueue, Queue};
 use store::{Store, Tables};
-use sync_night::{Deps, config::Config, handle};
+use sync_night::{Deps, Leftovers, config::Config, handle};
 use vault::{Credentials, Opener};
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,11 +24,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let plaid = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
     let bank = Arc::new(Guarded::new(plaid.clone(), watch.clone()));
     let dead_letters = Arc::new(DeadLetterQueue::new(&sdk, config.dead_letters_url));
+    let leftovers = Arc::new(Leftovers::new(store.clone()));
     let sync = sync::Deps {
         feed: bank.clone(),
         accounts: bank,
         vault: Arc::new(Opener::new(&sdk, config.key)),
-        reads: store.clone(),
+        reads: leftovers.clone(),
         writes: store.clone(),
         clock: Arc::new(System),
         random: Arc::new(System),
@@ -43,6 +44,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         watch,
         counting: store,
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
+        leftovers,
         removals: Arc::new(Queue::new(&sdk, config.removal_queue_url)),
         dead_letters: dead_letters.clone(),
     };

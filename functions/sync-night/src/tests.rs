@@ -19,7 +19,7 @@ use jiff::{Timestamp, civil::Date};
 use serde_json::json;
 use testkit::{FakeQueue, Fault, SkippingClock, World};
 
-use crate::{Deps, handle};
+use crate::{Deps, Leftovers, handle};
 
 const NIGHT: Date = Date::constant(2026, 11, 24);
 
@@ -38,7 +38,9 @@ impl Test {
         let clock = Arc::new(SkippingClock::default());
         let watch = Arc::new(Watch::new(world.store.clone(), clock.clone()));
         let bank = Arc::new(Guarded::new(world.plaid.clone(), watch.clone()));
+        let leftovers = Arc::new(Leftovers::new(world.store.clone()));
         let sync = sync::Deps {
+            reads: leftovers.clone(),
             feed: bank.clone(),
             accounts: bank,
             clock: clock.clone(),
@@ -52,6 +54,7 @@ impl Test {
             watch,
             counting: world.store.clone(),
             queue: queue.clone(),
+            leftovers,
             removals: removals.clone(),
             dead_letters: dead_letters.clone(),
         };
@@ -179,7 +182,7 @@ async fn an_item_that_is_revoked_is_left_alone_and_one_that_is_stuck_on_its_way_
     let items = test.items(2).await;
     test.refuse("ITEM_NOT_FOUND", 1);
     assert_eq!(test.run(message(&items[..1])).await, Verdict::Done);
-    set_removing(&test, &items[1]).await;
+    set(&test, &items[1], "hs", &json!({"S": "removing"})).await;
     test.world.sandbox.world().take_calls();
     assert_eq!(test.run(NightMessage { number: 1, ..message(&items) }).await, Verdict::Done);
     assert!(test.world.sandbox.world().take_calls().is_empty());
@@ -189,12 +192,24 @@ async fn an_item_that_is_revoked_is_left_alone_and_one_that_is_stuck_on_its_way_
     assert_eq!((counts.failed, counts.fresh, counts.gone), (1, 2, 2));
 }
 
-async fn set_removing(test: &Test, at: &ItemRef) {
+#[tokio::test]
+async fn what_is_left_over_of_a_replaced_connection_is_asked_for_again_beside_the_sync() {
+    let test = Test::new().await;
+    let items = test.items(2).await;
+    set(&test, &items[0], "ot", &json!({"BS": ["c2VhbGVk"]})).await;
+    assert_eq!(test.run(message(&items)).await, Verdict::Done);
+    let removals = test.removals.take_messages();
+    assert_eq!(removals.into_iter().map(|removal| removal.at).collect::<Vec<_>>(), items[..1]);
+    assert_eq!(test.counts().await.succeeded, 2);
+}
+
+/// Writes an attribute of an item's row.
+async fn set(test: &Test, at: &ItemRef, name: &str, value: &serde_json::Value) {
     let update = json!({
         "TableName": "DataTable",
         "Key": {"pk": {"S": format!("H#{}", at.household)}, "sk": {"S": format!("I#{}", at.item)}},
-        "UpdateExpression": "SET hs = :removing",
-        "ExpressionAttributeValues": {":removing": {"S": "removing"}},
+        "UpdateExpression": format!("SET {name} = :value"),
+        "ExpressionAttributeValues": {":value": value},
     });
     test.world.aws.ask("DynamoDB_20120810.UpdateItem", &update).await;
 }
@@ -278,7 +293,7 @@ async fn what_the_night_has_not_reached_is_left_to_the_next_one() {
     let items = test.items(2).await;
     let late = NightMessage { ends: test.clock.now(), ..message(&items) };
     assert_eq!(test.run(late).await, Verdict::Done);
-    assert!(test.world.sandbox.world().take_calls().get("/transactions/sync").is_none());
+    assert!(!test.world.sandbox.world().take_calls().contains_key("/transactions/sync"));
     assert_eq!(test.counts().await, NightCounts { failed: 2, ..NightCounts::default() });
 }
 

@@ -14,7 +14,7 @@ use crate::{Outcome, cpu};
 const AIM_S: f64 = 60.0;
 const AIM_MB: f64 = 64.0;
 /// Of 1,000 deliveries so many end with the death of their process.
-const DEATHS: u32 = 100;
+const DEATHS: u32 = 800;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Plans a night with processes that die, then runs one beside webhooks against a Plaid that counts.

@@ -1,7 +1,5 @@
 //! Nights of some thousand items, with processes that die; and beside webhooks, against a Plaid that counts.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-
 use simulator::night::{Mix, PlanFigures, mix, plan};
 
 #[test]

@@ -48,7 +48,8 @@ pub(crate) async fn run(options: Night) -> Result<(), StackError> {
         (date, false) => begin(date).await?,
     };
     if is_shown {
-        return show(date, &read(&store, date).await?);
+        print(&line(date, &read(&store, date).await?));
+        return Ok(());
     }
     until_complete(&store, date).await
 }
@@ -78,12 +79,6 @@ async fn read(store: &Store, date: Date) -> Result<NightReport, StackError> {
     let unreadable = |error: StoreError| StackError::Unexpected(error.to_string());
     let report = store.night(date).await.map_err(unreadable)?;
     report.ok_or_else(|| StackError::Unexpected(format!("no night of {date} was begun")))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the last step of a command")]
-fn show(date: Date, report: &NightReport) -> Result<(), StackError> {
-    print(&line(date, report));
-    Ok(())
 }
 
 /// Prints each change until every item has been counted.

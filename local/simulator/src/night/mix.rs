@@ -215,11 +215,14 @@ impl World {
         let watch = Arc::new(Watch::new(self.store.clone(), self.clock()));
         let bank = Arc::new(Guarded::new(self.night_bank.clone(), watch.clone()));
         let share = self.mix.night_syncs_a_minute / self.mix.night_workers.max(1);
+        let leftovers = Arc::new(sync_night::Leftovers::new(self.store.clone()));
+        let sync = self.sync(bank, Budgets::of_night(ITEM_SYNCS, share));
         let deps = sync_night::Deps {
-            sync: self.sync(bank, Budgets::of_night(ITEM_SYNCS, share)),
+            sync: sync::Deps { reads: leftovers.clone(), ..sync },
             watch,
             counting: self.store.clone(),
             queue: Arc::new(self.night.clone()),
+            leftovers,
             removals: Arc::new(Outbox(self.clone())),
             dead_letters: Arc::new(Outbox(self.clone())),
         };
