@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{
-    bank::{AccountFeed, AccountsAnswer, BankError, Institution, Institutions},
-    ids::InstitutionId,
+    bank::{AccountFeed, AccountsAnswer, BankError},
     secret::AccessToken,
     store::{Connections, Intents},
     sync::{Cause, SyncReads, Trigger},
 };
-use edge::{http::Request, system::System};
+use edge::http::Request;
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
-use testkit::{Fault, SkippingClock, World, body, request};
+use testkit::{Fault, World, body, request};
 
 use crate::{Deps, handle};
 

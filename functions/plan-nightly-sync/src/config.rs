@@ -20,7 +20,7 @@ impl Config {
         let mut env = Env::new(read);
         let zone = env.required("NIGHT_TIME_ZONE");
         let zone = TimeZone::get(&zone).unwrap_or_else(|_unknown| {
-            env.refuse("NIGHT_TIME_ZONE is no time zone such as America/Phoenix");
+            env.fault("NIGHT_TIME_ZONE is no time zone such as America/Phoenix");
             TimeZone::UTC
         });
         let config =

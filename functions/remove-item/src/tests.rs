@@ -1,1 +1,58 @@
 //! What a caller sees.
+
+use std::sync::Arc;
+
+use domain::{
+    removal::RemovalMessage,
+    sync::{Cause, Outcome},
+};
+use edge::system::System;
+use serde_json::{Value, json};
+use testkit::{Fault, World, body, request};
+
+use crate::{Deps, handle};
+
+async fn call(world: &World, user: &str, item: &str, query: &str) -> (u16, Value) {
+    let deps = Deps {
+        memberships: world.store.clone(),
+        connections: world.store.clone(),
+        removals: world.store.clone(),
+        queue: world.removals.clone(),
+        clock: Arc::new(System),
+    };
+    body(handle(&deps, request(user, &[("item_id", item)], query, &Value::Null)).await)
+}
+
+#[tokio::test]
+async fn a_removed_item_syncs_no_more_and_somebody_comes_to_remove_it() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    let (status, answer) = call(&world, "alice", at.item.as_str(), "").await;
+    assert_eq!((status, answer), (202, json!({"item_id": at.item.as_str(), "status": "removing"})));
+    assert_eq!(world.run(&at, Cause::Night).await, Outcome::Inactive);
+    // The same again asks again.
+    assert_eq!(call(&world, "alice", at.item.as_str(), "data=keep").await.0, 202);
+    let messages: Vec<_> = world.removals.take().into_iter().map(|(message, _)| message).collect();
+    assert_eq!(messages, [RemovalMessage::of_item(at.clone()), RemovalMessage::of_item(at)]);
+}
+
+#[tokio::test]
+async fn only_members_who_may_connect_remove() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    assert_eq!(call(&world, "bob", at.item.as_str(), "").await.1["code"], "item_not_found");
+    assert_eq!(call(&world, "carol", at.item.as_str(), "").await.1["code"], "role_not_sufficient");
+    assert_eq!(call(&world, "alice", "item_0000000000000000", "").await.0, 404);
+    assert_eq!(call(&world, "alice", "x", "").await.0, 404);
+    let (status, answer) = call(&world, "alice", at.item.as_str(), "data=some").await;
+    assert_eq!((status, &answer["errors"][0]["field"]), (400, &json!("data")), "{answer}");
+    assert!(matches!(world.run(&at, Cause::Night).await, Outcome::Finished { .. }));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_said() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    world.aws.fault("UpdateItem", 0, 9, Fault::Refuse);
+    assert_eq!(call(&world, "alice", at.item.as_str(), "").await.1["code"], "store_unavailable");
+}

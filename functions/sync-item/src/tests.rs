@@ -66,7 +66,7 @@ fn message(at: &ItemRef, want: u64) -> SyncMessage {
 }
 
 fn poll(at: &ItemRef) -> SyncMessage {
-    SyncMessage::unnumbered(at.clone(), Cause::Night)
+    SyncMessage::unnumbered(at.clone(), Cause::Webhook)
 }
 
 #[tokio::test]
@@ -105,6 +105,18 @@ async fn an_idle_sync_costs_one_read_one_plaid_call_one_kms_call_one_write() {
     assert_eq!(calls, [one("Decrypt"), one("Query"), one("UpdateItem")]);
     let plaid: Vec<_> = world.sandbox.world().take_calls().into_iter().collect();
     assert_eq!(plaid, [("/transactions/sync".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn the_night_looks_at_the_accounts_as_well() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    run(&world, message(&at, 1)).await;
+    world.sandbox.world().take_calls();
+    let night = SyncMessage::unnumbered(at.clone(), Cause::Night);
+    assert_eq!(run(&world, night).await, Verdict::Done);
+    let plaid: Vec<_> = world.sandbox.world().take_calls().into_iter().collect();
+    assert_eq!(plaid, [("/accounts/get".to_owned(), 1), ("/transactions/sync".to_owned(), 1)]);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod memory;
 mod night;
 mod recorded;
 mod sync_path;
+mod webhook;
 mod worker;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,8 @@ enum What {
     SyncPath,
     /// Histories, idle syncs and lists, with the sandbox and the database in the same process.
     History,
+    /// What a webhook of Plaid's and a forged one cost the door.
+    Webhook,
     /// A large history through real worker processes: how long, and how much memory a worker took.
     Worker {
         /// Transactions of each item.
@@ -66,6 +69,7 @@ fn main() -> Outcome {
         What::Night { items: 1_000_000 },
         What::SyncPath,
         What::History,
+        What::Webhook,
         What::Worker { count: 100_000, items: 1 },
         What::NightStack { items: 2_000, count: 50 },
     ];
@@ -77,13 +81,16 @@ fn main() -> Outcome {
 
 fn measure(what: &What) -> Outcome {
     let mut runtime = match what {
-        What::SyncPath | What::History | What::Night { .. } => tokio::runtime::Builder::new_current_thread(),
+        What::SyncPath | What::History | What::Webhook | What::Night { .. } => {
+            tokio::runtime::Builder::new_current_thread()
+        }
         What::Worker { .. } | What::NightStack { .. } => tokio::runtime::Builder::new_multi_thread(),
     };
     runtime.enable_all().build()?.block_on(async {
         match what {
             What::SyncPath => sync_path::measure().await,
             What::History => Ok(history::measure().await?),
+            What::Webhook => webhook::measure().await,
             What::Worker { count, items } => worker::measure(*count, *items).await,
             What::Night { items } => night::measure(*items),
             What::NightStack { items, count } => night::measure_stack(*items, *count).await,

@@ -26,6 +26,7 @@ impl Recorded {
             secret: KEY.to_owned(),
             initial_after: Duration::ZERO,
             historical_after: Duration::ZERO,
+            time_scale: 1,
             seed: 7,
             file: None,
             clock: Arc::new(System),

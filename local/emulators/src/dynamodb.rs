@@ -61,6 +61,7 @@ fn run(database: &Database, operation: &str, body: &str) -> Result<String, Dynox
         "Query" => query,
         "Scan" => scan,
         "BatchGetItem" => batch_get_item,
+        "BatchWriteItem" => batch_write_item,
         "TransactWriteItems" => transact_write_items,
         "TransactGetItems" => transact_get_items,
     }

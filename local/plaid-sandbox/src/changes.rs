@@ -90,6 +90,34 @@ pub enum Change {
     /// Every account gets a new id, and every transaction that is there a new id and its account's new one, as an item has
     /// it that access was granted to anew.
     RenumberAccounts,
+    /// Somebody opens an account at the bank, with a few transactions. It is not shared until it is added in update mode.
+    OpenAccount {
+        /// Its name.
+        #[serde(default)]
+        name: Option<String>,
+        /// Its last digits.
+        #[serde(default)]
+        mask: Option<String>,
+    },
+    /// An account is not shared any more: it is in no answer, and nothing says that its transactions went.
+    LoseAccount {
+        /// The account's id.
+        #[serde(default)]
+        account: Option<String>,
+        /// Whether the bank tells that the user has revoked it.
+        #[serde(default)]
+        revoked: bool,
+    },
+    /// The user's consent ends at a time. From then on the bank asks for a new log-in; until then all works.
+    Expire {
+        /// When.
+        at: Timestamp,
+        /// The reason that a bank gives outside of Europe: `INSTITUTION_MIGRATION` or `INSTITUTION_TOKEN_EXPIRATION`.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// The user withdraws from all of the item, which nobody finds any more.
+    Revoke,
     /// An account's balance.
     Balance {
         /// The account's id.
@@ -105,9 +133,14 @@ impl World {
     /// item, or nothing in it to change in that way.
     pub fn change(&mut self, item_id: &str, change: &Change) -> Option<String> {
         let (now, delays) = (self.now, self.delays);
-        let item = self.items.values_mut().find(|item| item.item_id == item_id)?;
-        item.advance(now, delays);
-        Bank { item, generator: &mut self.generator, now }.make(change)
+        let item = self.items.values_mut().find(|item| item.item_id == item_id && !item.is_revoked)?;
+        let notices = item.advance(now, delays);
+        self.outbox.tell(item, notices, now);
+        let id = Bank { item, generator: &mut self.generator, now }.make(change)?;
+        if matches!(change, Change::Expire { .. }) {
+            self.expect(now);
+        }
+        Some(id)
     }
 }
 
@@ -166,6 +199,20 @@ impl Bank<'_> {
             Change::LoginLoss => Some(self.log_in(true)),
             Change::Repair => Some(self.log_in(false)),
             Change::RenumberAccounts => Some(self.renumber()),
+            Change::OpenAccount { name, mask } => Some(self.open(name.as_deref(), mask.as_deref())),
+            Change::LoseAccount { account, .. } => {
+                let id = self.account(account.as_deref())?.account_id.clone();
+                self.hide(&id);
+                Some(id)
+            }
+            Change::Expire { at, .. } => {
+                self.item.consent_ends = Some(*at);
+                Some(self.item.item_id.clone())
+            }
+            Change::Revoke => {
+                self.item.is_revoked = true;
+                Some(self.item.item_id.clone())
+            }
             Change::Balance { account, current } => self.balance(account.as_deref(), *current),
         }
     }
@@ -189,7 +236,7 @@ impl Bank<'_> {
         if let Some(id) = id {
             return self.item.ledger.get(id).cloned();
         }
-        let all: Vec<_> = self.item.ledger.live().filter(|t| fits(t)).collect();
+        let all: Vec<_> = self.item.live().filter(|t| fits(t)).collect();
         self.generator.pick(&all).copied().cloned()
     }
 
@@ -241,9 +288,10 @@ impl Bank<'_> {
     }
 
     fn log_in(&mut self, is_required: bool) -> String {
-        self.item.login_required = is_required;
-        if !is_required {
-            self.item.repaired_at = Some(self.now);
+        if is_required {
+            self.item.login_required = true;
+        } else {
+            self.item.repair(self.now);
         }
         self.item.item_id.clone()
     }
@@ -261,28 +309,34 @@ impl Bank<'_> {
             let old = std::mem::replace(&mut account.account_id, self.generator.id());
             accounts.insert(old, account.account_id.clone());
         }
+        self.rename(&accounts);
+        self.item.item_id.clone()
+    }
+
+    /// The transactions of accounts that have other ids now go, and come under new ids.
+    pub(crate) fn rename(&mut self, accounts: &BTreeMap<String, String>) {
         let renamed = |id: &mut String, names: &BTreeMap<String, String>| {
             if let Some(new) = names.get(id) {
                 id.clone_from(new);
             }
         };
-        let live = self.item.ledger.now();
+        let mut live = self.item.ledger.now();
+        live.retain(|transaction| accounts.contains_key(&transaction.account_id));
         let ids: BTreeMap<_, _> = live.iter().map(|t| (t.id.clone(), self.generator.id())).collect();
         for mut transaction in live {
             self.item.ledger.remove(&transaction.id);
             renamed(&mut transaction.id, &ids);
-            renamed(&mut transaction.account_id, &accounts);
+            renamed(&mut transaction.account_id, accounts);
             // A link to what is no more would be one into the time before.
             transaction.pending_transaction_id =
                 transaction.pending_transaction_id.and_then(|link| ids.get(&link).cloned());
             self.put(transaction);
         }
         for transaction in &mut self.item.arriving {
-            renamed(&mut transaction.account_id, &accounts);
+            renamed(&mut transaction.account_id, accounts);
         }
         for open in &mut self.item.open {
-            open.renumber(&accounts, &ids);
+            open.renumber(accounts, &ids);
         }
-        self.item.item_id.clone()
     }
 }

@@ -49,9 +49,12 @@ impl PlaidError {
             code if code.ends_with("_LIMIT") || code.starts_with("RATE_LIMIT") => {
                 ("RATE_LIMIT_EXCEEDED", 429)
             }
-            "INVALID_API_KEYS" | "INVALID_PUBLIC_TOKEN" | "INVALID_ACCESS_TOKEN" | "INVALID_ACCOUNT_ID" => {
-                ("INVALID_INPUT", 400)
-            }
+            "INVALID_API_KEYS"
+            | "INVALID_PUBLIC_TOKEN"
+            | "INVALID_ACCESS_TOKEN"
+            | "INVALID_ACCOUNT_ID"
+            | "INVALID_LINK_TOKEN"
+            | "INVALID_WEBHOOK_VERIFICATION_KEY_ID" => ("INVALID_INPUT", 400),
             "INVALID_FIELD" | "INVALID_BODY" | "MISSING_FIELDS" | "UNKNOWN_FIELDS" | "NOT_FOUND" => {
                 ("INVALID_REQUEST", 400)
             }
@@ -79,6 +82,17 @@ impl PlaidError {
             "documentation_url": format!("https://plaid.com/docs/?ref=error#{}", self.code.to_lowercase()),
             "request_id": request_id,
             "suggested_action": null,
+        })
+    }
+
+    /// The error as webhooks have it: with its status, without a request.
+    pub(crate) fn in_webhook(&self) -> Value {
+        json!({
+            "error_type": self.kind,
+            "error_code": self.code,
+            "error_message": self.message,
+            "display_message": null,
+            "status": self.status,
         })
     }
 

@@ -1,15 +1,16 @@
 //! A connection: its accounts, its ledger, and how its history arrives.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     errors::PlaidError,
-    ledger::{Ledger, Transaction},
+    ledger::{Delta, Ledger, Tick, Transaction},
     people::{Account, Person},
     posting::Open,
+    webhooks::Notice,
     world::{plus, today},
 };
 
@@ -48,15 +49,64 @@ pub(crate) struct Item {
     #[serde(default)]
     pub(crate) repaired_at: Option<Timestamp>,
     pub(crate) login_required: bool,
+    /// When the user's consent ends, if it does.
+    #[serde(default)]
+    pub(crate) consent_ends: Option<Timestamp>,
+    /// The user has withdrawn from all of it.
+    #[serde(default)]
+    pub(crate) is_revoked: bool,
+    /// Accounts that the bank has and the user does not share.
+    #[serde(default)]
+    pub(crate) unshared: Vec<Account>,
+    /// The ids of accounts that are not shared, or were not at some time: an account that is shared again has a new one.
+    #[serde(default)]
+    pub(crate) hidden: BTreeSet<String>,
+    /// Whether `/transactions/sync` was called: there is no `SYNC_UPDATES_AVAILABLE` before.
+    #[serde(default)]
+    pub(crate) is_synced: bool,
+    /// How far webhooks have told of the ledger.
+    #[serde(default)]
+    pub(crate) told: Tick,
+    /// When the last webhook was due, and its code.
+    #[serde(default)]
+    pub(crate) last_webhook: Option<(Timestamp, String)>,
 }
 
 impl Item {
-    /// Lets the history arrive that is due by now.
+    /// A connection that nobody has made anything of yet.
+    pub(crate) fn new(item_id: String, institution_id: &str, person: Person, now: Timestamp) -> Self {
+        Self {
+            item_id,
+            institution_id: institution_id.to_owned(),
+            webhook: None,
+            products: Vec::new(),
+            person,
+            accounts: Vec::new(),
+            ledger: Ledger::default(),
+            history: History::NotReady,
+            arriving: Vec::new(),
+            open: Vec::new(),
+            created_at: now,
+            repaired_at: None,
+            login_required: false,
+            consent_ends: None,
+            is_revoked: false,
+            unshared: Vec::new(),
+            hidden: BTreeSet::new(),
+            is_synced: false,
+            told: 0,
+            last_webhook: None,
+        }
+    }
+
+    /// Lets happen what is due by now, and gives what there is to say of it.
+    #[must_use]
     pub(crate) fn advance(
         &mut self,
         now: Timestamp,
         (initial_after, historical_after): (Duration, Duration),
-    ) {
+    ) -> Vec<Notice> {
+        let mut notices = Vec::new();
         if self.history == History::NotReady && now >= plus(self.created_at, initial_after) {
             let first = today(now).checked_sub(INITIAL_DAYS.days()).unwrap_or(Date::MIN);
             let (recent, older) =
@@ -64,14 +114,61 @@ impl Item {
             self.arriving = older;
             self.post(recent);
             self.history = History::Initial;
+            notices.extend(self.arrived("INITIAL_UPDATE"));
         }
         if self.history == History::Initial && now >= plus(self.created_at, historical_after) {
             let rest = std::mem::take(&mut self.arriving);
             self.post(rest);
             self.history = History::Complete;
+            notices.extend(self.arrived("HISTORICAL_UPDATE"));
         }
         let logged_in_at = self.repaired_at.unwrap_or(self.created_at);
-        self.login_required |= now >= plus(logged_in_at, LOGIN_LIVES);
+        let is_over =
+            now >= plus(logged_in_at, LOGIN_LIVES) || self.consent_ends.is_some_and(|end| now >= end);
+        if is_over && !self.login_required {
+            self.login_required = true;
+            notices.push(Notice::error(self.usable().err().as_ref()));
+        }
+        notices
+    }
+
+    /// When something happens that somebody waits for. The end of a log-in is noticed when the item is next looked at.
+    pub(crate) fn happens(
+        &self,
+        (initial_after, historical_after): (Duration, Duration),
+    ) -> Option<Timestamp> {
+        let arrives = match self.history {
+            History::NotReady => Some(plus(self.created_at, initial_after)),
+            History::Initial => Some(plus(self.created_at, historical_after)),
+            History::Complete => None,
+        };
+        let ends = self.consent_ends.filter(|_| !self.login_required);
+        [arrives, ends].into_iter().flatten().min()
+    }
+
+    /// Somebody has logged in again.
+    pub(crate) fn repair(&mut self, now: Timestamp) {
+        self.login_required = false;
+        self.repaired_at = Some(now);
+        self.consent_ends = None;
+    }
+
+    /// The net difference between two points of the ledger, as far as its accounts are shared.
+    pub(crate) fn delta(&self, from: Tick, to: Tick) -> Delta<'_> {
+        let mut delta = self.ledger.delta(from, to);
+        for list in [&mut delta.added, &mut delta.modified, &mut delta.removed] {
+            list.retain(|transaction| self.is_shown(transaction));
+        }
+        delta
+    }
+
+    /// What is there of accounts that are shared, oldest change first.
+    pub(crate) fn live(&self) -> impl DoubleEndedIterator<Item = &Transaction> {
+        self.ledger.live().filter(|transaction| self.is_shown(transaction))
+    }
+
+    fn is_shown(&self, transaction: &Transaction) -> bool {
+        self.hidden.is_empty() || !self.hidden.contains(&transaction.account_id)
     }
 
     fn post(&mut self, transactions: Vec<Transaction>) {

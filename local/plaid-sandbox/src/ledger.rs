@@ -93,6 +93,11 @@ impl Ledger {
         self.versions.push(Version { transaction, earlier, later: None });
     }
 
+    /// Moves on without a change, so that whoever reads an update starts it over.
+    pub(crate) fn touch(&mut self) {
+        self.versions.push(Version { transaction: None, earlier: None, later: None });
+    }
+
     /// A transaction that is there.
     pub(crate) fn get(&self, id: &str) -> Option<&Transaction> {
         self.versions.get(*self.latest.get(id)?)?.transaction.as_ref()
@@ -187,6 +192,17 @@ pub(crate) mod tests {
         let ids = |list: &[&Transaction]| list.iter().map(|t| t.id.clone()).collect::<Vec<_>>();
         assert_eq!((ids(&delta.added), ids(&delta.modified)), (vec!["new".into()], vec!["kept".into()]));
         assert_eq!(ids(&delta.removed), ["gone"]);
+    }
+
+    #[test]
+    fn a_touch_moves_on_and_changes_nothing() {
+        let mut ledger = Ledger::default();
+        ledger.put(transaction("a", 1));
+        let from = ledger.tick();
+        ledger.touch();
+        assert_ne!(ledger.tick(), from);
+        assert_eq!(ledger.delta(from, ledger.tick()), Delta::default());
+        assert_eq!((ledger.live().count(), ledger.gone().count()), (1, 0));
     }
 
     #[test]

@@ -9,15 +9,20 @@ mod faults;
 mod generate;
 mod item;
 mod ledger;
+mod limits;
+mod link;
 mod mangle;
 mod people;
 mod posting;
+mod relink;
 mod reply;
+mod sharing;
 mod webhooks;
 mod wire;
 mod world;
 
 use std::{
+    convert::Infallible,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -25,13 +30,17 @@ use std::{
 
 use axum::Router;
 use domain::time::Clock;
+use jiff::Timestamp;
 
 pub use changes::Change;
 pub use faults::Fault;
 pub use ledger::Transaction;
+pub use limits::{Limit, RateLimits};
 pub use mangle::Mangle;
 pub use posting::{Posting, Removal};
+pub use relink::Relink;
 pub use reply::{Keys, Reply};
+pub use webhooks::{Flaw, WebhookFault};
 pub use world::{Institution, World};
 
 /// How the sandbox behaves.
@@ -45,6 +54,8 @@ pub struct Config {
     pub initial_after: Duration,
     /// From link to all of the history.
     pub historical_after: Duration,
+    /// How much faster than outside Plaid's own waits go by: the delays of webhooks, and the minute of rate limits.
+    pub time_scale: u32,
     /// What ids and ledgers are made from.
     pub seed: u64,
     /// Where the world is kept between runs.
@@ -71,12 +82,23 @@ impl Sandbox {
             None => World::new(config.seed),
         };
         world.delays = (config.initial_after, config.historical_after);
+        world.time_scale = config.time_scale.max(1);
+        world.happens = Some(Timestamp::MIN);
+        world.outbox.resume(config.clock.now());
         Ok(Self { config: Arc::new(config), world: Arc::new(Mutex::new(world)) })
     }
 
     /// All routes.
     pub fn router(&self) -> Router {
         reply::routes(self, control::routes(self.clone()))
+    }
+
+    /// Sends webhooks, for ever. While nobody does, they are only written down.
+    ///
+    /// # Errors
+    /// When there is no way to send anything.
+    pub async fn deliver(self) -> std::io::Result<Infallible> {
+        webhooks::run(self, webhooks::ANSWERS_WITHIN).await
     }
 
     /// What is posted to a path, answered without a network. A path that Plaid does not have is its 404.

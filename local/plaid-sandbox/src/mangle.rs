@@ -139,8 +139,7 @@ fn mutate(met: &Met<'_>, world: &mut World) {
     let amend = Change::Amend { id: None, amount: None };
     let add = Change::Add { pending: false, amount: None, name: None, date: None, account: None };
     for change in [amend, add] {
-        if world.change(&item_id, &change).is_some() {
-            world.announce(&item_id, &change);
+        if world.change_and_tell(&item_id, &change).is_some() {
             return;
         }
     }

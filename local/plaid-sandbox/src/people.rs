@@ -21,6 +21,9 @@ pub(crate) struct Account {
     pub(crate) current: Option<Decimal>,
     pub(crate) limit: Option<Decimal>,
     pub(crate) currency: String,
+    /// What is the same for the account under every item, at the one bank that has it.
+    #[serde(default)]
+    pub(crate) persistent_id: Option<String>,
 }
 
 /// Who logged in, as far as it changes what happens later.
@@ -101,7 +104,13 @@ fn account(generator: &mut Generator, row: (&str, &str, &str, &str, &str, i64)) 
         current: Some(current),
         limit: is_credit.then_some(Decimal::from(2000)),
         currency: "USD".to_owned(),
+        persistent_id: None,
     }
+}
+
+/// An account that somebody opens at a bank.
+pub(crate) fn opened(name: &str, mask: &str, generator: &mut Generator) -> Account {
+    account(generator, (name, name, mask, "depository", "checking", 5_000))
 }
 
 fn usual_accounts(generator: &mut Generator) -> Vec<Account> {
@@ -356,6 +365,7 @@ fn custom_account(custom: &CustomAccount, place: usize, generator: &mut Generato
         current: Some(current),
         limit: custom.meta.limit.as_deref().and_then(decimal),
         currency: currency.unwrap_or_else(|| "USD".to_owned()),
+        persistent_id: None,
     }
 }
 

@@ -65,8 +65,8 @@ impl Open {
             Self::Comes(posted) => {
                 if let Some(account) = accounts.get(&posted.account_id) {
                     posted.account_id.clone_from(account);
+                    posted.pending_transaction_id = None;
                 }
-                posted.pending_transaction_id = None;
             }
             Self::Goes(pending) => {
                 if let Some(id) = ids.get(pending) {

@@ -130,6 +130,8 @@ pub(crate) struct WireAccount {
     kind: String,
     subtype: Option<String>,
     holder_category: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    persistent_account_id: Option<String>,
 }
 
 pub(crate) fn account(account: &Account) -> WireAccount {
@@ -149,6 +151,7 @@ pub(crate) fn account(account: &Account) -> WireAccount {
         kind: account.kind,
         subtype: account.subtype,
         holder_category: "personal",
+        persistent_account_id: account.persistent_id,
     }
 }
 
@@ -164,7 +167,7 @@ pub(crate) fn item(item: &Item, institution_name: &str) -> Value {
         "billed_products": item.products,
         "products": item.products,
         "consented_products": item.products,
-        "consent_expiration_time": null,
+        "consent_expiration_time": item.consent_ends,
         "update_type": "background",
         "auth_method": null,
     })

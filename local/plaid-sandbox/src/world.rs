@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use domain::ids::fingerprint;
+use domain::{ids::fingerprint, time::until};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -14,14 +14,17 @@ use crate::{
     errors::PlaidError,
     faults::{Fault, Faults},
     generate::Generator,
-    item::{History, Item},
-    ledger::{Ledger, Transaction},
+    item::Item,
+    ledger::Transaction,
+    limits::{Meter, RateLimits},
+    link::LinkSession,
     people::{self, Account, Login, Person, Window},
-    webhooks::Webhook,
+    webhooks::{Outbox, WebhookFault},
 };
 
 const PUBLIC_TOKEN_LIVES: Duration = Duration::from_mins(30);
-const LINK_TOKEN_LIVES: Duration = Duration::from_hours(4);
+/// The bank with a page of its own for log-ins. Its accounts have an id that is the same under every item.
+pub(crate) const OAUTH: &str = "ins_127287";
 
 /// A bank.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,16 +42,6 @@ struct Waiting {
     expires: Timestamp,
 }
 
-/// A link token.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct LinkSession {
-    pub(crate) products: Vec<String>,
-    pub(crate) webhook: Option<String>,
-    pub(crate) days_requested: u16,
-    pub(crate) expires: Timestamp,
-    pub(crate) created_at: Timestamp,
-}
-
 /// Everything there is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct World {
@@ -62,19 +55,34 @@ pub struct World {
     pub(crate) items: BTreeMap<String, Item>,
     /// Hashes of the access tokens of items that were removed.
     removed: BTreeSet<String>,
-    pub(crate) webhooks: Vec<Webhook>,
+    #[serde(default = "unsent")]
+    pub(crate) outbox: Outbox,
     pub(crate) faults: Faults,
     /// Calls so far, by path.
     pub(crate) calls: BTreeMap<String, u64>,
     /// Transactions of a page at most, whatever is asked for.
     #[serde(default)]
     pub(crate) page_size: Option<usize>,
+    /// The limits of calls a minute.
+    #[serde(default)]
+    pub(crate) meter: Meter,
     /// What time it was when the world was last looked at.
     #[serde(skip)]
     pub(crate) now: Timestamp,
     /// From link to the first and to the last of an item's history.
     #[serde(skip)]
     pub(crate) delays: (Duration, Duration),
+    /// How much faster than outside Plaid's own waits go by.
+    #[serde(skip)]
+    pub(crate) time_scale: u32,
+    /// When something is to happen to an item by itself, if that is known.
+    #[serde(skip)]
+    pub(crate) happens: Option<Timestamp>,
+}
+
+/// The outbox of a world that was kept before there was one.
+fn unsent() -> Outbox {
+    Outbox::new(0)
 }
 
 /// What a new item is made from.
@@ -113,7 +121,7 @@ impl World {
             ("ins_109511", "Tartan Bank"),
             ("ins_109512", "Houndstooth Bank"),
             ("ins_43", "Tartan-Dominion Bank of Canada"),
-            ("ins_127287", "Platypus OAuth Bank"),
+            (OAUTH, "Platypus OAuth Bank"),
             ("ins_130016", "Platypus Balance Bank"),
         ];
         Self {
@@ -126,27 +134,21 @@ impl World {
             used: BTreeSet::new(),
             items: BTreeMap::new(),
             removed: BTreeSet::new(),
-            webhooks: Vec::new(),
+            outbox: Outbox::new(seed),
             faults: Faults::default(),
             calls: BTreeMap::new(),
             page_size: None,
+            meter: Meter::default(),
             now: Timestamp::default(),
             delays: (Duration::ZERO, Duration::ZERO),
+            time_scale: 1,
+            happens: None,
         }
     }
 
     pub(crate) fn institution(&self, id: &str) -> Result<&Institution, PlaidError> {
         let found = self.institutions.iter().find(|institution| institution.institution_id == id);
         found.ok_or_else(|| PlaidError::input("INVALID_INSTITUTION", "invalid institution_id provided"))
-    }
-
-    /// A link token for a session.
-    pub(crate) fn open_link(&mut self, mut session: LinkSession, now: Timestamp) -> (String, Timestamp) {
-        session.expires = plus(now, LINK_TOKEN_LIVES);
-        let expires = session.expires;
-        let token = format!("link-sandbox-{}", self.generator.uuid());
-        self.link_sessions.insert(token.clone(), session);
-        (token, expires)
     }
 
     /// Logs in, and gives a public token with the item's accounts.
@@ -157,26 +159,36 @@ impl World {
     ) -> Result<(String, Vec<Account>), PlaidError> {
         self.institution(new.institution_id)?;
         let window = Window { today: today(now), days: new.days_requested };
-        let Login { person, accounts, history } =
+        let Login { person, mut accounts, history } =
             people::log_in(new.username, new.password, window, &mut self.generator)?;
+        if new.institution_id == OAUTH {
+            for account in accounts.iter_mut().filter(|account| account.kind == "depository") {
+                let whose = format!("{} {:?} {}", new.username, account.mask, account.name);
+                account.persistent_id = Some(fingerprint(&whose));
+            }
+        }
         let item = Item {
-            item_id: self.generator.id(),
-            institution_id: new.institution_id.to_owned(),
             webhook: new.webhook,
             products: new.products,
-            person,
             accounts: accounts.clone(),
-            ledger: Ledger::default(),
-            history: History::NotReady,
             arriving: history,
-            open: Vec::new(),
-            created_at: now,
-            repaired_at: None,
-            login_required: false,
+            ..Item::new(self.generator.id(), new.institution_id, person, now)
         };
-        let token = format!("public-sandbox-{}", self.generator.uuid());
-        self.waiting.insert(token.clone(), Waiting { item, expires: plus(now, PUBLIC_TOKEN_LIVES) });
+        let token = self.wait(item);
         Ok((token, accounts))
+    }
+
+    /// A public token of nothing: it cannot be exchanged.
+    pub(crate) fn public_token(&mut self) -> String {
+        format!("public-sandbox-{}", self.generator.uuid())
+    }
+
+    /// A public token that an item waits under to be exchanged.
+    pub(crate) fn wait(&mut self, item: Item) -> String {
+        let token = self.public_token();
+        let expires = plus(self.now, PUBLIC_TOKEN_LIVES);
+        self.waiting.insert(token.clone(), Waiting { item, expires });
+        token
     }
 
     /// A log-in under a public token of the caller's choice, for events that stand in files.
@@ -223,6 +235,7 @@ impl World {
         item.created_at = now;
         let item_id = item.item_id.clone();
         self.items.insert(fingerprint(&access_token), item);
+        self.expect(now);
         Ok((access_token, item_id))
     }
 
@@ -230,23 +243,44 @@ impl World {
     /// the same item.
     pub fn public_token_of(&mut self, access_token: &str) -> Option<String> {
         let item = self.items.get(&fingerprint(access_token))?.clone();
-        let token = format!("public-sandbox-{}", self.generator.uuid());
-        let expires = plus(self.now, PUBLIC_TOKEN_LIVES);
-        self.waiting.insert(token.clone(), Waiting { item, expires });
-        Some(token)
+        Some(self.wait(item))
     }
 
     /// The item behind an access token, brought up to now.
     pub(crate) fn item(&mut self, access_token: &str) -> Result<&mut Item, PlaidError> {
         let key = fingerprint(access_token);
+        let not_found = || PlaidError::item("ITEM_NOT_FOUND", "the Item you requested cannot be found");
         if self.removed.contains(&key) {
-            return Err(PlaidError::item("ITEM_NOT_FOUND", "the Item you requested cannot be found"));
+            return Err(not_found());
         }
         let item = self.items.get_mut(&key).ok_or_else(|| {
             PlaidError::input("INVALID_ACCESS_TOKEN", "could not find matching access token")
         })?;
-        item.advance(self.now, self.delays);
+        if item.is_revoked {
+            return Err(not_found());
+        }
+        let notices = item.advance(self.now, self.delays);
+        self.outbox.tell(item, notices, self.now);
         Ok(item)
+    }
+
+    /// Lets happen to all items what is due, and gives how long until there is more.
+    pub(crate) fn look(&mut self) -> Option<Duration> {
+        if self.happens? <= self.now {
+            for item in self.items.values_mut().filter(|item| !item.is_revoked) {
+                let notices = item.advance(self.now, self.delays);
+                self.outbox.tell(item, notices, self.now);
+            }
+            let all = self.items.values().filter(|item| !item.is_revoked);
+            self.happens = all.filter_map(|item| item.happens(self.delays)).min();
+        }
+        self.happens.map(|at| until(self.now, at))
+    }
+
+    /// Something may happen to an item by itself from then on, which whoever sends webhooks is to look at.
+    pub(crate) fn expect(&mut self, at: Timestamp) {
+        self.happens = Some(self.happens.map_or(at, |earlier| earlier.min(at)));
+        self.outbox.wake().notify_one();
     }
 
     pub(crate) fn remove(&mut self, access_token: &str) {
@@ -297,6 +331,21 @@ impl World {
         }
     }
 
+    /// Limits calls a minute from now on.
+    pub fn set_rate_limits(&mut self, limits: RateLimits) {
+        self.meter.set(limits);
+    }
+
+    /// Calls that were answered with status 429 so far, by path.
+    pub fn refused(&self) -> &BTreeMap<String, u64> {
+        &self.meter.refused
+    }
+
+    /// Lets webhooks meet a fault.
+    pub fn add_webhook_fault(&mut self, fault: WebhookFault) {
+        self.outbox.faults.add(fault);
+    }
+
     /// Lets calls meet a fault.
     pub fn add_fault(&mut self, fault: Fault) {
         self.faults.add(fault);
@@ -314,21 +363,21 @@ impl World {
 
     /// How many items there are: those that are billed.
     pub fn items(&self) -> usize {
-        self.items.len()
+        self.items.values().filter(|item| !item.is_revoked).count()
     }
 
-    fn by_id(&self, item_id: &str) -> Option<&Item> {
+    pub(crate) fn by_id(&self, item_id: &str) -> Option<&Item> {
         self.items.values().find(|item| item.item_id == item_id)
     }
 
     /// The ledger of an item by Plaid's id, as it stands: oldest change first.
     pub fn ledger(&self, item_id: &str) -> Vec<Transaction> {
-        self.by_id(item_id).map(|item| item.ledger.now()).unwrap_or_default()
+        self.by_id(item_id).map(|item| item.live().cloned().collect()).unwrap_or_default()
     }
 
     /// How many transactions an item's ledger has, as it stands.
     pub fn ledger_len(&self, item_id: &str) -> usize {
-        self.by_id(item_id).map(|item| item.ledger.live().count()).unwrap_or_default()
+        self.by_id(item_id).map(|item| item.live().count()).unwrap_or_default()
     }
 
     /// Plaid's ids of an item's accounts.

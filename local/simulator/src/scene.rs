@@ -198,6 +198,7 @@ impl Scene {
             secret: KEY.to_owned(),
             initial_after: initial,
             historical_after: history_after,
+            time_scale: 1,
             seed,
             file: None,
             clock: Arc::new(time.clone()),

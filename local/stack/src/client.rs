@@ -58,7 +58,11 @@ impl Client {
     }
 
     /// POST with any body.
-    pub async fn post_text(&self, path: &str, body: String) -> Result<(u16, Value), StackError> {
+    pub async fn post_text(
+        &self,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Result<(u16, Value), StackError> {
         let request = self.http.post(format!("{}{path}", self.base));
         self.send(request.header("content-type", "application/json").body(body)).await
     }

@@ -101,7 +101,7 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn message(status: StatusCode, text: &str) -> Response {
+pub(crate) fn message(status: StatusCode, text: &str) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], json!({"message": text}).to_string())
         .into_response()
 }
@@ -150,8 +150,22 @@ fn event(
     claims: Option<Map<String, Value>>,
     body: &Bytes,
 ) -> Value {
+    let mut event = plain_event(&format!("{} {}", route.method, route.path), parts, path, body);
+    event["pathParameters"] = json!(path_parameters);
+    if let Some(claims) = claims {
+        event["requestContext"]["authorizer"] = json!({"jwt": {"claims": claims, "scopes": null}});
+    }
+    event
+}
+
+/// What an HTTP API and a function's own URL have in common, which is nearly everything.
+pub(crate) fn plain_event(
+    route_key: &str,
+    parts: &axum::http::request::Parts,
+    path: &str,
+    body: &Bytes,
+) -> Value {
     let now = Timestamp::now();
-    let route_key = format!("{} {}", route.method, route.path);
     let mut headers = Map::new();
     for (name, value) in &parts.headers {
         let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -171,14 +185,13 @@ fn event(
         "rawPath": path,
         "rawQueryString": parts.uri.query().unwrap_or_default(),
         "headers": headers,
-        "pathParameters": path_parameters,
         "requestContext": {
             "accountId": emulators::ACCOUNT,
             "apiId": "local",
             "domainName": "localhost",
             "domainPrefix": "localhost",
             "http": {
-                "method": route.method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
+                "method": parts.method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
                 "userAgent": headers.get("user-agent").cloned().unwrap_or_default(),
             },
             "requestId": format!("local-{}", now.as_nanosecond()),
@@ -189,9 +202,6 @@ fn event(
         },
         "isBase64Encoded": is_base64,
     });
-    if let Some(claims) = claims {
-        event["requestContext"]["authorizer"] = json!({"jwt": {"claims": claims, "scopes": null}});
-    }
     if !body.is_null() {
         event["body"] = body;
     }
@@ -199,16 +209,13 @@ fn event(
 }
 
 fn answer(invoked: &Invoked) -> Response {
-    let body = match &invoked.ended {
-        Ended::Answer(body) => body,
-        // A function that runs out of its own time is a function error as well.
-        Ended::Error(_) | Ended::Crashed(_) | Ended::TimedOut => {
-            return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
-        }
-    };
-    let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
-        return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
-    };
+    answered(invoked).unwrap_or_else(|| message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
+}
+
+/// The function's answer; `None` if there is none. A function that runs out of its own time is a function error as well.
+pub(crate) fn answered(invoked: &Invoked) -> Option<Response> {
+    let Ended::Answer(body) = &invoked.ended else { return None };
+    let answer: Answer = serde_json::from_slice(body).ok()?;
     let content = answer.body.unwrap_or_default();
     let content = if answer.is_base64_encoded {
         STANDARD.decode(content).unwrap_or_default()
@@ -223,7 +230,7 @@ fn answer(invoked: &Invoked) -> Response {
             response.headers_mut().insert(name, value);
         }
     }
-    response
+    Some(response)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod connect;
 mod console;
 mod dead_letters;
 mod demo;
+mod function_url;
 mod gateway;
 pub mod invoke;
 mod lambda;

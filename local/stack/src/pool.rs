@@ -79,16 +79,14 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    /// A function of which `most` processes may run at once, if the template bounds them.
     pub(crate) fn new(
         program: Program,
         function: &Function,
+        most: Option<usize>,
         (runtime, runtime_url): (RuntimeApi, String),
         output: Arc<Output>,
     ) -> Self {
-        let most = function
-            .reserved_concurrency
-            .and_then(|most| usize::try_from(most).ok())
-            .unwrap_or(MOST_PROCESSES);
         Self {
             program,
             timeout: Duration::from_secs(function.timeout_s),
@@ -96,7 +94,7 @@ impl Pool {
             runtime,
             output,
             idle: Mutex::new(Vec::new()),
-            slots: Semaphore::new(most),
+            slots: Semaphore::new(most.unwrap_or(MOST_PROCESSES)),
             started: AtomicU64::new(0),
             pids: Arc::default(),
         }
@@ -107,11 +105,21 @@ impl Pool {
         &self.program.binary
     }
 
-    /// Hands an event to a process and waits for what becomes of it.
+    /// Hands an event to a process, as soon as one may run, and waits for what becomes of it.
     pub(crate) async fn invoke(&self, event: Bytes) -> Invoked {
-        let began = Instant::now();
         // Closed only when the stack stops, and then the caller is gone as well.
         let _slot = self.slots.acquire().await;
+        self.invoke_with_slot(event).await
+    }
+
+    /// The same, unless as many run already as may.
+    pub(crate) async fn invoke_at_once(&self, event: Bytes) -> Option<Invoked> {
+        let _slot = self.slots.try_acquire().ok()?;
+        Some(self.invoke_with_slot(event).await)
+    }
+
+    async fn invoke_with_slot(&self, event: Bytes) -> Invoked {
+        let began = Instant::now();
         let (mut worker, cold) = match self.idle_worker() {
             Some(worker) => (worker, false),
             None => match self.start() {

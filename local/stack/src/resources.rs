@@ -105,6 +105,30 @@ pub(crate) fn program(
     Ok(Program { binary: function.binary.clone(), path: folder.join(&function.binary), environment })
 }
 
+/// How many processes of a function may run at once, if the template bounds them.
+pub(crate) fn reserved_concurrency(function: &Function, known: &Known) -> Result<Option<usize>, StackError> {
+    let Some(reserved) = &function.reserved_concurrency else { return Ok(None) };
+    let fault = |why| StackError::Resource(function.id.clone(), why);
+    let text = known.text(reserved).map_err(fault)?;
+    let most = text.parse().map_err(|_why| fault(format!("{text} instances are no number")))?;
+    Ok(Some(most))
+}
+
+/// The function that has a URL of its own.
+pub(crate) fn with_url(
+    functions: &[Function],
+    pools: &BTreeMap<String, Arc<Pool>>,
+) -> Result<Arc<Pool>, StackError> {
+    let has_url = |function: &&Function| function.events.iter().any(|event| matches!(event, Event::Url));
+    let found: Vec<_> = functions.iter().filter(has_url).collect();
+    match found.as_slice() {
+        [function] => {
+            pools.get(&function.binary).cloned().ok_or_else(|| StackError::NoBinary(function.binary.clone()))
+        }
+        _ => Err(StackError::Unexpected(format!("{} functions have a URL, and not one", found.len()))),
+    }
+}
+
 /// The routes of the HTTP API.
 pub(crate) fn routes(
     functions: &[Function],

@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::Router;
+use domain::webhook::Environment;
 use emulators::Emulators;
 use plaid_sandbox::Sandbox;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use crate::{
     authority::Authority,
     aws_front::AwsFront,
     compile, console,
+    function_url::FunctionUrl,
     gateway::Gateway,
     lambda,
     names::{self, AUDIENCE, REGION},
@@ -115,6 +117,8 @@ pub struct Stack {
 /// The built-in sandbox's keys, and what another Plaid is shown where the environment names none.
 pub(crate) const CLIENT_ID: &str = "local-client-id";
 pub(crate) const SECRET: &str = "local-secret";
+/// What the address of webhooks ends in.
+const WEBHOOK_PATH: &str = "/plaid/webhook";
 /// How long a new item of the built-in sandbox takes for its first 30 days, and for all of its history.
 const INITIAL_AFTER: Duration = Duration::from_secs(2);
 const HISTORICAL_AFTER: Duration = Duration::from_secs(8);
@@ -146,26 +150,31 @@ impl Stack {
         let authority = Authority::new(issuer.url.clone(), AUDIENCE)?;
         serve(&mut tasks, issuer, authority.clone().router());
 
-        let parameters = parameters(&template, &authority, &plaid_url, options.time_scale);
+        let door = listen(0).await?;
+        let webhook_url = format!("{}{WEBHOOK_PATH}", door.url);
+        let addresses = Addresses { authority: &authority, plaid_url: &plaid_url, webhook_url: &webhook_url };
+        let parameters = parameters(&template, &addresses, options.time_scale);
         let known = names::known(&template, parameters, &services.key_arn());
         let runtime = RuntimeApi::default();
         let runtime_url = serve(&mut tasks, listen(0).await?, runtime.clone().router());
         let mut pools = BTreeMap::new();
         for function in &functions {
             let program = resources::program(function, &known, &programs, &aws_url)?;
-            let pool = Pool::new(program, function, (runtime.clone(), runtime_url.clone()), output.clone());
+            let most = resources::reserved_concurrency(function, &known)?;
+            let at = (runtime.clone(), runtime_url.clone());
+            let pool = Pool::new(program, function, most, at, output.clone());
             pools.insert(function.binary.clone(), Arc::new(pool));
         }
         seed::households(&store_at(&aws_url)?).await?;
 
         let api = listen(options.port).await?;
-        // No function of the template has a URL yet: whatever arrives there is not found.
-        let webhook_url = serve(&mut tasks, listen(0).await?, Router::new());
+        let pool = resources::with_url(&functions, &pools)?;
+        serve(&mut tasks, door, FunctionUrl { pool, output: output.clone() }.router());
         let page = listen(0).await?;
         let lambda_url = serve(&mut tasks, listen(0).await?, lambda::router(pools.clone()));
         let ready = Ready {
             api_url: api.url.clone(),
-            webhook_url: format!("{webhook_url}/plaid/webhook"),
+            webhook_url,
             plaid_url,
             console_url: page.url.clone(),
             issuer_url: authority.issuer.clone(),
@@ -241,18 +250,26 @@ fn open_log(options: &Options) -> Result<(PathBuf, Home), StackError> {
 /// The limits of a minute, which a faster clock makes larger.
 const A_MINUTE: [&str; 3] = ["PlaidItemSyncsAMinute", "PlaidClientSyncsAMinute", "NightSyncsAMinute"];
 
+/// What the functions have to know of this machine.
+struct Addresses<'a> {
+    authority: &'a Authority,
+    plaid_url: &'a str,
+    webhook_url: &'a str,
+}
+
 /// The template's parameters as they are here.
-fn parameters(
-    template: &Template,
-    authority: &Authority,
-    plaid_url: &str,
-    time_scale: u32,
-) -> BTreeMap<String, String> {
-    let mut parameters = BTreeMap::from([
-        ("JwtIssuer".to_owned(), authority.issuer.clone()),
-        ("JwtAudience".to_owned(), AUDIENCE.to_owned()),
-        ("PlaidBaseUrl".to_owned(), plaid_url.to_owned()),
-    ]);
+fn parameters(template: &Template, addresses: &Addresses<'_>, time_scale: u32) -> BTreeMap<String, String> {
+    let environment = Environment::of_url(addresses.plaid_url).unwrap_or(Environment::Sandbox);
+    let mut parameters = BTreeMap::from(
+        [
+            ("JwtIssuer", addresses.authority.issuer.as_str()),
+            ("JwtAudience", AUDIENCE),
+            ("PlaidBaseUrl", addresses.plaid_url),
+            ("PlaidEnvironment", environment.as_str()),
+            ("PlaidWebhookUrl", addresses.webhook_url),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
     let defaults = template.defaults();
     for name in A_MINUTE {
         if let Some(limit) = defaults.get(name).and_then(|limit| limit.parse::<u32>().ok()) {
@@ -284,10 +301,16 @@ async fn start_plaid(
         secret: SECRET.to_owned(),
         initial_after: INITIAL_AFTER / scale,
         historical_after: HISTORICAL_AFTER / scale,
+        time_scale: scale,
         seed: options.seed.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs()),
         file: options.data.as_ref().map(|folder| folder.join("plaid-sandbox.json")),
         clock: Arc::new(edge::system::System),
     })?;
+    let sender = sandbox.clone();
+    tasks.spawn(async move {
+        let Err(error) = sender.deliver().await;
+        crate::output::print(&format!("the sandbox's webhooks are not sent: {error}"));
+    });
     Ok((serve(tasks, listen(0).await?, sandbox.router()), Some(sandbox)))
 }
 

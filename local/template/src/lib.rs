@@ -67,10 +67,14 @@ impl Template {
         parameters.filter_map(|(name, value)| Some((name, text(value.get("Default")?)))).collect()
     }
 
-    /// Every name that a `Ref`, `GetAtt` or `Sub` mentions and that is neither a parameter, a resource nor a pseudo
-    /// parameter.
+    /// Every name that a `Ref`, `GetAtt` or `Sub` mentions and that is neither a parameter, a resource, one that SAM makes,
+    /// nor a pseudo parameter.
     pub fn dangling(&self) -> Vec<String> {
-        let known = [self.section("Parameters"), self.section("Resources")];
+        let functions = self.of_type("AWS::Serverless::Function").into_iter();
+        let with_url =
+            functions.filter(|(_, resource)| !resource["Properties"]["FunctionUrlConfig"].is_null());
+        let urls = with_url.map(|(id, resource)| (format!("{id}Url"), resource)).collect();
+        let known = [self.section("Parameters"), self.section("Resources"), urls];
         let mut names = Vec::new();
         resolve::mentions(&self.root, &mut names);
         names.retain(|name| {

@@ -17,8 +17,8 @@ pub struct Function {
     pub timeout_s: u64,
     /// Megabytes.
     pub memory_mb: u64,
-    /// Instances at most, if bounded.
-    pub reserved_concurrency: Option<u64>,
+    /// Instances at most, unresolved, if bounded.
+    pub reserved_concurrency: Option<Value>,
     /// Environment, unresolved.
     pub environment: BTreeMap<String, Value>,
     /// What calls it.
@@ -63,6 +63,8 @@ pub enum Event {
         /// Where an event goes that Scheduler could not hand over: the ARN of a queue, unresolved.
         dead_letters: Option<Value>,
     },
+    /// A URL of its own, which lets everybody in.
+    Url,
 }
 
 /// A statement of a function's policy.
@@ -119,15 +121,17 @@ impl Template {
             environment.extend(variables.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
         }
         let events = properties.get("Events").and_then(Value::as_object);
+        let events = events.into_iter().flatten().map(|(_, event)| self.event(id, event));
+        let url = properties.get("FunctionUrlConfig").map(|url| function_url(id, url));
         let policies = properties.get("Policies").and_then(Value::as_array);
         Ok(Function {
             id: id.to_owned(),
             binary: binary.ok_or_else(|| fault(id, "Metadata.BuildProperties.Binary is not set"))?.to_owned(),
             timeout_s: number("Timeout")?,
             memory_mb: number("MemorySize")?,
-            reserved_concurrency: properties.get("ReservedConcurrentExecutions").and_then(Value::as_u64),
+            reserved_concurrency: properties.get("ReservedConcurrentExecutions").cloned(),
             environment,
-            events: events.into_iter().flatten().map(|(_, e)| self.event(id, e)).collect::<Result<_, _>>()?,
+            events: events.chain(url).collect::<Result<_, _>>()?,
             statements: policies.into_iter().flatten().flat_map(statements).collect(),
             on_failure: properties
                 .pointer("/EventInvokeConfig/DestinationConfig/OnFailure/Destination")
@@ -203,6 +207,16 @@ impl Template {
     }
 }
 
+fn function_url(id: &str, config: &Value) -> Result<Event, TemplateError> {
+    match config["AuthType"].as_str() {
+        Some("NONE") => Ok(Event::Url),
+        other => Err(fault(
+            id,
+            format!("a function URL with the authorization {other:?}, which nobody serves here"),
+        )),
+    }
+}
+
 fn statements(policy: &Value) -> Vec<Statement> {
     let list = |value: &Value| match value {
         Value::Array(list) => list.clone(),
@@ -215,4 +229,27 @@ fn statements(policy: &Value) -> Vec<Statement> {
         condition: statement["Condition"].clone(),
     };
     list(&policy["Statement"]).into_iter().map(statement).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn functions(url: &str) -> Result<Vec<Function>, TemplateError> {
+        Template::parse(&format!(
+            "Resources:\n  Door:\n    Type: AWS::Serverless::Function\n    Metadata: {{BuildProperties: {{Binary: door}}}}\n    \
+             Properties: {{Timeout: 1, MemorySize: 1, ReservedConcurrentExecutions: !Ref Most, FunctionUrlConfig: {url}}}\n"
+        ))?
+        .functions()
+    }
+
+    #[test]
+    fn a_function_url_lets_everybody_in_or_is_refused() {
+        let found = functions("{AuthType: NONE}").unwrap();
+        assert!(matches!(found[0].events.as_slice(), [Event::Url]));
+        assert_eq!(found[0].reserved_concurrency, Some(json!({"Ref": "Most"})));
+        for other in ["{AuthType: AWS_IAM}", "{}"] {
+            assert!(functions(other).unwrap_err().to_string().starts_with("Door: "), "{other}");
+        }
+    }
 }

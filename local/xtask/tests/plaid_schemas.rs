@@ -15,8 +15,11 @@ use std::{
 use async_trait::async_trait;
 use axum::{Router, body::Bytes, extract::State, http::Uri};
 use domain::{
-    bank::{AccountFeed, Exchange, Institutions, LinkRequest, LinkSettings, Linking, TransactionFeed},
+    bank::{
+        AccountFeed, Exchange, Institutions, LinkPurpose, LinkRequest, LinkSettings, Linking, TransactionFeed,
+    },
     secret::{AccessToken, CredentialError, CredentialSource, PlaidCredentials, PlaidSecret, PublicToken},
+    webhook::WebhookKeys,
 };
 use serde_json::{Value, json};
 use testkit::World;
@@ -64,6 +67,72 @@ fn faults(root: &Value, pointer: &str, value: &Value) -> Vec<String> {
 
 fn place(path: &str, rest: &str) -> String {
     format!("/paths/{}/post/{rest}/content/application~1json/schema", path.replace('/', "~1"))
+}
+
+/// The schema of each webhook that the sandbox sends by itself or that can be fired there.
+const WEBHOOKS: [(&str, &str); 16] = [
+    ("SYNC_UPDATES_AVAILABLE", "SyncUpdatesAvailableWebhook"),
+    ("INITIAL_UPDATE", "InitialUpdateWebhook"),
+    ("HISTORICAL_UPDATE", "HistoricalUpdateWebhook"),
+    ("DEFAULT_UPDATE", "DefaultUpdateWebhook"),
+    ("TRANSACTIONS_REMOVED", "TransactionsRemovedWebhook"),
+    ("RECURRING_TRANSACTIONS_UPDATE", "RecurringTransactionsUpdateWebhook"),
+    ("WEBHOOK_UPDATE_ACKNOWLEDGED", "WebhookUpdateAcknowledgedWebhook"),
+    ("ERROR", "ItemErrorWebhook"),
+    ("LOGIN_REPAIRED", "ItemLoginRepairedWebhook"),
+    ("PENDING_EXPIRATION", "PendingExpirationWebhook"),
+    ("PENDING_DISCONNECT", "PendingDisconnectWebhook"),
+    ("NEW_ACCOUNTS_AVAILABLE", "NewAccountsAvailableWebhook"),
+    ("USER_ACCOUNT_REVOKED", "UserAccountRevokedWebhook"),
+    ("USER_PERMISSION_REVOKED", "UserPermissionRevokedWebhook"),
+    ("ITEM_ADD_RESULT", "ItemAddResultWebhook"),
+    ("SESSION_FINISHED", "LinkSessionFinishedWebhook"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sandboxs_webhooks_are_plaids() {
+    let Some(root) = schemas() else { return };
+    let world = World::new().await;
+    let hook = "http://127.0.0.1:9/plaid/webhook";
+    let link = json!({"client_name": "Wumbo", "language": "en", "country_codes": ["US"], "hosted_link": {},
+        "user": {"client_user_id": "u"}, "products": ["transactions"], "webhook": hook});
+    let link = world.call_plaid("/link/token/create", &link).await["link_token"].clone();
+    let log_in = json!({"link_token": link, "institution_id": "ins_109508", "username": "user_good",
+        "password": "pass_good"});
+    let token = world.call_plaid("/link/submit", &log_in).await["public_token"].clone();
+    let exchanged = world.call_plaid("/item/public_token/exchange", &json!({"public_token": token})).await;
+    let (token, item) = (&exchanged["access_token"], exchanged["item_id"].as_str().unwrap());
+    world.call_plaid("/transactions/sync", &json!({"access_token": token})).await;
+    world.call_plaid("/item/webhook/update", &json!({"access_token": token, "webhook": hook})).await;
+    for code in ["RECURRING_TRANSACTIONS_UPDATE", "PENDING_DISCONNECT"] {
+        let fire = json!({"access_token": token, "webhook_code": code});
+        world.call_plaid("/sandbox/item/fire_webhook", &fire).await;
+    }
+    for change in [
+        json!({"change": "add"}),
+        json!({"change": "remove"}),
+        json!({"change": "login_loss"}),
+        json!({"change": "repair"}),
+        json!({"change": "expire", "at": "2030-01-01T00:00:00Z"}),
+        json!({"change": "open_account"}),
+        json!({"change": "lose_account", "revoked": true}),
+        json!({"change": "revoke"}),
+    ] {
+        let change = serde_json::from_value(change).unwrap();
+        assert!(world.sandbox.world().change_and_tell(item, &change).is_some(), "{change:?}");
+    }
+    let bodies = world.sandbox.world().webhooks();
+    for (code, schema) in WEBHOOKS {
+        let mut of_code = bodies.iter().filter(|body| body["webhook_code"] == *code).peekable();
+        assert!(of_code.peek().is_some(), "{code} was not due");
+        for body in of_code {
+            let wrong = faults(&root, &format!("/components/schemas/{schema}"), body);
+            assert!(wrong.is_empty(), "{code}: {wrong:?}\n{body}");
+        }
+    }
+    let told = world.call_plaid("/link/token/get", &json!({"link_token": link})).await;
+    let wrong = faults(&root, &place("/link/token/get", "responses/200"), &told);
+    assert!(wrong.is_empty() && told["link_sessions"][0].is_object(), "{wrong:?}\n{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,6 +192,8 @@ async fn the_sandbox_answers_as_plaid_would() {
             "amount": 1.5, "description": "Tea"}]}),
     )
     .await;
+    let key = world.call_plaid("/control/webhook-keys", &json!({})).await;
+    call("/webhook_verification_key/get", json!({"key_id": key["kid"]})).await;
     let rotated = call("/item/access_token/invalidate", json!({"access_token": token})).await;
     let token = &rotated["new_access_token"];
     call("/sandbox/item/reset_login", json!({"access_token": token})).await;
@@ -167,7 +238,8 @@ async fn our_requests_are_what_plaid_takes() {
     };
     let wanted = LinkRequest {
         user: "u".parse().unwrap(),
-        products: vec!["transactions".to_owned()],
+        purpose: LinkPurpose::Connect(vec!["transactions".to_owned()]),
+        hosted: true,
         redirect_uri: Some("https://wumbo.example/oauth".to_owned()),
     };
     // The answers are empty, so every call fails; what counts here is what was sent.
@@ -183,9 +255,10 @@ async fn our_requests_are_what_plaid_takes() {
     assert!(directory.institution(&"ins_1".parse().unwrap()).await.is_err());
     let day = domain::transaction::parse_date("2026-01-01").unwrap();
     assert!(plaid.between(&token, day, day, 0).await.is_err());
+    assert!(plaid.key(&"bfbd5111-8e33-4643-8ced-b2e642a72f3c".parse().unwrap()).await.is_err());
 
     let recorded = std::mem::take(&mut *recorded.lock().unwrap());
-    assert_eq!(recorded.len(), 9);
+    assert_eq!(recorded.len(), 10);
     for (path, request) in recorded {
         let wrong = faults(&root, &place(&path, "requestBody"), &request);
         assert!(wrong.is_empty(), "{path}: {wrong:?}\n{request}");

@@ -28,6 +28,20 @@ fn folders(path: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// What calls a function, in the words of its docs and of the README.
+fn trigger(event: &Event) -> String {
+    match event {
+        Event::Http { method, path, .. } => format!("{method} {path}"),
+        Event::Queue { .. } => "SQS".to_owned(),
+        Event::Schedule { .. } => "Scheduler".to_owned(),
+        Event::Url => "function URL".to_owned(),
+    }
+}
+
+fn has_url(function: &Function) -> bool {
+    function.events.iter().any(|event| matches!(event, Event::Url))
+}
+
 #[test]
 fn every_function_has_a_folder_an_entry_events_and_a_line_in_the_readme() {
     let entries: BTreeSet<_> = functions().into_iter().map(|function| function.binary).collect();
@@ -40,11 +54,7 @@ fn every_function_has_a_folder_an_entry_events_and_a_line_in_the_readme() {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{}`", function.binary)));
         let row = row.unwrap_or_else(|| panic!("the README has no row for {}", function.binary));
         for event in &function.events {
-            let trigger = match event {
-                Event::Http { method, path, .. } => format!("{method} {path}"),
-                Event::Queue { .. } => "SQS".to_owned(),
-                Event::Schedule { .. } => "Scheduler".to_owned(),
-            };
+            let trigger = trigger(event);
             assert!(
                 row.contains(&trigger),
                 "the README's row for {} does not say {trigger}",
@@ -60,11 +70,7 @@ fn a_functions_docs_begin_with_its_trigger() {
         let text = read(format!("functions/{}/src/lib.rs", function.binary));
         let first = text.lines().next().unwrap().to_owned();
         for event in &function.events {
-            let trigger = match event {
-                Event::Http { method, path, .. } => format!("{method} {path}"),
-                Event::Queue { .. } => "SQS".to_owned(),
-                Event::Schedule { .. } => "Scheduler".to_owned(),
-            };
+            let trigger = trigger(event);
             assert!(first.contains(&trigger), "{}: {first}", function.binary);
         }
         let description = read(format!("functions/{}/Cargo.toml", function.binary));
@@ -106,7 +112,7 @@ fn every_schedule_has_dead_letters() {
 fn settings_are_those_that_the_code_reads() {
     for function in functions() {
         let config = read(format!("functions/{}/src/config.rs", function.binary));
-        let calls = ["required(\"", "optional(\"", "words(\"", "number(\""];
+        let calls = ["required(\"", "optional(\"", "words(\"", "number(\"", "choice(\""];
         let read: BTreeSet<&str> = calls
             .iter()
             .flat_map(|call| config.split(call).skip(1))
@@ -164,6 +170,24 @@ fn every_route_has_an_authorizer() {
     }
 }
 
+/// The one exception from the rule above. What anybody can call may touch a queue and a secret, and nothing else: neither
+/// a table nor a key. It is bounded, so that a flood of it leaves the others room.
+#[test]
+fn the_door_for_webhooks_is_the_only_one_without_an_authorizer_and_has_the_smallest_role() {
+    let with_url: Vec<_> = functions().into_iter().filter(has_url).collect();
+    let [door] = with_url.as_slice() else { panic!("{} functions have a URL", with_url.len()) };
+    assert_eq!(door.binary, "receive-plaid-webhook");
+    assert_eq!(door.events.len(), 1);
+    assert!(door.reserved_concurrency.is_some());
+    let mut actions: Vec<_> = door.statements.iter().flat_map(|s| s.actions.clone()).collect();
+    actions.sort();
+    assert_eq!(actions, ["secretsmanager:GetSecretValue", "sqs:SendMessage"]);
+    let mut resources: Vec<_> =
+        door.statements.iter().flat_map(|s| &s.resources).map(ToString::to_string).collect();
+    resources.sort();
+    assert_eq!(resources, [r#"{"Fn::GetAtt":["WebhookQueue","Arn"]}"#, r#"{"Ref":"PlaidSecret"}"#]);
+}
+
 #[test]
 fn every_queue_has_dead_letters_and_six_times_the_workers_timeout() {
     let template = template().unwrap();
@@ -195,12 +219,13 @@ fn every_function_has_a_log_group_with_retention() {
     }
 }
 
-/// An API function answers before the gateway gives up (30 s).
+/// An API function answers before the gateway gives up (30 s), the door for webhooks before Plaid does (10 s).
 #[test]
 fn timeouts_fit_their_callers() {
     for function in functions() {
         let is_http = function.events.iter().any(|event| matches!(event, Event::Http { .. }));
         assert!(!is_http || function.timeout_s < 30, "{}", function.binary);
+        assert!(!has_url(&function) || function.timeout_s < 10, "{}", function.binary);
     }
 }
 
@@ -208,8 +233,10 @@ fn timeouts_fit_their_callers() {
 fn references_lead_somewhere_and_the_stack_has_room() {
     let template = template().unwrap();
     assert_eq!(template.dangling(), Vec::<String>::new());
-    // SAM makes a role, and for each event a permission or a mapping, and a stage, of what stands here.
-    let events: usize = functions().iter().map(|function| function.events.len()).sum();
+    // SAM makes a role, and for each event a permission or a mapping, and a stage, of what stands here; of a URL it makes
+    // the URL itself and two permissions.
+    let made = |event: Event| if matches!(event, Event::Url) { 3 } else { 1 };
+    let events: usize = functions().into_iter().flat_map(|function| function.events).map(made).sum();
     let resources = template.section("Resources").len() + functions().len() + events + 2;
     assert!(resources < 450, "{resources} resources");
 }
@@ -220,7 +247,11 @@ fn events_have_the_shapes_that_lambda_sends() {
         let is_http = function.events.iter().any(|event| matches!(event, Event::Http { .. }));
         for path in files(&root().join("events").join(&function.binary), ".json").unwrap() {
             let text = std::fs::read_to_string(&path).unwrap();
-            if is_http {
+            if has_url(&function) {
+                let event: ApiGatewayV2httpRequest = serde_json::from_str(&text).unwrap();
+                assert_eq!(event.route_key.as_deref(), Some("$default"), "{}", path.display());
+                assert!(event.raw_path.is_some(), "{}", path.display());
+            } else if is_http {
                 let event: ApiGatewayV2httpRequest = serde_json::from_str(&text).unwrap();
                 let route = event.route_key.unwrap();
                 let is_route = function.events.iter().any(

@@ -40,10 +40,10 @@ fn base32(bytes: &[u8]) -> String {
     out
 }
 
-/// The SHA-256 of a text in hexadecimal: tells texts apart without keeping them.
-pub fn fingerprint(text: &str) -> String {
+/// The SHA-256 of a content in lower-case hexadecimal: tells contents apart without keeping them.
+pub fn fingerprint(content: impl AsRef<[u8]>) -> String {
     let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
+    for byte in Sha256::digest(content) {
         for digit in [byte >> 4, byte & 15] {
             hex.extend(char::from_digit(u32::from(digit), 16));
         }

@@ -1,5 +1,7 @@
 //! Reading a function's settings: every fault is reported at once, and nothing has a silent default.
 
+use std::{fmt::Display, str::FromStr};
+
 use thiserror::Error;
 
 /// Calls a minute of one worker at least.
@@ -52,16 +54,30 @@ impl<'a> Env<'a> {
         }
     }
 
-    /// A fault that only the caller can see.
-    pub fn refuse(&mut self, why: impl Into<String>) {
-        self.faults.push(why.into());
+    /// One of the values that `T` knows. `otherwise` only stands in until the fault is reported.
+    pub fn choice<T: FromStr<Err: Display>>(&mut self, name: &str, otherwise: T) -> T {
+        let text = self.required(name);
+        match text.parse() {
+            Ok(value) => value,
+            // That it is missing has been said.
+            Err(_) if text.is_empty() => otherwise,
+            Err(must) => {
+                self.fault(format!("{name} {must}"));
+                otherwise
+            }
+        }
+    }
+
+    /// Notes a fault, such as of settings that do not go together.
+    pub fn fault(&mut self, what: impl Into<String>) {
+        self.faults.push(what.into());
     }
 
     /// What so many calls a minute leave to each of so many workers: at least two, the least that a worker keeps to.
     pub fn share(&mut self, calls: u32, workers: u32) -> u32 {
         let share = calls / workers.max(1);
         if share < LEAST_SHARE {
-            self.refuse(format!(
+            self.fault(format!(
                 "{calls} calls a minute are too few for {workers} workers: each takes {LEAST_SHARE}"
             ));
         }
@@ -123,10 +139,11 @@ mod tests {
             env.number("SEVEN"),
             env.number("ABSENT"),
             env.required("NO"),
+            (env.choice("TEXT", true), env.choice("ABSENT", true)),
         );
         assert_eq!(all.2, 7);
         let faults = env.finish(all).unwrap_err().0;
-        assert_eq!(faults.len(), 4, "{faults:?}");
+        assert_eq!(faults.len(), 6, "{faults:?}");
         assert!(faults.iter().any(|fault| fault == "TEXT is no whole number of at least 1"), "{faults:?}");
     }
 }

@@ -147,14 +147,24 @@ pub async fn respond<D>(
         Ok(request) => handle(deps, request).await,
         Err(problem) => Err(problem),
     };
+    answer(&request_id, &route, outcome, began)
+}
+
+/// What became of a request, as a line of the log and as Lambda's answer.
+pub(crate) fn answer(
+    request_id: &str,
+    route: &str,
+    outcome: Result<Reply, Problem>,
+    began: Instant,
+) -> ApiGatewayV2httpResponse {
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    log(&request_id, &route, &outcome, duration_ms);
+    log(request_id, route, &outcome, duration_ms);
 
     match outcome {
         Ok(reply) => response(reply.status, "application/json", reply.body, reply.headers),
         Err(problem) => {
             let headers = problem.retry_after_s.map(|seconds| ("retry-after", seconds.to_string()));
-            let body = problem.to_json(&request_id);
+            let body = problem.to_json(request_id);
             response(problem.status, "application/problem+json", body, headers.into_iter().collect())
         }
     }

@@ -10,5 +10,6 @@ pub mod query;
 pub mod schedule;
 pub mod system;
 pub mod waiting;
+pub mod webhook;
 
 pub use problem::Problem;

@@ -6,6 +6,7 @@ use domain::{
     store::StoreError,
     sync::QueueError,
     vault::VaultError,
+    webhook::Refusal,
 };
 use serde::Serialize;
 
@@ -116,8 +117,10 @@ fn title(status: u16) -> &'static str {
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not found",
+        405 => "Method not allowed",
         409 => "Conflict",
         412 => "Precondition failed",
+        413 => "Content too large",
         422 => "Unprocessable",
         503 => "Service unavailable",
         _ => "Internal error",
@@ -155,6 +158,32 @@ impl From<QueueError> for Problem {
     fn from(error: QueueError) -> Self {
         Self::later("queue_unavailable", "A sync cannot be started right now. Try again in a moment.", 5)
             .because(error)
+    }
+}
+
+/// 401 for what is proven false. What could not be checked is 503: Plaid sends it again.
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let unchecked =
+            |after_s| Self::later(refusal.code(), "The webhook cannot be checked right now.", after_s);
+        let problem = match &refusal {
+            // Look-ups are counted by the minute.
+            Refusal::LookUpsSpent => unchecked(60),
+            Refusal::KeyUnavailable(_) => unchecked(30),
+            Refusal::NotJson => Self::new(400, refusal.code(), "The body must be a JSON object."),
+            Refusal::NoToken
+            | Refusal::Malformed
+            | Refusal::Algorithm
+            | Refusal::KeyId
+            | Refusal::UnknownKey
+            | Refusal::ExpiredKey
+            | Refusal::Signature
+            | Refusal::BodyChanged
+            | Refusal::Stale { .. }
+            | Refusal::FromTheFuture
+            | Refusal::OtherEnvironment => Self::new(401, refusal.code(), "This is no webhook of Plaid's."),
+        };
+        problem.because(&refusal)
     }
 }
 

@@ -6,6 +6,7 @@ mod errors;
 mod http;
 mod transaction;
 mod transport;
+mod webhook;
 mod wire;
 
 pub use calls::{Directory, Linker, RangePage};

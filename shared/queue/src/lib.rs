@@ -13,9 +13,9 @@ use aws_sdk_sqs::{
     error::{ProvideErrorMetadata, SdkError},
 };
 use domain::{
-    ids::HouseholdId,
     removal::{RemovalMessage, RemovalQueue},
     sync::{MESSAGE_VERSION, QueueError, SyncMessage, SyncQueue},
+    webhook::{ReceivedWebhook, WebhookQueue},
 };
 use serde::Serialize;
 
@@ -41,21 +41,9 @@ impl Queue {
     pub fn new(config: &aws_types::SdkConfig, url: String) -> Self {
         Self { client: Client::new(config), url }
     }
-}
 
-impl Queue {
-    /// Sends a message of this version of ours, fairly among households.
-    async fn send_as(
-        &self,
-        message: &(impl Serialize + Sync),
-        household: &HouseholdId,
-        delay: Duration,
-    ) -> Result<(), QueueError> {
-        self.send_in(message, Some(household.as_str()), delay).await
-    }
-
-    /// Sends a message, in a group that shares the queue with the others.
-    pub(crate) async fn send_in(
+    /// Sends a message with its version; those of one group share the queue fairly with the others.
+    pub(crate) async fn put(
         &self,
         message: &(impl Serialize + Sync),
         group: Option<&str>,
@@ -82,14 +70,22 @@ pub(crate) fn body(message: &impl Serialize) -> Result<String, QueueError> {
 #[async_trait]
 impl SyncQueue for Queue {
     async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
-        self.send_as(message, &message.at.household, delay).await
+        self.put(message, Some(message.at.household.as_str()), delay).await
     }
 }
 
 #[async_trait]
 impl RemovalQueue for Queue {
     async fn send(&self, message: &RemovalMessage, delay: Duration) -> Result<(), QueueError> {
-        self.send_as(message, &message.at.household, delay).await
+        self.put(message, Some(message.at.household.as_str()), delay).await
+    }
+}
+
+/// Whose a webhook is, is not known yet: it has no group.
+#[async_trait]
+impl WebhookQueue for Queue {
+    async fn send(&self, webhook: &ReceivedWebhook) -> Result<(), QueueError> {
+        self.put(webhook, None, Duration::ZERO).await
     }
 }
 

@@ -24,6 +24,6 @@ impl NightQueue for Queue {
     }
 
     async fn send(&self, message: &NightMessage, delay: Duration) -> Result<(), QueueError> {
-        self.send_in(message, None, delay).await
+        self.put(message, None, delay).await
     }
 }

@@ -1,7 +1,10 @@
-//! A clock that does not wait.
+//! Clocks that do not wait.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,6 +27,36 @@ impl Clock for SkippingClock {
     async fn sleep(&self, duration: Duration) {
         let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         self.skipped_ms.fetch_add(ms, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A clock that stands where it was set. Whoever sleeps wakes up at once, and finds that no time has passed.
+#[derive(Debug)]
+pub struct StandingClock {
+    now: Mutex<Timestamp>,
+}
+
+impl StandingClock {
+    /// A clock that stands at this time.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now: Mutex::new(now) }
+    }
+
+    /// Puts the clock forward.
+    pub fn pass(&self, duration: Duration) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = later(*now, duration);
+    }
+}
+
+#[async_trait]
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn sleep(&self, _: Duration) {
         tokio::task::yield_now().await;
     }
 }

@@ -12,10 +12,12 @@ mod connector;
 mod night;
 mod queue;
 mod request;
+mod webhooks;
 mod world;
 
-pub use clock::SkippingClock;
+pub use clock::{SkippingClock, StandingClock};
 pub use connector::{Aws, Fault};
-pub use queue::FakeQueue;
+pub use queue::{FakeQueue, FakeWebhookQueue};
 pub use request::{body, request};
+pub use webhooks::{KeyEndpoint, Signer, signed_part};
 pub use world::World;

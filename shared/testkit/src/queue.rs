@@ -1,4 +1,4 @@
-//! A queue that a test looks into.
+//! Queues that a test looks into.
 
 use std::{
     sync::{
@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use domain::{
     removal::{RemovalMessage, RemovalQueue},
     sync::{QueueError, SyncMessage, SyncQueue},
+    webhook::{ReceivedWebhook, WebhookQueue},
 };
 
 /// Messages with their delays, in the order in which they were sent.
@@ -75,6 +76,49 @@ impl<M: std::fmt::Debug> Drop for FakeQueue<M> {
         let left = self.take();
         if !std::thread::panicking() {
             assert!(left.is_empty(), "messages were left in the queue: {left:?}");
+        }
+    }
+}
+
+/// Webhooks in the order in which they were sent; or a queue that cannot be reached.
+#[derive(Debug, Default)]
+pub struct FakeWebhookQueue {
+    webhooks: Mutex<Vec<ReceivedWebhook>>,
+    is_down: AtomicBool,
+}
+
+impl FakeWebhookQueue {
+    fn webhooks(&self) -> MutexGuard<'_, Vec<ReceivedWebhook>> {
+        self.webhooks.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Takes all webhooks.
+    pub fn take(&self) -> Vec<ReceivedWebhook> {
+        std::mem::take(&mut self.webhooks())
+    }
+
+    /// Whether it can be reached, from now on.
+    pub fn set_down(&self, is_down: bool) {
+        self.is_down.store(is_down, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl WebhookQueue for FakeWebhookQueue {
+    async fn send(&self, webhook: &ReceivedWebhook) -> Result<(), QueueError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(QueueError("timeout".to_owned()));
+        }
+        self.webhooks().push(webhook.clone());
+        Ok(())
+    }
+}
+
+impl Drop for FakeWebhookQueue {
+    fn drop(&mut self) {
+        let left = self.take();
+        if !std::thread::panicking() {
+            assert!(left.is_empty(), "webhooks were left in the queue: {left:?}");
         }
     }
 }

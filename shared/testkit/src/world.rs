@@ -59,7 +59,7 @@ pub struct World {
     pub other_household: HouseholdId,
 }
 
-struct Keys;
+pub(crate) struct Keys;
 
 #[async_trait]
 impl CredentialSource for Keys {
@@ -107,6 +107,7 @@ impl World {
             secret: "secret".to_owned(),
             initial_after,
             historical_after,
+            time_scale: 1,
             seed: 7,
             file: None,
             clock: Arc::new(System),

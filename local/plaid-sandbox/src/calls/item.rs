@@ -7,7 +7,9 @@ use super::{Answer, Call, TokenRequest, ok};
 use crate::{
     errors::PlaidError,
     item::History,
+    webhooks::Notice,
     wire::{self, WireAccount},
+    world::OAUTH,
 };
 
 pub(super) fn item_view(call: &mut Call<'_>, access_token: &str) -> Result<Value, PlaidError> {
@@ -21,9 +23,9 @@ pub(super) fn item_view(call: &mut Call<'_>, access_token: &str) -> Result<Value
 pub(super) fn item_get(call: &mut Call<'_>, request: &TokenRequest) -> Answer {
     let mut item = item_view(call, &request.access_token)?;
     let now = call.now;
-    let (created_at, is_ready) = {
+    let (created_at, is_ready, last_webhook) = {
         let stored = call.item(&request.access_token)?;
-        (stored.created_at, stored.history > History::NotReady)
+        (stored.created_at, stored.history > History::NotReady, stored.last_webhook.clone())
     };
     if let Some(fields) = item.as_object_mut() {
         fields.insert("created_at".to_owned(), json!(created_at));
@@ -35,7 +37,7 @@ pub(super) fn item_get(call: &mut Call<'_>, request: &TokenRequest) -> Answer {
         "item": item,
         "status": {
             "transactions": {"last_successful_update": last_update, "last_failed_update": null},
-            "last_webhook": null,
+            "last_webhook": last_webhook.map(|(at, code)| json!({"sent_at": at, "code_sent": code})),
         },
     }))
 }
@@ -44,23 +46,6 @@ pub(super) fn item_remove(call: &mut Call<'_>, request: &TokenRequest) -> Answer
     call.item(&request.access_token)?;
     call.world.remove(&request.access_token);
     ok(json!({}))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WebhookUpdate {
-    access_token: String,
-    webhook: Option<String>,
-}
-
-pub(super) fn webhook_update(call: &mut Call<'_>, request: &WebhookUpdate) -> Answer {
-    let stored = call.item(&request.access_token)?;
-    stored.webhook.clone_from(&request.webhook);
-    let item_id = stored.item_id.clone();
-    let item = item_view(call, &request.access_token)?;
-    let body = json!({"new_webhook_url": request.webhook, "error": null});
-    call.world.due(&item_id, "ITEM", "WEBHOOK_UPDATE_ACKNOWLEDGED", body);
-    ok(json!({"item": item}))
 }
 
 #[derive(Deserialize)]
@@ -120,7 +105,7 @@ fn institution_view(institution: &crate::world::Institution) -> Value {
         "logo": null,
         "routing_numbers": [],
         "dtc_numbers": [],
-        "oauth": institution.institution_id == "ins_127287",
+        "oauth": institution.institution_id == OAUTH,
     })
 }
 
@@ -148,36 +133,8 @@ pub(super) fn reset_login(call: &mut Call<'_>, request: &TokenRequest) -> Answer
     let item = call.item(&request.access_token)?;
     item.login_required = true;
     let item_id = item.item_id.clone();
-    call.world.due_error(&item_id);
+    call.world.tell(&item_id, |item| vec![Notice::error(item.usable().err().as_ref())]);
     ok(json!({"reset_login": true}))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FireWebhook {
-    access_token: String,
-    webhook_code: String,
-    webhook_type: Option<String>,
-}
-
-pub(super) fn fire_webhook(call: &mut Call<'_>, request: &FireWebhook) -> Answer {
-    let item = call.item(&request.access_token)?;
-    let item_id = item.item_id.clone();
-    if item.webhook.is_none() {
-        return Err(PlaidError {
-            kind: "SANDBOX_ERROR".into(),
-            ..PlaidError::request("SANDBOX_WEBHOOK_INVALID", "the item has no webhook")
-        });
-    }
-    let kind = request.webhook_type.as_deref().unwrap_or("TRANSACTIONS");
-    let body = match request.webhook_code.as_str() {
-        "SYNC_UPDATES_AVAILABLE" => {
-            json!({"initial_update_complete": true, "historical_update_complete": true})
-        }
-        _ => json!({"error": null}),
-    };
-    call.world.due(&item_id, kind, &request.webhook_code, body);
-    ok(json!({"webhook_fired": true}))
 }
 
 pub(super) fn invalidate(call: &mut Call<'_>, request: &TokenRequest) -> Answer {

@@ -1,4 +1,6 @@
-//! Link: tokens to open it with, what somebody types into it, and what it hands over.
+//! Link: tokens to open it with, and what is made of those that it hands over.
+
+use std::time::Duration;
 
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -7,13 +9,15 @@ use serde_json::{Value, json};
 use super::{Answer, Call, ok};
 use crate::{
     errors::PlaidError,
-    people::{MFA_CODE, needs_mfa},
-    world::{LinkSession, NewItem},
+    link::{LIVES, LIVES_SHORTLY, LinkSession, Update},
+    world::{NewItem, OAUTH},
 };
 
 /// The history that is asked for where nobody says, and the most there is.
 const DEFAULT_DAYS: u16 = 90;
 const MOST_DAYS: u16 = 730;
+/// How long a page of Plaid's may be there.
+const LONGEST_PAGE: Duration = Duration::from_hours(24 * 21);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,12 +32,36 @@ pub(super) struct LinkTokenRequest {
     webhook: Option<String>,
     redirect_uri: Option<String>,
     access_token: Option<String>,
-    #[serde(rename = "update")]
-    _update: Option<Value>,
-    #[serde(rename = "account_filters")]
-    _account_filters: Option<Value>,
-    #[serde(rename = "hosted_link")]
-    _hosted_link: Option<Value>,
+    #[serde(default)]
+    update: LinkUpdate,
+    account_filters: Option<Value>,
+    hosted_link: Option<HostedLink>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct LinkUpdate {
+    #[serde(default)]
+    account_selection_enabled: bool,
+    #[serde(rename = "reauthorization_enabled")]
+    _reauthorization_enabled: Option<bool>,
+}
+
+/// Plaid takes any other field too.
+#[derive(Deserialize)]
+struct HostedLink {
+    url_lifetime_seconds: Option<u64>,
+}
+
+impl HostedLink {
+    fn lives(&self) -> Result<Duration, PlaidError> {
+        let lives = self.url_lifetime_seconds.map_or(LIVES_SHORTLY, Duration::from_secs);
+        if lives.is_zero() || lives > LONGEST_PAGE {
+            let why = "hosted_link.url_lifetime_seconds must be positive and at most 21 days";
+            return Err(PlaidError::request("INVALID_FIELD", why));
+        }
+        Ok(lives)
+    }
 }
 
 #[derive(Deserialize)]
@@ -63,11 +91,19 @@ pub(super) fn link_token_create(call: &mut Call<'_>, request: LinkTokenRequest) 
     if request.user.as_ref().is_none_or(|user| user.client_user_id.is_empty()) {
         return field("user.client_user_id must be a non-empty string");
     }
-    match (&request.access_token, request.products.is_empty()) {
+    let update = match (&request.access_token, request.products.is_empty()) {
         (None, true) => return field("products must not be empty"),
         (Some(_), false) => return field("products must be omitted in update mode"),
-        (Some(token), true) => drop(call.item(token)?),
-        (None, false) => {}
+        (Some(token), true) => {
+            let item = call.item(token)?;
+            // A bank with its own page for it has people choose each time.
+            let selects_accounts = request.update.account_selection_enabled || item.institution_id == OAUTH;
+            Some(Update { item_id: item.item_id.clone(), selects_accounts })
+        }
+        (None, false) => None,
+    };
+    if request.account_filters.is_some() && update.as_ref().is_some_and(|update| !update.selects_accounts) {
+        return field("account_filters in update mode need update.account_selection_enabled");
     }
     let refused = ["balance", "recurring_transactions", "transactions_refresh"];
     if let Some(product) = request.products.iter().find(|product| refused.contains(&product.as_str())) {
@@ -79,81 +115,27 @@ pub(super) fn link_token_create(call: &mut Call<'_>, request: LinkTokenRequest) 
     if request.redirect_uri.as_ref().is_some_and(|uri| uri.contains(['?', '#'])) {
         return field("redirect_uri must not contain query parameters or fragments");
     }
+    let lives = match &request.hosted_link {
+        Some(hosted) => hosted.lives()?,
+        None if update.is_some() => LIVES_SHORTLY,
+        None => LIVES,
+    };
+    let hosted_at = request.hosted_link.map(|_| call.world.hosted_page());
     let session = LinkSession {
         products: request.products,
         webhook: request.webhook,
         days_requested: days(request.transactions.and_then(|t| t.days_requested))?,
-        expires: call.now,
-        created_at: call.now,
+        update,
+        hosted_at: hosted_at.clone(),
+        ..LinkSession::new(call.now, lives)
     };
-    let (token, expires) = call.world.open_link(session, call.now);
-    ok(json!({"link_token": token, "expiration": format!("{expires:.0}")}))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LinkTokenGet {
-    link_token: String,
-}
-
-pub(super) fn link_token_get(call: &mut Call<'_>, request: &LinkTokenGet) -> Answer {
-    let session = session(call, &request.link_token)?;
-    ok(json!({
-        "link_token": request.link_token,
-        "created_at": session.created_at,
-        "expiration": session.expires,
-        "link_sessions": [],
-        "metadata": {
-            "initial_products": session.products, "webhook": session.webhook, "country_codes": ["US"],
-            "language": "en", "redirect_uri": null, "client_name": null,
-        },
-    }))
-}
-
-fn session(call: &Call<'_>, link_token: &str) -> Result<LinkSession, PlaidError> {
-    let session = call.world.link_sessions.get(link_token).filter(|session| session.expires > call.now);
-    session
-        .cloned()
-        .ok_or_else(|| PlaidError::input("INVALID_LINK_TOKEN", "the link token is expired or does not exist"))
-}
-
-/// What somebody types into Link.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LinkSubmit {
-    link_token: String,
-    institution_id: String,
-    username: String,
-    password: String,
-    mfa: Option<String>,
-}
-
-pub(super) fn link_submit(call: &mut Call<'_>, request: &LinkSubmit) -> Answer {
-    let session = session(call, &request.link_token)?;
-    if needs_mfa(&request.username, &request.password) {
-        match request.mfa.as_deref() {
-            None => return ok(json!({"mfa": "device"})),
-            Some(MFA_CODE) => {}
-            Some(_) => {
-                return Err(PlaidError::item("INVALID_MFA", "the provided MFA response(s) were not correct"));
-            }
-        }
+    let expires = session.expires;
+    let token = call.world.open_link(session);
+    let mut answer = json!({"link_token": token, "expiration": format!("{expires:.0}")});
+    if let (Some(fields), Some(url)) = (answer.as_object_mut(), hosted_at) {
+        fields.insert("hosted_link_url".to_owned(), json!(url));
     }
-    let new = NewItem {
-        institution_id: &request.institution_id,
-        username: &request.username,
-        password: &request.password,
-        products: session.products,
-        webhook: session.webhook,
-        days_requested: session.days_requested,
-    };
-    let (token, accounts) = call.world.log_in(new, call.now)?;
-    let institution = call.world.institution(&request.institution_id)?.clone();
-    let accounts: Vec<_> = accounts
-        .iter()
-        .map(|a| json!({"id": a.account_id, "name": a.name, "mask": a.mask, "type": a.kind, "subtype": a.subtype}))
-        .collect();
-    ok(json!({"public_token": token, "metadata": {"institution": institution, "accounts": accounts}}))
+    ok(answer)
 }
 
 #[derive(Deserialize)]

@@ -3,23 +3,25 @@
 mod item;
 mod link;
 mod transactions;
+mod webhook;
+mod window;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use self::{
-    item::{
-        accounts_get, fire_webhook, institution_get, institutions_get, invalidate, item_get, item_remove,
-        reset_login, webhook_update,
-    },
-    link::{exchange, link_submit, link_token_create, link_token_get, public_token_create},
+    item::{accounts_get, institution_get, institutions_get, invalidate, item_get, item_remove, reset_login},
+    link::{exchange, link_token_create, public_token_create},
     transactions::{transactions_create, transactions_get, transactions_refresh, transactions_sync},
+    webhook::{fire_webhook, key_get, webhook_update},
+    window::{link_exit, link_submit, link_token_get},
 };
 use crate::{
     Config, Sandbox,
     errors::PlaidError,
     item::Item,
+    limits::Metered,
     mangle::Met,
     reply::{Keys, Reply},
     world::World,
@@ -63,14 +65,16 @@ impl Call<'_> {
 
 type Endpoint = fn(&mut Call<'_>, Value) -> Answer;
 
-const ENDPOINTS: [(&str, Endpoint); 19] = [
+const ENDPOINTS: [(&str, Endpoint); 21] = [
     ("/link/token/create", |call, body| link_token_create(call, parse(body)?)),
     ("/link/token/get", |call, body| link_token_get(call, &parse(body)?)),
-    ("/link/submit", |call, body| link_submit(call, &parse(body)?)),
+    ("/link/submit", |call, body| link_submit(call, parse(body)?)),
+    ("/link/exit", |call, body| link_exit(call, &parse(body)?)),
     ("/item/public_token/exchange", |call, body| exchange(call, &parse(body)?)),
     ("/item/get", |call, body| item_get(call, &parse(body)?)),
     ("/item/remove", |call, body| item_remove(call, &parse(body)?)),
     ("/item/webhook/update", |call, body| webhook_update(call, &parse(body)?)),
+    ("/webhook_verification_key/get", |call, body| key_get(call, &parse(body)?)),
     ("/accounts/get", |call, body| accounts_get(call, &parse(body)?)),
     ("/accounts/balance/get", |call, body| accounts_get(call, &parse(body)?)),
     ("/transactions/sync", |call, body| transactions_sync(call, &parse(body)?)),
@@ -93,11 +97,26 @@ pub(crate) fn answer(sandbox: &Sandbox, path: &str, keys: &Keys, body: &[u8]) ->
     let mut world = sandbox.world();
     *world.calls.entry(path.to_owned()).or_default() += 1;
     let request_id: String = world.generator.id().chars().take(15).collect();
-    let run = |world: &mut World| reply(run(&sandbox.config, world, *endpoint, keys, body), &request_id);
-    match world.faults.meet(path) {
+    let run = |world: &mut World| {
+        let called = Called { path, endpoint: *endpoint, keys, body };
+        reply(run(&sandbox.config, world, &called), &request_id)
+    };
+    let reply = match world.faults.meet(path) {
         Some(fault) => fault.answer(&Met { request: body, request_id: &request_id }, &mut world, run),
         None => run(&mut world),
+    };
+    if reply.status == 429 {
+        *world.meter.refused.entry(path.to_owned()).or_default() += 1;
     }
+    reply
+}
+
+/// What came in.
+struct Called<'a> {
+    path: &'a str,
+    endpoint: Endpoint,
+    keys: &'a Keys,
+    body: &'a [u8],
 }
 
 fn not_found() -> Reply {
@@ -113,8 +132,9 @@ fn reply(answer: Answer, request_id: &str) -> Reply {
     }
 }
 
-fn run(config: &Config, world: &mut World, endpoint: Endpoint, keys: &Keys, body: &[u8]) -> Answer {
-    let mut body: Value = serde_json::from_slice(body)
+fn run(config: &Config, world: &mut World, called: &Called<'_>) -> Answer {
+    let keys = called.keys;
+    let mut body: Value = serde_json::from_slice(called.body)
         .map_err(|_not_json| PlaidError::request("INVALID_BODY", "body could not be parsed as JSON"))?;
     let fields =
         body.as_object_mut().ok_or_else(|| PlaidError::request("INVALID_BODY", "body must be an object"))?;
@@ -126,8 +146,19 @@ fn run(config: &Config, world: &mut World, endpoint: Endpoint, keys: &Keys, body
     if client_id.as_ref() != Some(&config.client_id) || secret.as_ref() != Some(&config.secret) {
         return Err(PlaidError::input("INVALID_API_KEYS", "invalid client_id or secret provided"));
     }
+    if world.meter.is_on() {
+        meter(world, called.path, &body)?;
+    }
     let now = world.now;
-    endpoint(&mut Call { world, now }, body)
+    (called.endpoint)(&mut Call { world, now }, body)
+}
+
+/// Counts a call towards the limits, or refuses it.
+fn meter(world: &mut World, path: &str, body: &Value) -> Result<(), PlaidError> {
+    let text = |field| body.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let item = text("access_token").and_then(|token| world.item_id(token));
+    let metered = Metered { path, item: item.as_deref(), has_cursor: text("cursor").is_some() };
+    world.meter.admit(&metered, world.now, world.time_scale)
 }
 
 /// A request, strictly: Plaid refuses what it does not know.

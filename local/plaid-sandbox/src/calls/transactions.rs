@@ -71,6 +71,7 @@ pub(super) fn transactions_sync(call: &mut Call<'_>, request: &SyncRequest) -> A
     let count = count(call, request.count)?;
     let item = call.item(&request.access_token)?;
     item.usable()?;
+    item.is_synced = true;
     // What changes before the first history has arrived waits for it.
     let tick = if item.history == History::NotReady { 0 } else { item.ledger.tick() };
     let start = start(item, request.cursor.as_deref(), tick)?;
@@ -83,7 +84,7 @@ pub(super) fn transactions_sync(call: &mut Call<'_>, request: &SyncRequest) -> A
             why,
         ));
     }
-    let (delta, has_more) = page(item.ledger.delta(start.from, start.to), start.offset, count);
+    let (delta, has_more) = page(item.delta(start.from, start.to), start.offset, count);
     let next = if has_more {
         Cursor { offset: start.offset + count, ..start }
     } else {
@@ -148,7 +149,7 @@ pub(super) fn transactions_get(call: &mut Call<'_>, request: &GetRequest) -> Ans
     let wanted = request.options.account_ids.as_ref();
     let is_wanted = |t: &&Transaction| wanted.is_none_or(|ids| ids.contains(&t.account_id));
     let dates = request.start_date..=request.end_date;
-    let mut all: Vec<_> = item.ledger.live().filter(|t| dates.contains(&t.date)).filter(is_wanted).collect();
+    let mut all: Vec<_> = item.live().filter(|t| dates.contains(&t.date)).filter(is_wanted).collect();
     all.sort_by(|a, b| (b.date, &b.id).cmp(&(a.date, &a.id)));
     let total_transactions = all.len();
     let page = all.into_iter().skip(request.options.offset.unwrap_or(0)).take(count);
@@ -163,9 +164,10 @@ pub(super) fn transactions_get(call: &mut Call<'_>, request: &GetRequest) -> Ans
 pub(super) fn transactions_refresh(call: &mut Call<'_>, request: &TokenRequest) -> Answer {
     let item = call.item(&request.access_token)?;
     item.usable()?;
-    let item_id = item.item_id.clone();
+    let (item_id, before) = (item.item_id.clone(), item.ledger.tick());
     call.world.refresh(&item_id, call.now);
-    call.world.due_news(&item_id);
+    // Plaid says something only if something changed.
+    call.world.tell(&item_id, |item| if item.ledger.tick() == before { Vec::new() } else { item.news() });
     ok(json!({}))
 }
 
@@ -221,6 +223,6 @@ pub(super) fn transactions_create(call: &mut Call<'_>, request: TransactionsCrea
         });
     }
     let item_id = item.item_id.clone();
-    call.world.due_news(&item_id);
+    call.world.tell(&item_id, Item::news);
     ok(json!({}))
 }

@@ -56,6 +56,7 @@ impl Caller {
             secret: "secret".to_owned(),
             initial_after,
             historical_after,
+            time_scale: 1,
             seed: 7,
             file: None,
             clock: clock.clone(),
@@ -69,6 +70,26 @@ impl Caller {
     pub(crate) fn reply(&self, path: &str, request: &Value) -> Reply {
         let keys = Keys { client_id: Some("id".to_owned()), secret: Some("secret".to_owned()) };
         self.sandbox.answer(path, &keys, request.to_string().as_bytes())
+    }
+
+    /// An answer that must be a good one.
+    pub(crate) fn ask(&self, path: &str, request: &Value) -> Value {
+        let reply = self.reply(path, request);
+        assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
+        serde_json::from_slice(&reply.body).unwrap()
+    }
+
+    /// The code of an answer that must be an error.
+    pub(crate) fn refused(&self, path: &str, request: &Value) -> String {
+        let reply = self.reply(path, request);
+        assert_ne!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
+        let error: Value = serde_json::from_slice(&reply.body).unwrap();
+        error["error_code"].as_str().unwrap().to_owned()
+    }
+
+    /// Has webhooks of the item sent to an address.
+    pub(crate) fn hook(&self, url: &str) {
+        self.ask("/item/webhook/update", &json!({"access_token": self.token, "webhook": url}));
     }
 
     pub(crate) fn sync(&self, cursor: &str) -> Reply {

@@ -2,70 +2,11 @@
 
 use domain::time::{Clock, until};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+
+use crate::{
+    caller::{Caller, ids},
+    server::Server,
 };
-
-use crate::caller::{Caller, ids};
-
-/// Everything that came until the connection ended: the head, and what there was of a body.
-struct Arrived {
-    head: String,
-    body: String,
-}
-
-impl Arrived {
-    fn status(&self) -> &str {
-        self.head.split(' ').nth(1).unwrap()
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")))
-    }
-
-    fn promised(&self) -> usize {
-        self.header("content-length").unwrap().parse().unwrap()
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap()
-    }
-}
-
-struct Server(std::net::SocketAddr);
-
-impl Server {
-    /// Serves until the test's runtime ends.
-    async fn start(caller: &Caller) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = caller.sandbox.router();
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self(address)
-    }
-
-    async fn call(&self, method: &str, path: &str, request: &Value) -> Arrived {
-        let body = request.to_string();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nplaid-client-id: id\r\n\
-             plaid-secret: secret\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let mut stream = TcpStream::connect(self.0).await.unwrap();
-        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
-        let mut bytes = Vec::new();
-        // A reset is one of the ends that are asked for here.
-        drop(stream.read_to_end(&mut bytes).await);
-        let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        Arrived { head: head.to_owned(), body: body.to_owned() }
-    }
-
-    async fn post(&self, path: &str, request: Value) -> Arrived {
-        self.call("POST", path, &request).await
-    }
-}
 
 #[tokio::test]
 async fn a_reset_breaks_the_body_off_and_a_truncated_one_is_half_of_it() {
@@ -106,6 +47,7 @@ async fn faults_come_through_the_door_and_headers_and_waits_through_the_network(
 #[tokio::test]
 async fn changes_come_through_the_door_and_are_announced() {
     let caller = Caller::new(3);
+    caller.cursor();
     let server = Server::start(&caller).await;
     let webhook = json!({"access_token": caller.token, "webhook": "http://127.0.0.1/hook"});
     server.post("/item/webhook/update", webhook).await;
@@ -119,10 +61,16 @@ async fn changes_come_through_the_door_and_are_announced() {
     assert_eq!(server.post(&path, json!({"change": "explode"})).await.status(), "422");
     let nobodys = server.post("/control/items/nobody/changes", json!({"change": "add"})).await;
     assert_eq!(nobodys.status(), "404");
-    let written = server.call("GET", "/control/webhooks", &Value::Null).await.json();
     let codes: Vec<_> =
-        written["webhooks"].as_array().unwrap().iter().map(|w| &w["body"]["webhook_code"]).collect();
-    assert_eq!(codes, ["WEBHOOK_UPDATE_ACKNOWLEDGED", "SYNC_UPDATES_AVAILABLE", "ERROR", "LOGIN_REPAIRED"]);
+        server.webhooks().await.into_iter().map(|w| w["body"]["webhook_code"].clone()).collect();
+    let expected = [
+        "WEBHOOK_UPDATE_ACKNOWLEDGED",
+        "SYNC_UPDATES_AVAILABLE",
+        "DEFAULT_UPDATE",
+        "ERROR",
+        "LOGIN_REPAIRED",
+    ];
+    assert_eq!(codes, expected);
 }
 
 #[tokio::test]

@@ -8,5 +8,13 @@
 
 mod caller;
 mod changes;
+mod delivery;
 mod faults;
 mod http;
+mod limits;
+mod link;
+mod notices;
+mod receiver;
+mod relink;
+mod server;
+mod sharing;

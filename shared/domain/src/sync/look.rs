@@ -12,7 +12,7 @@ use super::{
     ports::{AccountWrite, Commit},
 };
 use crate::{
-    account::{Account, BankAccount},
+    account::{Account, AccountState, BankAccount},
     bank::{BankItem, Meaning, SyncPage},
     ids::{AccountId, PlaidAccountId},
     item::{Health, HealthState},
@@ -55,8 +55,13 @@ impl Fetch<'_> {
             self.describe(bank, &mut accounts);
         }
         for id in named {
-            if !self.knows(id) {
-                self.describe(&BankAccount::placeholder(id.clone()), &mut accounts);
+            match self.accounts.iter().find(|account| account.bank.id == *id).cloned() {
+                None => self.describe(&BankAccount::placeholder(id.clone()), &mut accounts),
+                // Who has transactions is there, whatever the list says.
+                Some(known) if known.state == AccountState::Unshared => {
+                    self.change(Account { state: AccountState::Live, ..known }, &mut accounts);
+                }
+                Some(_) => {}
             }
         }
         // Of an account that changed twice, only how it ended is written.

@@ -1,0 +1,22 @@
+//! Wiring of receive-plaid-webhook.
+
+use std::sync::Arc;
+
+use domain::webhook::Verifier;
+use edge::system::System;
+use queue::Queue;
+use receive_plaid_webhook::{Deps, config::Config, handle};
+use vault::Credentials;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    edge::logs::init();
+    let config = Config::from_env(&edge::env::variable)?;
+    let sdk = aws::sdk_config(aws::settings()?)?;
+    let keys = plaid::Client::new(&config.plaid_url, Arc::new(Credentials::new(&sdk, config.plaid_secret)))?;
+    let deps = Deps {
+        verifier: Verifier::new(config.environment, Arc::new(keys), Arc::new(System)),
+        queue: Arc::new(Queue::new(&sdk, config.queue_url)),
+    };
+    edge::webhook::serve(deps, handle).await
+}

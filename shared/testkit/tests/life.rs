@@ -1,0 +1,210 @@
+//! The rest of a connection's life: accounts that go on under new ids, that vanish, a log-in that is lost and comes back.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    account::AccountState,
+    edit::{Change, Edited, Orphans, TransactionEdits},
+    ids::{AccountId, ItemRef, TransactionId},
+    item::HealthState,
+    store::Hints,
+    sync::{Cause, Edit, Outcome, SyncReads},
+};
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use testkit::World;
+
+/// An item with so many transactions, and Plaid's id of it.
+async fn synced(world: &World, count: u32) -> (ItemRef, String) {
+    let (at, _) = world.item("user_many", &count.to_string()).await;
+    let plaid_item = world.sandbox.world().item_ids().pop().unwrap();
+    finished(world.run(&at, Cause::Link).await);
+    (at, plaid_item)
+}
+
+fn finished(outcome: Outcome) -> domain::item::Counts {
+    match outcome {
+        Outcome::Finished { counts, .. } => counts,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn change(world: &World, plaid_item: &str, change: &Value) -> String {
+    let change = serde_json::from_value(change.clone()).unwrap();
+    world.sandbox.world().change(plaid_item, &change).unwrap()
+}
+
+/// The rows: key, and the id, account and amount that it carries.
+async fn rows(world: &World, at: &ItemRef) -> BTreeMap<TransactionId, (String, AccountId, Decimal)> {
+    let live = world.store.live_rows(at, None).await.unwrap();
+    assert_eq!(live.next, None, "a megabyte is more than any test here has");
+    let row = |row: domain::sync::StoredRow| {
+        let (signature, _) = row.signature.unwrap();
+        (row.key, (row.carries.unwrap().to_string(), signature.account, signature.amount.unwrap()))
+    };
+    live.rows.into_iter().map(row).collect()
+}
+
+async fn assert_equal_to_ledger(world: &World, at: &ItemRef, plaid_item: &str) {
+    let stored: BTreeMap<_, _> =
+        rows(world, at).await.into_values().map(|(id, _, amount)| (id, amount)).collect();
+    let ledger: BTreeMap<_, _> =
+        world.sandbox.world().ledger(plaid_item).into_iter().map(|t| (t.id, t.amount)).collect();
+    assert_eq!(stored, ledger);
+}
+
+async fn write_on(world: &World, at: &ItemRef, id: &TransactionId) {
+    let note = Change { note: Edit::Set("mine".parse().unwrap()), ..Change::default() };
+    assert!(matches!(world.store.edit(at, id, &note, None).await.unwrap(), Edited::Done { .. }));
+}
+
+async fn is_written_on(world: &World, at: &ItemRef, id: &TransactionId) -> bool {
+    world.store.half(at, id).await.unwrap().is_some_and(|half| half.note.is_some())
+}
+
+#[tokio::test]
+async fn accounts_that_are_granted_anew_go_on_with_all_that_was_written() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world, 300).await;
+    let before = rows(&world, &at).await;
+    let edited: Vec<_> = before.keys().step_by(7).cloned().collect();
+    for id in &edited {
+        write_on(&world, &at, id).await;
+    }
+    let accounts = world.store.state(&at).await.unwrap().unwrap().accounts;
+    change(&world, &plaid_item, &json!({"change": "renumber_accounts"}));
+    let counts = finished(world.run(&at, Cause::Webhook).await);
+    assert_eq!((counts.added, counts.removed), (0, 0), "{counts:?}");
+    assert_equal_to_ledger(&world, &at, &plaid_item).await;
+    let after = rows(&world, &at).await;
+    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "no row moved");
+    for (key, (_, account, amount)) in &after {
+        assert_eq!((account, amount), (&before[key].1, &before[key].2));
+    }
+    for id in &edited {
+        assert!(is_written_on(&world, &at, id).await, "the edit on {id} is gone");
+        let new: TransactionId = after[id].0.parse().unwrap();
+        assert!(is_written_on(&world, &at, &new).await, "the new id leads elsewhere");
+    }
+    let now = world.store.state(&at).await.unwrap().unwrap().accounts;
+    let ids = |accounts: &[domain::account::Account]| -> BTreeSet<_> {
+        accounts.iter().map(|account| account.id.clone()).collect()
+    };
+    assert_eq!(ids(&now), ids(&accounts));
+    assert!(now.iter().all(|account| account.generation.number == 1 && account.state == AccountState::Live));
+    // Once more, and what is new is new.
+    change(&world, &plaid_item, &json!({"change": "renumber_accounts"}));
+    change(&world, &plaid_item, &json!({"change": "add", "amount": "3.21"}));
+    let counts = finished(world.run(&at, Cause::Webhook).await);
+    assert_eq!((counts.added, counts.removed), (1, 0), "{counts:?}");
+    assert_equal_to_ledger(&world, &at, &plaid_item).await;
+}
+
+#[tokio::test]
+async fn equal_transactions_stay_as_many_as_they_are() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world, 0).await;
+    for _ in 0..3 {
+        change(&world, &plaid_item, &json!({"change": "add", "amount": "4.50", "name": "Coffee"}));
+    }
+    world.run(&at, Cause::Webhook).await;
+    let keys: Vec<_> = rows(&world, &at).await.into_keys().collect();
+    write_on(&world, &at, &keys[1]).await;
+    change(&world, &plaid_item, &json!({"change": "renumber_accounts"}));
+    change(&world, &plaid_item, &json!({"change": "add", "amount": "4.50", "name": "Coffee"}));
+    let counts = finished(world.run(&at, Cause::Webhook).await);
+    assert_eq!((counts.added, counts.removed), (1, 0), "{counts:?}");
+    assert_equal_to_ledger(&world, &at, &plaid_item).await;
+    assert!(is_written_on(&world, &at, &keys[1]).await);
+}
+
+#[tokio::test]
+async fn what_the_new_history_does_not_reach_back_to_stays() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world, 200).await;
+    change(&world, &plaid_item, &json!({"change": "renumber_accounts"}));
+    // The bank gives half as much history as before.
+    let mut ledger = world.sandbox.world().ledger(&plaid_item);
+    ledger.sort_by_key(|transaction| transaction.date);
+    let first = ledger[100].date;
+    let old: Vec<_> = ledger.iter().filter(|transaction| transaction.date < first).cloned().collect();
+    for transaction in &old {
+        change(&world, &plaid_item, &json!({"change": "remove", "id": transaction.id}));
+    }
+    let counts = finished(world.run(&at, Cause::Webhook).await);
+    assert_eq!((counts.added, counts.removed), (0, 0), "{counts:?}");
+    assert_eq!(rows(&world, &at).await.len(), 200);
+    assert!(world.store.orphans(&at).await.unwrap().is_empty());
+    // A later history from nothing keeps it as well.
+    let fault = json!({"path": "/transactions/sync", "times": 1, "mangle": "cursor_refused"});
+    if let Ok(fault) = serde_json::from_value(fault) {
+        world.sandbox.world().add_fault(fault);
+    }
+    world.run(&at, Cause::Webhook).await;
+    assert_eq!(rows(&world, &at).await.len(), 200);
+}
+
+#[tokio::test]
+async fn a_lost_log_in_needs_attention_and_a_repair_fills_in_what_was_missed() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world, 50).await;
+    change(&world, &plaid_item, &json!({"change": "login_loss"}));
+    assert!(matches!(world.run(&at, Cause::Webhook).await, Outcome::Failed(_)));
+    let health = world.store.state(&at).await.unwrap().unwrap().item.health;
+    assert_eq!(
+        (health.state, health.reason.as_deref()),
+        (HealthState::NeedsLogin, Some("ITEM_LOGIN_REQUIRED"))
+    );
+    assert_eq!(world.aws.announced().last().map(String::as_str), Some("Item Needs Attention"));
+    let told = world.aws.announced().len();
+    assert!(matches!(world.run(&at, Cause::Night).await, Outcome::Failed(_)));
+    assert_eq!(world.aws.announced().len(), told, "the same news are told once");
+
+    change(&world, &plaid_item, &json!({"change": "add", "amount": "9.99"}));
+    change(&world, &plaid_item, &json!({"change": "repair"}));
+    world.store.want_look(&at).await.unwrap().unwrap();
+    assert_eq!(finished(world.run(&at, Cause::Person).await).added, 1);
+    assert_equal_to_ledger(&world, &at, &plaid_item).await;
+    let state = world.store.state(&at).await.unwrap().unwrap();
+    assert_eq!((state.item.health.state, state.news), (HealthState::Healthy, None));
+    assert_eq!(world.aws.announced()[told..], ["Sync Finished", "Item Repaired"]);
+}
+
+#[tokio::test]
+async fn news_that_could_not_be_told_are_told_by_the_next_run() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world, 0).await;
+    change(&world, &plaid_item, &json!({"change": "login_loss"}));
+    world.aws.fault("PutEvents", 0, 10, testkit::Fault::Refuse);
+    world.run(&at, Cause::Webhook).await;
+    assert!(world.store.state(&at).await.unwrap().unwrap().news.is_some());
+    world.aws.heal();
+    world.run(&at, Cause::Night).await;
+    assert!(world.store.state(&at).await.unwrap().unwrap().news.is_none());
+    assert_eq!(world.aws.announced().iter().filter(|name| *name == "Item Needs Attention").count(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_at_a_date_works_until_then() {
+    let world = World::new().await;
+    let (at, _) = synced(&world, 5).await;
+    let now = Timestamp::now();
+    let until = now + std::time::Duration::from_hours(7 * 24);
+    assert!(world.store.expires(&at, "PENDING_DISCONNECT", until, now).await.unwrap());
+    finished(world.run(&at, Cause::Webhook).await);
+    let health = world.store.state(&at).await.unwrap().unwrap().item.health;
+    assert_eq!((health.state, health.until), (HealthState::Expiring, Some(until)));
+    assert!(health.is_active());
+    assert!(
+        !world.store.expires(&at, "PENDING_DISCONNECT", until, now).await.unwrap(),
+        "it is known already"
+    );
+    world.store.renewed(&at, Timestamp::now()).await.unwrap();
+    let health = world.store.state(&at).await.unwrap().unwrap().item.health;
+    assert_eq!(health.state, HealthState::Healthy);
+    let again = world.store.expires(&at, "PENDING_DISCONNECT", until, Timestamp::now()).await.unwrap();
+    assert!(!again, "a late webhook of what was renewed is no news");
+}
