@@ -176,7 +176,8 @@ async fn an_item_that_is_connected_already_is_refused_and_lives_on() {
     let (status, answer) = call(&world, exchange(&again)).await;
     assert_eq!((status, answer["code"].as_str()), (409, Some("duplicate_connection")), "{answer}");
     assert!(world.store.unfinished().await.unwrap().is_empty());
-    let trigger = Trigger { at, want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX };
+    let trigger =
+        Trigger { at, want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX, fresh_within: None };
     let outcome = domain::sync::sync(&world.sync(), &trigger).await.unwrap();
     assert!(matches!(outcome, domain::sync::Outcome::Finished { .. }), "the connection works: {outcome:?}");
 }
@@ -218,7 +219,13 @@ async fn accounts_that_cannot_be_read_now_are_503_and_the_same_request_completes
     let again = call(&world, exchange(&token)).await;
     assert_eq!((again.0, again.1["code"].as_str()), (503, Some("link_unfinished")));
     // The first sync brings the accounts.
-    let trigger = Trigger { at: first.at, want: first.want, cause: Cause::Link, deadline: Timestamp::MAX };
+    let trigger = Trigger {
+        at: first.at,
+        want: first.want,
+        cause: Cause::Link,
+        deadline: Timestamp::MAX,
+        fresh_within: None,
+    };
     domain::sync::sync(&world.sync(), &trigger).await.unwrap();
     let (status, answer) = call(&world, exchange(&token)).await;
     assert_eq!((status, &answer["accounts_added"]), (201, &json!(3)), "{answer}");
@@ -255,8 +262,13 @@ async fn killed_anywhere_the_next_run_completes_the_link_or_the_intent_tells_of_
             let (mut status, mut answer) = call(&world, exchange(&token)).await;
             if answer["code"] == "link_unfinished" {
                 let [(first, _)] = world.queue.take().try_into().unwrap();
-                let trigger =
-                    Trigger { at: first.at, want: first.want, cause: Cause::Link, deadline: Timestamp::MAX };
+                let trigger = Trigger {
+                    at: first.at,
+                    want: first.want,
+                    cause: Cause::Link,
+                    deadline: Timestamp::MAX,
+                    fresh_within: None,
+                };
                 domain::sync::sync(&world.sync(), &trigger).await.unwrap();
                 (status, answer) = call(&world, exchange(&token)).await;
             }
@@ -342,8 +354,13 @@ async fn a_new_item_takes_the_place_of_one_that_works_no_more() {
             accounts.iter().map(|account| account.id.to_string()).collect();
         assert_eq!(ids, old, "the accounts go on under their own ids");
         let [(first, _)] = world.queue.take().try_into().unwrap();
-        let trigger =
-            Trigger { at: at.clone(), want: first.want, cause: Cause::Link, deadline: Timestamp::MAX };
+        let trigger = Trigger {
+            at: at.clone(),
+            want: first.want,
+            cause: Cause::Link,
+            deadline: Timestamp::MAX,
+            fresh_within: None,
+        };
         let outcome = domain::sync::sync(&world.sync(), &trigger).await.unwrap();
         let domain::sync::Outcome::Finished { counts, .. } = outcome else { panic!("{outcome:?}") };
         assert_eq!((counts.added, counts.removed), (0, 0), "0 rows doubled, none gone: {counts:?}");

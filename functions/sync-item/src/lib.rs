@@ -35,7 +35,13 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
     if content.is_hop() {
         return send_next(deps, next_poll(&content)).await;
     }
-    let trigger = Trigger { at: content.at.clone(), want: content.want, cause: content.cause, deadline };
+    let trigger = Trigger {
+        at: content.at.clone(),
+        want: content.want,
+        cause: content.cause,
+        deadline,
+        fresh_within: None,
+    };
     let began = deps.sync.clock.now();
     let outcome = sync::sync(&deps.sync, &trigger).await;
     report(&content, &outcome, began, deps.sync.clock.now());
@@ -51,9 +57,14 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
         {
             send_next(deps, next_poll(&content)).await
         }
-        Ok(Outcome::Finished { .. } | Outcome::AlreadyDone { .. } | Outcome::NoItem | Outcome::Inactive) => {
-            Verdict::Done
-        }
+        Ok(
+            Outcome::Finished { .. }
+            | Outcome::AlreadyDone { .. }
+            | Outcome::NoItem
+            | Outcome::Inactive
+            | Outcome::Gone
+            | Outcome::Fresh,
+        ) => Verdict::Done,
         Ok(Outcome::HandOver(after)) => send(deps, &content, after).await,
         Ok(Outcome::Failed(error)) => after_refusal(deps, &content, &error).await,
         Err(error) => after_error(&error),
@@ -111,6 +122,8 @@ fn report(message: &SyncMessage, outcome: &Result<Outcome, SyncError>, began: Ti
         Ok(Outcome::AlreadyDone { .. }) => "already_done",
         Ok(Outcome::NoItem) => "no_item",
         Ok(Outcome::Inactive) => "inactive",
+        Ok(Outcome::Gone) => "gone",
+        Ok(Outcome::Fresh) => "fresh",
         Ok(Outcome::HandOver(_)) => "hand_over",
         Ok(Outcome::Failed(_)) => "refused",
         Err(_) => "failed",

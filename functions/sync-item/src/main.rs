@@ -18,7 +18,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
-    let share = config.client_syncs_a_minute / config.workers.max(1);
     let sync = sync::Deps {
         feed: bank.clone(),
         accounts: bank.clone(),
@@ -30,7 +29,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         events: Arc::new(Bus::new(&sdk, config.event_bus)),
         announcements: store,
         webhooks: config.webhook_url.map(|url| Webhooks { url, address: bank }),
-        budgets: Arc::new(Budgets::new(config.item_syncs_a_minute, share)),
+        budgets: Arc::new(Budgets::new(config.item_syncs_a_minute, config.share)),
         limits: Limits::default(),
     };
     let deps = Deps { sync, queue: Arc::new(Queue::new(&sdk, config.queue_url)) };

@@ -39,8 +39,9 @@ async fn answer(State(front): State<AwsFront>, headers: HeaderMap, body: Bytes) 
     if target == "AWSEvents.PutEvents" {
         show_events(&front.output, &body);
     }
-    let sends = target == "AmazonSQS.SendMessage";
-    let body = if sends { scale_delay(&body, front.time_scale) } else { body };
+    let sends = target.starts_with("AmazonSQS.SendMessage");
+    // Messages of a batch have no delay here.
+    let body = if target == "AmazonSQS.SendMessage" { scale_delay(&body, front.time_scale) } else { body };
     let answer = front.services.call(&target, headers, body).await;
     if sends {
         front.sent.notify_waiters();

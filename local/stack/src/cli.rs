@@ -13,7 +13,7 @@ use store::Store;
 use crate::{
     Client, StackError,
     dead_letters::{self, DeadLetters},
-    demo, invoke,
+    demo, invoke, night,
     options::{Options, Plaid},
     output::print,
     plaid_cli, runs,
@@ -59,6 +59,8 @@ enum Command {
     PlaidChange(plaid_cli::Change),
     /// Send a webhook of an item of the running stack's Plaid.
     PlaidWebhook(plaid_cli::Webhook),
+    /// Run a night now, on the stack that runs, and show what became of its items.
+    Night(night::Night),
     /// What nobody could deal with, of the stack that runs or of AWS.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
@@ -97,6 +99,7 @@ pub async fn run() -> ExitCode {
         Command::Plaid(fault) => plaid_cli::fault(&fault).await,
         Command::PlaidChange(change) => plaid_cli::change(&change).await,
         Command::PlaidWebhook(webhook) => plaid_cli::webhook(&webhook).await,
+        Command::Night(options) => night::run(options).await,
         Command::DeadLetters(command) => dead_letters::run(command).await,
     };
     match outcome {

@@ -264,7 +264,7 @@ impl NewConnections for Store {
             .value("removing", text("removing"))
             .value("removed", text("removed"));
         encode::health(&mut change, &old.item.health.restored(new.at_time));
-        for name in ["cr", "sg", "fa", "bu"] {
+        for name in ["cr", "sg", "fa", "rp", "rs", "bu"] {
             change.remove(name);
         }
         let item_key = key(keys::household(&at.household), keys::item(&at.item));

@@ -163,6 +163,8 @@ impl RemovalStarts for Store {
             .put("kd", flag(keep_data))
             .remove("sg")
             .remove("fa")
+            .remove("rp")
+            .remove("rs")
             .remove("nt")
             .value("removed", text("removed"));
         if self.change_item(at, change, "attribute_exists(pk) AND NOT hs IN (:hs, :removed)").await? {

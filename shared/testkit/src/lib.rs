@@ -9,6 +9,7 @@
 
 mod clock;
 mod connector;
+mod night;
 mod queue;
 mod request;
 mod webhooks;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    engine::{Deps, Halt, Outcome, Run, Step, Trigger, rows},
+    engine::{Deps, Halt, Outcome, RATE_LIMIT, Run, Step, Trigger, rows},
     fold::{PageFacts, UpdateIndex},
     ledger::{Cause, DayBalance, RunEntry},
     links::Links,
@@ -34,8 +34,6 @@ pub(super) const CALL: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_mins(10);
 /// A budget that has a call again so soon is waited for; for longer the run hands over.
 const SHORT_WAIT: Duration = Duration::from_secs(3);
-/// After a rate limit in the middle of an update, unless the answer says when.
-const RATE_LIMIT: Duration = Duration::from_secs(30);
 
 /// One update under way.
 pub(super) struct Fetch<'a> {

@@ -1,0 +1,13 @@
+//! Webhooks by the hundred, each three times and in any order: every item ends equal to its bank's ledger.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+use stack::storm;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_three_times_over_and_out_of_order_end_equal_to_the_ledger() {
+    let storm = storm::run(storm::Size { items: 20, webhooks: 100, copies: 3 }).await.unwrap();
+    assert_eq!(storm.equal, 20, "{storm:?}");
+    assert!(storm.delivered >= 300, "{storm:?}");
+    assert!(storm.syncs * 2 < storm.delivered, "far fewer syncs than webhooks: {storm:?}");
+}
