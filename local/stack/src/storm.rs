@@ -12,7 +12,7 @@ use domain::{
 use plaid_sandbox::{Change, WebhookFault};
 use queue::Queue;
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     Options, Stack, StackError, names,
@@ -48,7 +48,7 @@ const TIME_SCALE: u32 = 20;
 /// Transactions of an item before the storm.
 const TRANSACTIONS: u32 = 10;
 const LOOK: Duration = Duration::from_millis(100);
-const PATIENCE: Duration = Duration::from_mins(8);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Runs a storm on a stack of its own.
 ///
@@ -69,7 +69,7 @@ async fn storm(stack: &Stack, size: Size) -> Result<Storm, StackError> {
         sent.map_err(|error| StackError::Unexpected(error.to_string()))?;
     }
     until("every item is synced", async || Ok(equal(stack, &connected).await? == connected.len())).await?;
-    until("all is quiet", async || Ok(is_quiet(stack).await)).await?;
+    until_quiet(stack).await?;
 
     let before = count(stack);
     hold(stack, size);
@@ -81,7 +81,7 @@ async fn storm(stack: &Stack, size: Size) -> Result<Storm, StackError> {
     }
     let began = Instant::now();
     with_sandbox(stack, |world| world.release_webhooks());
-    until("all is quiet", async || Ok(is_quiet(stack).await)).await?;
+    until_quiet(stack).await?;
     let equal = equal(stack, &connected).await?;
     let after = count(stack);
     Ok(Storm { delivered: after.0 - before.0, syncs: after.1 - before.1, equal, took: began.elapsed() })
@@ -116,23 +116,29 @@ fn news(stack: &Stack, plaid_item: &str, number: u32) -> Result<(), StackError> 
 
 /// Webhooks delivered, and updates asked for.
 fn count(stack: &Stack) -> (usize, u64) {
-    let webhooks = with_sandbox(stack, |world| world.webhooks());
-    let delivered = webhooks.iter().filter(|webhook| webhook["delivered"] == Value::Bool(true)).count();
+    let delivered = with_sandbox(stack, |world| world.deliveries()).made;
     (delivered, with_sandbox(stack, |world| world.calls_of("/transactions/sync")))
 }
 
-/// Whether every webhook has been delivered and no queue has a message.
-async fn is_quiet(stack: &Stack) -> bool {
-    let webhooks = with_sandbox(stack, |world| world.webhooks());
-    if !webhooks.iter().all(|webhook| webhook["delivered"] == Value::Bool(true)) {
-        return false;
-    }
-    for queue in ["WebhookQueue", "SyncQueue"] {
-        if stack.messages(queue).await > 0 {
-            return false;
+/// What is still on its way: webhooks that have not been delivered, and messages by queue.
+async fn under_way(stack: &Stack) -> [u64; 3] {
+    let to_come = with_sandbox(stack, |world| world.deliveries()).to_come;
+    let waiting = u64::try_from(to_come).unwrap_or(u64::MAX);
+    [waiting, stack.messages("WebhookQueue").await, stack.messages("SyncQueue").await]
+}
+
+async fn until_quiet(stack: &Stack) -> Result<(), StackError> {
+    let began = Instant::now();
+    let mut left = under_way(stack).await;
+    while left != [0; 3] {
+        if began.elapsed() > PATIENCE {
+            let why = format!("webhooks, messages of webhooks and messages of syncs are left: {left:?}");
+            return Err(StackError::Unexpected(why));
         }
+        tokio::time::sleep(LOOK).await;
+        left = under_way(stack).await;
     }
-    true
+    Ok(())
 }
 
 /// How many items are stored as their bank has them.
