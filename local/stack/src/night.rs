@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use store::{Store, Tables};
 
 use crate::{
-    Client, StackError, cli::running, dead_letters::aws_config, lambda, output::print, stack::store_at,
+    Client, Stack, StackError, cli::running, dead_letters::aws_config, lambda, output::print, stack::store_at,
 };
 
 const LOOK: Duration = Duration::from_secs(1);
@@ -45,13 +45,19 @@ pub(crate) async fn run(options: Night) -> Result<(), StackError> {
     let date = match (options.date, is_shown) {
         (Some(date), true) => date,
         (None, true) => today()?,
-        (date, false) => begin(date).await?,
+        (date, false) => begin(&running()?.lambda_url, date).await?,
     };
     if is_shown {
         print(&line(date, &read(&store, date).await?));
         return Ok(());
     }
     until_complete(&store, date).await
+}
+
+/// Runs a night of a stack in this process, to its end.
+pub(crate) async fn run_here(stack: &Stack) -> Result<(), StackError> {
+    let date = begin(&stack.ready.lambda_url, None).await?;
+    until_complete(&stack.store()?, date).await
 }
 
 /// The date of the night that the schedule would begin now.
@@ -63,9 +69,9 @@ fn today() -> Result<Date, StackError> {
 }
 
 /// Begins the night as the schedule does, or as an operator.
-async fn begin(date: Option<Date>) -> Result<Date, StackError> {
+async fn begin(lambda_url: &str, date: Option<Date>) -> Result<Date, StackError> {
     let event = date.map_or_else(|| json!({"scheduled_at": Timestamp::now()}), |date| json!({"date": date}));
-    let lambda = Client::new(&running()?.lambda_url)?;
+    let lambda = Client::new(lambda_url)?;
     let (_, answer) = lambda.post(&lambda::path(PLANNER), &event).await?;
     let night = answer["night"].as_str().and_then(|night| night.parse().ok());
     let night = night.ok_or_else(|| StackError::Unexpected(format!("{PLANNER} answered {answer}")))?;

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::{
-    Client, StackError,
+    Client, StackError, night,
     options::Options,
     output::print,
     stack::{CLIENT_ID, Ready, SECRET, Stack},
@@ -58,6 +58,7 @@ async fn story(stack: &Stack) -> Result<(), StackError> {
     demo.strangers_see_nothing(&first).await?;
     demo.webhook(stack, &second).await?;
     demo.lost_and_repaired(stack, &second).await?;
+    night::run_here(stack).await?;
     demo.removed(stack, &first, &second).await
 }
 
