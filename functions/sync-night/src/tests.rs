@@ -196,7 +196,7 @@ async fn an_item_that_is_revoked_is_left_alone_and_one_that_is_stuck_on_its_way_
 async fn what_is_left_over_of_a_replaced_connection_is_asked_for_again_beside_the_sync() {
     let test = Test::new().await;
     let items = test.items(2).await;
-    set(&test, &items[0], "ot", &json!({"BS": ["c2VhbGVk"]})).await;
+    set(&test, &items[0], "ot", &json!({"L": [{"B": "c2VhbGVk"}]})).await;
     assert_eq!(test.run(message(&items)).await, Verdict::Done);
     let removals = test.removals.take_messages();
     assert_eq!(removals.into_iter().map(|removal| removal.at).collect::<Vec<_>>(), items[..1]);
