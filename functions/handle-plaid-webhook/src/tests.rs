@@ -235,3 +235,21 @@ async fn a_hosted_repair_is_looked_at_and_exchanges_nothing() {
     assert_eq!((message.at.clone(), message.want), (at.clone(), Some(2)));
     assert!(!world.store.state(&at).await.unwrap().unwrap().accounts_known);
 }
+
+#[tokio::test]
+async fn webhooks_that_come_thick_wait_for_each_other() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world).await;
+    let updates = webhook("TRANSACTIONS", "SYNC_UPDATES_AVAILABLE", &plaid_item);
+    for run in 0..6 {
+        assert_eq!(receive(&world, &updates).await, Verdict::Done);
+        let [(_, delay)] = world.queue.take().try_into().unwrap();
+        if run < 3 {
+            assert_eq!(delay, GATHER, "some may come at once");
+        } else {
+            let pace = PACE * (run - 3);
+            assert!(delay <= pace.max(GATHER) && delay >= pace.saturating_sub(PACE), "{run}: {delay:?}");
+        }
+        world.run(&at, Cause::Webhook).await;
+    }
+}

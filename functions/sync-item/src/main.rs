@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bus::Bus;
-use domain::sync::{self, Budgets, Limits, Webhooks};
+use domain::sync::{self, Budgets, Limits, Turns, Webhooks};
 use edge::system::System;
 use queue::{DeadLetterQueue, Queue};
 use store::{Store, Tables};
@@ -32,6 +32,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         budgets: Arc::new(Budgets::new(config.item_syncs_a_minute, config.share)),
         limits: Limits::default(),
     };
-    let deps = Deps { sync, queue: Arc::new(Queue::new(&sdk, config.queue_url)) };
+    let deps = Deps { sync, queue: Arc::new(Queue::new(&sdk, config.queue_url)), turns: Turns::default() };
     edge::batch::serve(deps, &DeadLetterQueue::new(&sdk, config.dead_letters_url), handle).await
 }

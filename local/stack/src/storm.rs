@@ -80,7 +80,7 @@ async fn storm(stack: &Stack, size: Size) -> Result<Storm, StackError> {
         }
     }
     let began = Instant::now();
-    with_sandbox(stack, |world| world.release_webhooks());
+    with_sandbox(stack, plaid_sandbox::World::release_webhooks);
     until_quiet(stack).await?;
     let equal = equal(stack, &connected).await?;
     let after = count(stack);

@@ -1,7 +1,5 @@
 //! Webhooks by the hundred, each three times and in any order: every item ends equal to its bank's ledger.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-
 use stack::storm;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -249,12 +249,12 @@ async fn connect(
 /// happened.
 fn certainly_did_not_happen(error: &BankError) -> bool {
     match error.meaning {
-        Meaning::Later { patience: Patience::Minute, .. } => true,
-        Meaning::Later { .. } => {
+        Meaning::Later { patience: Patience::Seconds | Patience::Hours, .. } => {
             matches!(error.code.as_str(), "unreachable" | "credentials_unavailable" | "PLANNED_MAINTENANCE")
         }
         Meaning::OurFault => error.code != "answer_too_large",
-        Meaning::NeedsUser
+        Meaning::Later { patience: Patience::Minute, .. }
+        | Meaning::NeedsUser
         | Meaning::Gone
         | Meaning::RestartPagination
         | Meaning::CursorRefused

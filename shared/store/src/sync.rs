@@ -183,7 +183,10 @@ fn item_change(commit: &Commit) -> Change {
         change.set("bu", text(full_at.to_string()));
     }
     if let Some(looked) = patch.looked {
-        change.set("ad", number(looked));
+        change.set("ad", number(looked)).set("lk", text(commit.now.to_string()));
+    }
+    if let Some(calm) = patch.calm {
+        change.set("cm", text(calm.to_string()));
     }
     if let Some(news) = &patch.news {
         change.set("nt", encode::news(news));

@@ -263,6 +263,7 @@ impl World {
         let deps = sync_item::Deps {
             sync: self.sync(self.webhook_bank.clone(), Budgets::new(ITEM_SYNCS, share)),
             queue: Arc::new(Later(self.clone())),
+            turns: domain::sync::Turns::default(),
         };
         while !self.is_over.load(Ordering::Relaxed) {
             let batch: Vec<_> = std::iter::from_fn(|| self.webhooks.take()).take(BATCH).collect();

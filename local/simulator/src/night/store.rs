@@ -143,6 +143,8 @@ fn state(at: &ItemRef, kept: Kept) -> Option<SyncState> {
         stage: None,
         months: std::collections::BTreeSet::new(),
         accounts_known: true,
+        looked_at: None,
+        calm: None,
         budget: None,
         news: None,
         leftovers: Leftovers::default(),

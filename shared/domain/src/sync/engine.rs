@@ -290,6 +290,10 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
     fetch::fetch(deps, trigger, state, &token, run).await
 }
 
+/// An item that webhooks keep fresh is looked at by the night after so long all the same: accounts, and the address of its
+/// webhooks, change without one.
+const LOOKED: Duration = Duration::from_hours(6 * 24);
+
 /// The last run, if after it there is certainly nothing to be done.
 fn fresh(state: &SyncState, within: Duration, now: Timestamp) -> Option<LastRun> {
     let item = &state.item;
@@ -297,7 +301,8 @@ fn fresh(state: &SyncState, within: Duration, now: Timestamp) -> Option<LastRun>
         && item.failure.is_none()
         && item.done >= item.want
         && state.stage.is_none()
-        && !item.history.is_coming();
+        && !item.history.is_coming()
+        && state.looked_at.is_none_or(|at| until(at, now) < LOOKED);
     item.last_run.filter(|run| is_quiet && until(run.at, now) < within)
 }
 

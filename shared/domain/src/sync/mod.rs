@@ -21,9 +21,11 @@ mod pairs;
 mod patience;
 mod plan;
 mod ports;
+mod turns;
 
 pub use budget::{Budgets, Rate};
 pub use engine::{Deps, Outcome, SyncError, Trigger, Webhooks, sync};
+pub use fetch::PACE;
 pub use fold::PageFacts;
 pub use ledger::{Cause, DayBalance, Ledger, RunEntry};
 pub use limits::Limits;
@@ -33,3 +35,4 @@ pub use ports::{
     AccountWrite, Announcements, Commit, CommitError, Edit, ItemPatch, LiveRows, QueueError, SyncQueue,
     SyncReads, SyncWrites,
 };
+pub use turns::Turns;
