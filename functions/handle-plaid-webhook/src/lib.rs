@@ -113,7 +113,7 @@ fn unknown(deps: &Deps, received_at: Timestamp) -> Halt {
 
 async fn item(deps: &Deps, at: &ItemRef, news: ItemNews, received_at: Timestamp) -> Result<(), Halt> {
     match news {
-        ItemNews::Updates => sync(deps, at).await,
+        ItemNews::Updates => updates(deps, at, received_at).await,
         ItemNews::LegacyUpdates(update) => legacy(deps, at, update, received_at).await,
         ItemNews::Changed => look(deps, at).await,
         ItemNews::Ends { reason, until } => {
@@ -122,6 +122,12 @@ async fn item(deps: &Deps, at: &ItemRef, news: ItemNews, received_at: Timestamp)
         }
         ItemNews::NewAccounts => Ok(deps.hints.has_new_accounts(at).await?),
     }
+}
+
+/// Asks for a sync, unless one has begun since the webhook came.
+async fn updates(deps: &Deps, at: &ItemRef, received_at: Timestamp) -> Result<(), Halt> {
+    let has_come = deps.connections.connection(at).await?.is_some_and(|one| one.item.has_come(received_at));
+    if has_come { Ok(()) } else { sync(deps, at).await }
 }
 
 async fn sync(deps: &Deps, at: &ItemRef) -> Result<(), Halt> {

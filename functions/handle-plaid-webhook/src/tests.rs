@@ -253,3 +253,16 @@ async fn webhooks_that_come_thick_wait_for_each_other() {
         world.run(&at, Cause::Webhook).await;
     }
 }
+
+#[tokio::test]
+async fn what_a_later_sync_has_brought_asks_for_nothing() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world).await;
+    let minute_ago = Timestamp::now() - std::time::Duration::from_mins(1);
+    for code in ["SYNC_UPDATES_AVAILABLE", "DEFAULT_UPDATE"] {
+        let waited = webhook("TRANSACTIONS", code, &plaid_item);
+        assert_eq!(receive_at(&world, &waited, minute_ago).await, Verdict::Done);
+    }
+    assert_eq!(world.queue.take().len(), 0, "a run has begun since");
+    assert_eq!(world.store.state(&at).await.unwrap().unwrap().item.want, 1);
+}

@@ -104,7 +104,7 @@ struct Storm {
 /// Runs a storm, and says what became of it.
 async fn run_storm(size: &Storm) -> Result<(), StackError> {
     let Storm { items, webhooks, copies } = *size;
-    let outcome = storm::run(storm::Size { items, webhooks, copies }).await?;
+    let outcome = storm::run(storm::Size { items, webhooks, copies, time_scale: 1 }).await?;
     print(&format!(
         "{} deliveries of webhooks over {items} items led to {} syncs within {:.1} s; {} items equal their bank's ledger",
         outcome.delivered,

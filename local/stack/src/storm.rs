@@ -28,6 +28,8 @@ pub struct Size {
     pub webhooks: u32,
     /// How often each is delivered.
     pub copies: u32,
+    /// Waits are this much shorter.
+    pub time_scale: u32,
 }
 
 /// What became of it.
@@ -43,8 +45,6 @@ pub struct Storm {
     pub took: Duration,
 }
 
-/// Waits are this much shorter.
-const TIME_SCALE: u32 = 20;
 /// Transactions of an item before the storm.
 const TRANSACTIONS: u32 = 10;
 const LOOK: Duration = Duration::from_millis(100);
@@ -55,7 +55,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// # Errors
 /// When the stack does not start, or it does not become quiet.
 pub async fn run(size: Size) -> Result<Storm, StackError> {
-    let stack = Stack::start(Options { time_scale: TIME_SCALE, ..Options::default() }).await?;
+    let stack = Stack::start(Options { time_scale: size.time_scale, ..Options::default() }).await?;
     let outcome = storm(&stack, size).await;
     stack.stop().await?;
     outcome

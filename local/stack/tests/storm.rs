@@ -4,7 +4,8 @@ use stack::storm;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn webhooks_three_times_over_and_out_of_order_end_equal_to_the_ledger() {
-    let storm = storm::run(storm::Size { items: 20, webhooks: 100, copies: 3 }).await.unwrap();
+    let storm =
+        storm::run(storm::Size { items: 20, webhooks: 100, copies: 3, time_scale: 10 }).await.unwrap();
     assert_eq!(storm.equal, 20, "{storm:?}");
     let delivered = u64::try_from(storm.delivered).unwrap();
     assert!(storm.delivered >= 300, "{storm:?}");

@@ -1,6 +1,6 @@
 //! A connection to a bank: its health, and where its sync stands.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use crate::{
     event::News,
     ids::{Cursor, InstitutionId, ItemRef, PlaidItemId, UserId},
     secret::SealedToken,
+    time::later,
     transaction::Month,
 };
 
@@ -216,6 +217,8 @@ impl Counts {
 /// The last run that ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastRun {
+    /// When it began: what the bank's side had by then is in it.
+    pub began: Timestamp,
     /// When it ended.
     pub at: Timestamp,
     /// What it changed.
@@ -234,6 +237,16 @@ pub struct LastFailure {
     /// When another try makes sense; `None` if it needs a person.
     pub retry_at: Option<Timestamp>,
 }
+
+impl Item {
+    /// Whether a run that ended well began after `heard`: what was heard then has come by it.
+    pub fn has_come(&self, heard: Timestamp) -> bool {
+        self.last_run.is_some_and(|run| run.began > later(heard, CLOCKS_APART))
+    }
+}
+
+/// Two of our clocks are not further apart.
+const CLOCKS_APART: Duration = Duration::from_secs(1);
 
 /// A connection as lists show it.
 #[derive(Debug, Clone, PartialEq)]

@@ -104,6 +104,9 @@ impl Notice {
 impl LegacyUpdate {
     /// Whether it asks for a sync: nobody is about to, and what it tells of has not come by one.
     pub fn is_news(self, item: &Item, received_at: Timestamp) -> bool {
+        if item.has_come(received_at) {
+            return false;
+        }
         let is_asked_for = item.want > item.done && item.failure.is_none();
         let Some(last) = item.last_run else { return !is_asked_for };
         let is_new = match self {

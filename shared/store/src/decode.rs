@@ -116,7 +116,7 @@ pub(crate) fn counts(row: Reader<'_>) -> Result<Counts, StoreError> {
 }
 
 fn last_run(row: Reader<'_>) -> Result<LastRun, StoreError> {
-    Ok(LastRun { at: row.time("t")?, counts: counts(row)? })
+    Ok(LastRun { began: row.time("b")?, at: row.time("t")?, counts: counts(row)? })
 }
 
 fn failure(row: Reader<'_>) -> Result<LastFailure, StoreError> {

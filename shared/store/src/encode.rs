@@ -186,6 +186,7 @@ pub(crate) fn map<const N: usize>(fields: [(&str, Option<AttributeValue>); N]) -
 
 pub(crate) fn last_run(run: &LastRun) -> AttributeValue {
     map([
+        ("b", Some(text(run.began.to_string()))),
         ("t", Some(text(run.at.to_string()))),
         ("a", Some(number(run.counts.added))),
         ("m", Some(number(run.counts.modified))),

@@ -129,7 +129,7 @@ fn state(at: &ItemRef, kept: Kept) -> Option<SyncState> {
         history: HistoryStatus::Complete,
         want: kept.want.into(),
         done: kept.done.into(),
-        last_run: Some(LastRun { at: last_run, counts: Counts::default() }),
+        last_run: Some(LastRun { began: last_run, at: last_run, counts: Counts::default() }),
         failure: kept.has_failed.then_some(failure),
         totals: Counts::default(),
         new_accounts: false,

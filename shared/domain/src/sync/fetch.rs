@@ -37,7 +37,7 @@ const IDLE: Duration = Duration::from_mins(10);
 const SHORT_WAIT: Duration = Duration::from_secs(3);
 
 /// Syncs that webhooks ask for come so far apart in the long run; some may come at once.
-pub const PACE: Duration = Duration::from_secs(30);
+pub const PACE: Duration = Duration::from_mins(1);
 
 /// One update under way.
 pub(super) struct Fetch<'a> {
@@ -445,7 +445,7 @@ pub(super) fn finish(
     }
     commit.item.done = Some(want);
     commit.item.history = (*history != state.item.history).then(|| history.clone());
-    commit.item.last_run = Some(LastRun { at: entry.at, counts });
+    commit.item.last_run = Some(LastRun { began: entry.began, at: entry.at, counts });
     if counts != Counts::default() {
         commit.item.totals = Some(state.item.totals.plus(counts));
         commit.run = Some(entry);
