@@ -58,7 +58,7 @@ async fn exchange(
         deadline,
     };
     match connect(&deps.link, &session).await {
-        Ok(_) | Err(LinkError::AlreadyConnected) => Ok(()),
+        Ok(_) | Err(LinkError::AlreadyConnected | LinkError::NoHousehold) => Ok(()),
         Err(LinkError::Bank(BankError { meaning: Meaning::PublicTokenRefused, .. })) => Ok(()),
         Err(
             error @ (LinkError::TooSlow

@@ -5,19 +5,20 @@ mod connections;
 mod decode;
 mod edits;
 mod encode;
+mod ending;
 mod hints;
 mod households;
 mod intents;
+mod invitations;
 mod keys;
 mod ledger;
+mod members;
 mod outcome;
 mod removal;
 mod row;
 mod search;
 mod sync;
 mod transactions;
-
-pub use households::NewHousehold;
 
 use aws_sdk_dynamodb::Client;
 
@@ -41,6 +42,6 @@ impl Store {
 pub struct Tables {
     /// Households, items, accounts, transactions.
     pub data: String,
-    /// Short-lived rows: exchanges under way.
+    /// Short-lived rows: exchanges under way, invitations, requests that are answered once.
     pub guards: String,
 }
