@@ -53,10 +53,9 @@ secret_text!(
 );
 
 impl InvitationCode {
-    /// A code of 128 bits that nobody can guess.
+    /// A code of 160 bits that nobody can guess.
     pub fn random(random: &dyn Random) -> Self {
-        let bytes: Vec<u8> = [random.entropy(), random.entropy()].concat().into_iter().take(16).collect();
-        Self::new(format!("inv_{}", base32(&bytes)))
+        Self::new(format!("inv_{}", base32(&[random.entropy(), random.entropy()].concat())))
     }
 }
 
