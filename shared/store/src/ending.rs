@@ -31,11 +31,7 @@ const STAYS: [&str; 3] = ["I#", "M#", META];
 
 #[async_trait]
 impl HouseholdEnds for Store {
-    async fn place(
-        &self,
-        user: &UserId,
-        household: &HouseholdId,
-    ) -> Result<Option<Membership>, StoreError> {
+    async fn place(&self, user: &UserId, household: &HouseholdId) -> Result<Option<Membership>, StoreError> {
         let get = self
             .client
             .get_item()

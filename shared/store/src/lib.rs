@@ -15,6 +15,7 @@ mod ledger;
 mod members;
 mod outcome;
 mod removal;
+mod requests;
 mod row;
 mod search;
 mod sync;

@@ -24,10 +24,7 @@ fn member(row: &Row) -> Result<Member, StoreError> {
 
 /// The place of a user, and its twin.
 pub(crate) fn place_keys(household: &HouseholdId, user: &UserId) -> [Row; 2] {
-    [
-        key(keys::user(user), keys::household(household)),
-        key(keys::household(household), keys::member(user)),
-    ]
+    [key(keys::user(user), keys::household(household)), key(keys::household(household), keys::member(user))]
 }
 
 #[async_trait]
@@ -60,8 +57,11 @@ impl Members for Store {
             condition.push_str(" AND ow > :one");
         }
         let meta_key = key(keys::household(change.household), META);
-        let mut request =
-            self.client.transact_write_items().transact_items(self.update(meta_key, meta, Some(&condition))?);
+        let mut request = self.client.transact_write_items().transact_items(self.update(
+            meta_key,
+            meta,
+            Some(&condition),
+        )?);
         for place in place_keys(change.household, change.member) {
             request = request.transact_items(self.place_change(place, change)?);
         }

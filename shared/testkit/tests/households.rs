@@ -179,7 +179,10 @@ async fn an_invitation_is_as_good_as_whoever_made_it() {
     change(&world, &id, "ann", "ben", None).await.unwrap();
     assert_eq!(enter(&world, "ben", &code).await, Err(InvitationError::NotThere), "the way back in");
     assert_eq!(enter(&world, "cat", &code).await, Err(InvitationError::NotThere));
-    assert_eq!(enter(&world, "cat", &InvitationCode::new("inv_x".into())).await, Err(InvitationError::NotThere));
+    assert_eq!(
+        enter(&world, "cat", &InvitationCode::new("inv_x".into())).await,
+        Err(InvitationError::NotThere)
+    );
     is_sound(&world, &id).await;
 }
 
@@ -205,9 +208,8 @@ async fn a_code_is_stored_as_its_hash_alone() {
         let scan = world.aws.ask("DynamoDB_20120810.Scan", &json!({"TableName": table})).await.to_string();
         assert!(!scan.contains(code.expose().trim_start_matches("inv_")), "{table}");
     }
-    let codes: BTreeSet<String> = (0..100)
-        .map(|_| InvitationCode::random(&edge::system::System).expose().to_owned())
-        .collect();
+    let codes: BTreeSet<String> =
+        (0..100).map(|_| InvitationCode::random(&edge::system::System).expose().to_owned()).collect();
     assert_eq!(codes.len(), 100);
     assert!(codes.iter().all(|code| code.len() == 4 + 32), "160 bits");
 }

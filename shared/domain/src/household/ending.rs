@@ -28,11 +28,7 @@ pub enum Ending {
 #[async_trait]
 pub trait HouseholdEnds: Send + Sync {
     /// The user's place in a household, one that is ending too.
-    async fn place(
-        &self,
-        user: &UserId,
-        household: &HouseholdId,
-    ) -> Result<Option<Membership>, StoreError>;
+    async fn place(&self, user: &UserId, household: &HouseholdId) -> Result<Option<Membership>, StoreError>;
 
     /// Marks the household and all places in it, in one transaction, if it is at `revision` or none is asked for. Busy
     /// if its members change at the same time.
@@ -45,11 +41,8 @@ pub trait HouseholdEnds: Send + Sync {
 
     /// Marks all items of the household to be removed with all their data, those whose data had been kept included, and
     /// gives those for which somebody must come.
-    async fn remove_items(
-        &self,
-        household: &HouseholdId,
-        now: Timestamp,
-    ) -> Result<Vec<ItemRef>, StoreError>;
+    async fn remove_items(&self, household: &HouseholdId, now: Timestamp)
+    -> Result<Vec<ItemRef>, StoreError>;
 
     /// Removes everything of the household but what is left of its items; itself and its members last, and at once.
     async fn end(&self, household: &HouseholdId) -> Result<(), StoreError>;
