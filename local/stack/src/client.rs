@@ -57,6 +57,17 @@ impl Client {
         self.post_text(path, body.to_string()).await
     }
 
+    /// PATCH with a JSON body.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<(u16, Value), StackError> {
+        let request = self.http.patch(format!("{}{path}", self.base));
+        self.send(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Result<(u16, Value), StackError> {
+        self.send(self.http.delete(format!("{}{path}", self.base))).await
+    }
+
     /// POST with any body.
     pub async fn post_text(
         &self,
