@@ -33,11 +33,10 @@ async fn every_event_runs() {
             | "key-id-is-a-path" => &[Some(401)],
             "other-method" => &[Some(405)],
             "link" | "created" | "created-again" => &[Some(201)],
-            "other-body" => &[Some(422)],
             "stale" => &[Some(412)],
             "last-owner" => &[Some(409)],
             "not-an-owner" => &[Some(403)],
-            "unknown-token" => &[Some(422)],
+            "unknown-token" | "other-body" => &[Some(422)],
             "malformed" | "unknown-field" | "missing-token" | "bad-date" | "bad-data" => &[Some(400)],
             "other-household" | "unknown-code" | "unknown-member" | "unknown-account" | "no-account-id"
             | "other-path" => &[Some(404)],
