@@ -71,7 +71,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let at = before.at;
     deps.hints.renewed(&at, deps.clock.now()).await?;
     let wanted = ask(&*deps.clock, async || deps.hints.want_look(&at).await).await?;
-    let number = wanted.ok_or_else(missing)?;
+    let number = wanted.ok_or_else(missing)?.number;
     deps.queue.send(&SyncMessage::numbered(at.clone(), number, Cause::Person), Duration::ZERO).await?;
     match wait(&*deps.connections, &*deps.clock, &at, number, request.deadline).await? {
         Waited::Gone => Err(missing()),

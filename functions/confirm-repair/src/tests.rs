@@ -26,7 +26,7 @@ async fn call(world: &World, user: &str, item: &str, asked: &Value) -> (u16, Val
         loop {
             for (message, _) in world.queue.take() {
                 let (at, want, cause) = (message.at, message.want, message.cause);
-                let trigger = Trigger { at, want, cause, deadline: Timestamp::MAX };
+                let trigger = Trigger { at, want, cause, deadline: Timestamp::MAX, fresh_within: None };
                 sync(&world.sync(), &trigger).await.unwrap();
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

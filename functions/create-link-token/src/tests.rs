@@ -91,3 +91,57 @@ async fn plaid_down_is_503_with_retry_after() {
     let problem = handle(&deps(&world, true), request("alice", &[], "", &json!({}))).await.unwrap_err();
     assert_eq!((problem.status, problem.code, problem.retry_after_s), (503, "plaid_unavailable", Some(7)));
 }
+
+#[tokio::test]
+async fn update_mode_asks_for_nothing_new_and_keeps_the_token_to_itself() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    let (status, answer) = call(&world, false, "alice", &json!({"item_id": at.item.as_str()})).await;
+    let asked_for = "link for alice with Update { token: AccessToken, select_accounts: false }";
+    assert_eq!((status, answer["link_token"].as_str()), (200, Some(asked_for)), "{answer}");
+    let chosen = json!({"item_id": at.item.as_str(), "select_accounts": true});
+    let answer = call(&world, false, "alice", &chosen).await.1;
+    assert!(answer["link_token"].as_str().unwrap().contains("select_accounts: true"), "{answer}");
+    // What the bank has and does not share is offered by itself.
+    domain::store::Hints::has_new_accounts(&*world.store, &at).await.unwrap();
+    let answer = call(&world, false, "alice", &json!({"item_id": at.item.as_str()})).await.1;
+    assert!(answer["link_token"].as_str().unwrap().contains("select_accounts: true"), "{answer}");
+}
+
+#[tokio::test]
+async fn update_mode_is_for_ones_own_items_that_can_be_repaired() {
+    let world = World::new().await;
+    let (at, token) = world.item("user_good", "pass_good").await;
+    let item = json!({"item_id": at.item.as_str()});
+    assert_eq!(call(&world, false, "bob", &item).await.1["code"], "item_not_found");
+    assert_eq!(call(&world, false, "carol", &item).await.1["code"], "role_not_sufficient");
+    let unknown = json!({"item_id": "itm_0000000000000000"});
+    assert_eq!(call(&world, false, "alice", &unknown).await.0, 404);
+    let elsewhere = json!({"item_id": at.item.as_str(), "household_id": world.other_household});
+    assert_eq!(call(&world, false, "alice", &elsewhere).await.0, 404);
+    for (wrong, field) in [
+        (json!({"item_id": at.item.as_str(), "products": ["transactions"]}), "products"),
+        (json!({"select_accounts": true}), "select_accounts"),
+        (json!({"item_id": 7}), "item_id"),
+    ] {
+        let (status, answer) = call(&world, false, "alice", &wrong).await;
+        assert_eq!((status, answer["errors"][0]["field"].as_str()), (400, Some(field)), "{answer}");
+    }
+    world.call_plaid("/item/remove", &json!({"access_token": token.expose()})).await;
+    world.run(&at, domain::sync::Cause::Webhook).await;
+    assert_eq!(call(&world, false, "alice", &item).await.1["code"], "item_gone");
+}
+
+#[tokio::test]
+async fn who_opened_a_hosted_link_is_remembered() {
+    let world = World::new().await;
+    let (status, answer) = call(&world, false, "alice", &json!({"hosted_link": true})).await;
+    assert_eq!(
+        (status, answer["hosted_link_url"].as_str()),
+        (200, Some("https://hosted.example")),
+        "{answer}"
+    );
+    let hash = domain::ids::fingerprint(answer["link_token"].as_str().unwrap());
+    let session = domain::store::LinkSessions::session(&*world.store, &hash).await.unwrap().unwrap();
+    assert_eq!((session.user.as_str(), session.household), ("alice", world.household.clone()));
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{
     bank::{AccountFeed, AccountsAnswer, BankError},
+    edit::TransactionEdits,
     secret::AccessToken,
     store::{Connections, Intents},
     sync::{Cause, SyncReads, Trigger},
@@ -175,7 +176,8 @@ async fn an_item_that_is_connected_already_is_refused_and_lives_on() {
     let (status, answer) = call(&world, exchange(&again)).await;
     assert_eq!((status, answer["code"].as_str()), (409, Some("duplicate_connection")), "{answer}");
     assert!(world.store.unfinished().await.unwrap().is_empty());
-    let trigger = Trigger { at, want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX };
+    let trigger =
+        Trigger { at, want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX, fresh_within: None };
     let outcome = domain::sync::sync(&world.sync(), &trigger).await.unwrap();
     assert!(matches!(outcome, domain::sync::Outcome::Finished { .. }), "the connection works: {outcome:?}");
 }
@@ -217,7 +219,13 @@ async fn accounts_that_cannot_be_read_now_are_503_and_the_same_request_completes
     let again = call(&world, exchange(&token)).await;
     assert_eq!((again.0, again.1["code"].as_str()), (503, Some("link_unfinished")));
     // The first sync brings the accounts.
-    let trigger = Trigger { at: first.at, want: first.want, cause: Cause::Link, deadline: Timestamp::MAX };
+    let trigger = Trigger {
+        at: first.at,
+        want: first.want,
+        cause: Cause::Link,
+        deadline: Timestamp::MAX,
+        fresh_within: None,
+    };
     domain::sync::sync(&world.sync(), &trigger).await.unwrap();
     let (status, answer) = call(&world, exchange(&token)).await;
     assert_eq!((status, &answer["accounts_added"]), (201, &json!(3)), "{answer}");
@@ -254,8 +262,13 @@ async fn killed_anywhere_the_next_run_completes_the_link_or_the_intent_tells_of_
             let (mut status, mut answer) = call(&world, exchange(&token)).await;
             if answer["code"] == "link_unfinished" {
                 let [(first, _)] = world.queue.take().try_into().unwrap();
-                let trigger =
-                    Trigger { at: first.at, want: first.want, cause: Cause::Link, deadline: Timestamp::MAX };
+                let trigger = Trigger {
+                    at: first.at,
+                    want: first.want,
+                    cause: Cause::Link,
+                    deadline: Timestamp::MAX,
+                    fresh_within: None,
+                };
                 domain::sync::sync(&world.sync(), &trigger).await.unwrap();
                 (status, answer) = call(&world, exchange(&token)).await;
             }
@@ -281,4 +294,91 @@ async fn killed_anywhere_the_next_run_completes_the_link_or_the_intent_tells_of_
     }
     // Before and after the sealing, and before the store: the one window there is.
     assert_eq!(lost, 3);
+}
+
+/// A connection that was synced and written on, at a bank that ends it; and a new log-in there.
+async fn ended(world: &World, how: &Value) -> (domain::ids::ItemRef, domain::ids::TransactionId, String) {
+    let token = world.public_token("user_good", "pass_good").await;
+    assert_eq!(call(world, exchange(&token)).await.0, 201);
+    let [(first, _)] = world.queue.take().try_into().unwrap();
+    let at = first.at;
+    world.run(&at, Cause::Link).await;
+    let row = world.store.live_rows(&at, None).await.unwrap().rows.swap_remove(40);
+    let note = domain::edit::Change {
+        note: domain::sync::Edit::Set("mine".parse().unwrap()),
+        ..domain::edit::Change::default()
+    };
+    let edited = world.store.edit(&at, &row.key, &note, None).await.unwrap();
+    assert!(matches!(edited, domain::edit::Edited::Done { .. }));
+    let plaid_item = world.sandbox.world().item_ids().pop().unwrap();
+    let relink = serde_json::from_value(json!({"days": 90})).unwrap();
+    let again = world.sandbox.world().relink(&plaid_item, &relink).unwrap();
+    world.sandbox.world().change(&plaid_item, &serde_json::from_value(how.clone()).unwrap()).unwrap();
+    assert!(matches!(world.run(&at, Cause::Webhook).await, domain::sync::Outcome::Failed(_)));
+    (at, row.key, again)
+}
+
+#[tokio::test]
+async fn a_new_item_takes_the_place_of_one_that_works_no_more() {
+    let metadata = json!({
+        "institution": {"institution_id": "ins_109508", "name": "First Platypus Bank"},
+        "accounts": [{"name": "Plaid Checking", "mask": "0000", "subtype": "checking"}],
+    });
+    let cases = [
+        // Gone at Plaid: with what Link said of it, and without.
+        (json!({"change": "revoke"}), metadata.clone()),
+        (json!({"change": "revoke"}), json!({})),
+        // A lost log-in could be repaired; a person insists on a new one.
+        (json!({"change": "login_loss"}), {
+            let mut insisted = metadata;
+            insisted["allow_duplicate"] = json!(true);
+            insisted
+        }),
+    ];
+    for (how, more) in cases {
+        let world = World::new().await;
+        let (at, edited, token) = ended(&world, &how).await;
+        let before = world.store.live_rows(&at, None).await.unwrap().rows;
+        let accounts = world.store.state(&at).await.unwrap().unwrap().accounts;
+        let mut asked = json!({"public_token": token});
+        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, answer) = call(&world, request("alice", &[], "", &asked)).await;
+        assert_eq!((status, answer["item_id"].as_str()), (201, Some(at.item.as_str())), "{how}: {answer}");
+        let ids: std::collections::BTreeSet<_> = answer["accounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|a| a["id"].as_str().unwrap().to_owned())
+            .collect();
+        let old: std::collections::BTreeSet<_> =
+            accounts.iter().map(|account| account.id.to_string()).collect();
+        assert_eq!(ids, old, "the accounts go on under their own ids");
+        let [(first, _)] = world.queue.take().try_into().unwrap();
+        let trigger = Trigger {
+            at: at.clone(),
+            want: first.want,
+            cause: Cause::Link,
+            deadline: Timestamp::MAX,
+            fresh_within: None,
+        };
+        let outcome = domain::sync::sync(&world.sync(), &trigger).await.unwrap();
+        let domain::sync::Outcome::Finished { counts, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!((counts.added, counts.removed), (0, 0), "0 rows doubled, none gone: {counts:?}");
+        let after = world.store.live_rows(&at, None).await.unwrap().rows;
+        let keys =
+            |rows: &[domain::sync::StoredRow]| -> Vec<_> { rows.iter().map(|row| row.key.clone()).collect() };
+        assert_eq!(keys(&after), keys(&before), "{how}");
+        assert!(world.store.half(&at, &edited).await.unwrap().unwrap().note.is_some());
+        let new_item = world.sandbox.world().item_ids();
+        let carried: std::collections::BTreeSet<_> =
+            after.iter().filter_map(|row| row.carries.as_ref().map(ToString::to_string)).collect();
+        let live = new_item.iter().find(|item| {
+            let ledger = world.sandbox.world().ledger(item);
+            !ledger.is_empty() && ledger.iter().all(|transaction| carried.contains(&transaction.id))
+        });
+        assert!(live.is_some(), "all of the new item's ids lead to the old rows");
+        // The old item is to be removed at Plaid: its token is kept for that.
+        assert_eq!(world.removals.take().len(), 1);
+        assert!(world.store.state(&at).await.unwrap().unwrap().has_leftovers());
+    }
 }

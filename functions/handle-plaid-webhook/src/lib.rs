@@ -17,9 +17,9 @@ use domain::{
     item::HealthState,
     link,
     notice::{ItemNews, LegacyUpdate, Notice},
-    store::{Hints, KnownItem, LinkSessions, OneConnection, PlaidItems, StoreError, SyncRequests},
-    sync::{Cause, QueueError, SyncMessage, SyncQueue},
-    time::{Clock, later},
+    store::{Hints, KnownItem, LinkSessions, OneConnection, PlaidItems, StoreError, SyncRequests, Wanted},
+    sync::{Cause, LONGEST_DELAY, PACE, QueueError, SyncMessage, SyncQueue},
+    time::{Clock, later, until},
     webhook::ReceivedWebhook,
 };
 use edge::{
@@ -55,7 +55,7 @@ impl Deps {
 }
 
 /// Plaid sends two or three webhooks of one update within a second: the sync waits for the last of them.
-const GATHER: Duration = Duration::from_secs(2);
+const GATHER: Duration = Duration::from_secs(1);
 /// An item's row is stored moments after Plaid has made it; after so long nobody knows the item.
 const UNKNOWN_AFTER: Duration = Duration::from_mins(15);
 
@@ -125,20 +125,27 @@ async fn item(deps: &Deps, at: &ItemRef, news: ItemNews, received_at: Timestamp)
 }
 
 async fn sync(deps: &Deps, at: &ItemRef) -> Result<(), Halt> {
-    let number = ask(deps.clock(), async || deps.requests.want_sync(at).await).await?;
-    send(deps, at, number).await
+    let wanted = ask(deps.clock(), async || deps.requests.want_sync(at).await).await?;
+    send(deps, at, wanted).await
 }
 
 /// A sync that looks at all accounts: what Plaid says now is what counts.
 async fn look(deps: &Deps, at: &ItemRef) -> Result<(), Halt> {
-    let number = ask(deps.clock(), async || deps.hints.want_look(at).await).await?;
-    send(deps, at, number).await
+    let wanted = ask(deps.clock(), async || deps.hints.want_look(at).await).await?;
+    send(deps, at, wanted).await
 }
 
 /// An item that is on its way out asks for nothing.
-async fn send(deps: &Deps, at: &ItemRef, number: Option<u64>) -> Result<(), Halt> {
-    let Some(number) = number else { return Ok(()) };
-    Ok(deps.queue.send(&SyncMessage::numbered(at.clone(), number, Cause::Webhook), GATHER).await?)
+async fn send(deps: &Deps, at: &ItemRef, wanted: Option<Wanted>) -> Result<(), Halt> {
+    let Some(Wanted { number, calm }) = wanted else { return Ok(()) };
+    let message = SyncMessage::numbered(at.clone(), number, Cause::Webhook);
+    Ok(deps.queue.send(&message, delay(calm, deps.clock().now())).await?)
+}
+
+/// Three syncs may come at once; then those that webhooks ask for keep their pace, and each covers all that came before.
+fn delay(calm: Option<Timestamp>, now: Timestamp) -> Duration {
+    let ahead = calm.map_or(Duration::ZERO, |calm| until(now, calm));
+    ahead.saturating_sub(PACE * 3).clamp(GATHER, LONGEST_DELAY)
 }
 
 async fn legacy(deps: &Deps, at: &ItemRef, update: LegacyUpdate, received_at: Timestamp) -> Result<(), Halt> {

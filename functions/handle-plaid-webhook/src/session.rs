@@ -58,8 +58,12 @@ async fn exchange(
         deadline,
     };
     match connect(&deps.link, &session).await {
-        Ok(_) | Err(LinkError::AlreadyConnected | LinkError::NoHousehold) => Ok(()),
-        Err(LinkError::Bank(BankError { meaning: Meaning::PublicTokenRefused, .. })) => Ok(()),
+        Ok(_)
+        | Err(
+            LinkError::AlreadyConnected
+            | LinkError::NoHousehold
+            | LinkError::Bank(BankError { meaning: Meaning::PublicTokenRefused, .. }),
+        ) => Ok(()),
         Err(
             error @ (LinkError::TooSlow
             | LinkError::Unfinished

@@ -16,7 +16,13 @@ async fn call(world: &World, user: &str, query: &str) -> (u16, Value) {
 async fn a_household_sees_its_accounts_and_nobody_else_does() {
     let world = World::new().await;
     let (at, _) = world.item("user_good", "pass_good").await;
-    let trigger = Trigger { at: at.clone(), want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX };
+    let trigger = Trigger {
+        at: at.clone(),
+        want: Some(1),
+        cause: Cause::Link,
+        deadline: Timestamp::MAX,
+        fresh_within: None,
+    };
     sync(&world.sync(), &trigger).await.unwrap();
     let query = format!("household_id={}", world.household);
     for (user, query) in [("alice", query.as_str()), ("alice", ""), ("carol", query.as_str())] {
@@ -42,8 +48,13 @@ async fn what_the_bank_refused_is_told_in_words() {
     let world = World::new().await;
     let (at, token) = world.item("user_good", "pass_good").await;
     let run = |want| {
-        let trigger =
-            Trigger { at: at.clone(), want: Some(want), cause: Cause::Link, deadline: Timestamp::MAX };
+        let trigger = Trigger {
+            at: at.clone(),
+            want: Some(want),
+            cause: Cause::Link,
+            deadline: Timestamp::MAX,
+            fresh_within: None,
+        };
         let deps = world.sync();
         async move { sync(&deps, &trigger).await.unwrap() }
     };

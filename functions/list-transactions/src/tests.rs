@@ -19,7 +19,13 @@ async fn call(world: &World, user: &str, query: &str) -> (u16, Value) {
 
 async fn synced(world: &World, count: u32) -> ItemRef {
     let (at, _) = world.item("user_many", &count.to_string()).await;
-    let trigger = Trigger { at: at.clone(), want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX };
+    let trigger = Trigger {
+        at: at.clone(),
+        want: Some(1),
+        cause: Cause::Link,
+        deadline: Timestamp::MAX,
+        fresh_within: None,
+    };
     sync(&world.sync(), &trigger).await.unwrap();
     world.aws.take_calls();
     at

@@ -42,7 +42,7 @@ async fn only_members_who_may_connect_remove() {
     let (at, _) = world.item("user_good", "pass_good").await;
     assert_eq!(call(&world, "bob", at.item.as_str(), "").await.1["code"], "item_not_found");
     assert_eq!(call(&world, "carol", at.item.as_str(), "").await.1["code"], "role_not_sufficient");
-    assert_eq!(call(&world, "alice", "item_0000000000000000", "").await.0, 404);
+    assert_eq!(call(&world, "alice", "itm_0000000000000000", "").await.0, 404);
     assert_eq!(call(&world, "alice", "x", "").await.0, 404);
     let (status, answer) = call(&world, "alice", at.item.as_str(), "data=some").await;
     assert_eq!((status, &answer["errors"][0]["field"]), (400, &json!("data")), "{answer}");

@@ -61,7 +61,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let account: AccountId = request.path("account_id", missing)?;
     let before = find(deps, &request, &account).await?.ok_or_else(missing)?;
     let at = &before.at;
-    let number = ask(&*deps.clock, async || deps.requests.want_sync(at).await).await?.ok_or_else(missing)?;
+    let wanted = ask(&*deps.clock, async || deps.requests.want_sync(at).await).await?;
+    let number = wanted.ok_or_else(missing)?.number;
     deps.queue.send(&SyncMessage::numbered(at.clone(), number, Cause::Person), Duration::ZERO).await?;
     let counted = match wait(&*deps.connection, &*deps.clock, at, number, request.deadline).await? {
         Waited::Gone => return Err(missing()),

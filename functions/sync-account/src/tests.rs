@@ -30,6 +30,7 @@ async fn call(world: &World, user: &str, account: &str) -> (u16, Value) {
                     want: message.want,
                     cause: message.cause,
                     deadline: Timestamp::MAX,
+                    fresh_within: None,
                 };
                 sync(&world.sync(), &trigger).await.unwrap();
             }
@@ -43,7 +44,13 @@ async fn call(world: &World, user: &str, account: &str) -> (u16, Value) {
 }
 
 async fn first_sync(world: &World, at: &ItemRef) -> String {
-    let trigger = Trigger { at: at.clone(), want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX };
+    let trigger = Trigger {
+        at: at.clone(),
+        want: Some(1),
+        cause: Cause::Link,
+        deadline: Timestamp::MAX,
+        fresh_within: None,
+    };
     sync(&world.sync(), &trigger).await.unwrap();
     let state = world.sync().reads.state(at).await.unwrap().unwrap();
     state.accounts[0].id.to_string()

@@ -23,16 +23,17 @@ pub struct Config {
     pub plaid_secret: String,
     /// Syncs that Plaid allows for one item in a minute.
     pub item_syncs_a_minute: u32,
-    /// Syncs that Plaid allows for all workers together in a minute.
-    pub client_syncs_a_minute: u32,
-    /// Workers at once: each takes its share.
-    pub workers: u32,
+    /// Syncs of one worker in a minute: its share of what Plaid allows and the night does not take.
+    pub share: u32,
 }
 
 impl Config {
     /// Reads the settings through `read`.
     pub fn from_env(read: &dyn Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
         let mut env = Env::new(read);
+        let client = env.number("PLAID_CLIENT_SYNCS_A_MINUTE");
+        let night = env.number("NIGHT_SYNCS_A_MINUTE");
+        let workers = env.number("SYNC_CONCURRENCY");
         let config = Self {
             table: env.required("TABLE_NAME"),
             key: env.required("TOKEN_KEY_ARN"),
@@ -43,8 +44,7 @@ impl Config {
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
             item_syncs_a_minute: env.number("PLAID_ITEM_SYNCS_A_MINUTE"),
-            client_syncs_a_minute: env.number("PLAID_CLIENT_SYNCS_A_MINUTE"),
-            workers: env.number("SYNC_CONCURRENCY"),
+            share: env.share(client.saturating_sub(night), workers),
         };
         env.finish(config)
     }

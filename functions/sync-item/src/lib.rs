@@ -14,8 +14,10 @@ use domain::{
     bank::{BankError, HistoryStatus, Meaning, Patience},
     store::StoreError,
     sync::{
-        self, LONGEST_DELAY, Next, Outcome, SyncError, SyncMessage, SyncQueue, Trigger, next_poll, next_try,
+        self, LONGEST_DELAY, Next, Outcome, SyncError, SyncMessage, SyncQueue, Trigger, Turns, next_poll,
+        next_try,
     },
+    time::until,
     vault::VaultError,
 };
 use edge::batch::{Message, Verdict};
@@ -27,7 +29,14 @@ pub struct Deps {
     pub sync: sync::Deps,
     /// The queue of syncs, for what comes next.
     pub queue: Arc<dyn SyncQueue>,
+    /// Who is at which item, in this process.
+    pub turns: Turns,
 }
+
+/// What a run needs at the least; whoever has less waits for no turn.
+const RUN: Duration = Duration::from_secs(20);
+/// For whoever's turn did not come.
+const LATER: Duration = Duration::from_secs(5);
 
 /// Syncs one item.
 pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
@@ -35,8 +44,18 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
     if content.is_hop() {
         return send_next(deps, next_poll(&content)).await;
     }
-    let trigger = Trigger { at: content.at.clone(), want: content.want, cause: content.cause, deadline };
+    let trigger = Trigger {
+        at: content.at.clone(),
+        want: content.want,
+        cause: content.cause,
+        deadline,
+        fresh_within: None,
+    };
     let began = deps.sync.clock.now();
+    let patience = until(began, deadline).saturating_sub(RUN);
+    let Some(_turn) = deps.turns.take(&content.at, &*deps.sync.clock, patience).await else {
+        return send(deps, &content, LATER).await;
+    };
     let outcome = sync::sync(&deps.sync, &trigger).await;
     report(&content, &outcome, began, deps.sync.clock.now());
     match outcome {
@@ -51,9 +70,14 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
         {
             send_next(deps, next_poll(&content)).await
         }
-        Ok(Outcome::Finished { .. } | Outcome::AlreadyDone { .. } | Outcome::NoItem | Outcome::Inactive) => {
-            Verdict::Done
-        }
+        Ok(
+            Outcome::Finished { .. }
+            | Outcome::AlreadyDone { .. }
+            | Outcome::NoItem
+            | Outcome::Inactive
+            | Outcome::Gone
+            | Outcome::Fresh,
+        ) => Verdict::Done,
         Ok(Outcome::HandOver(after)) => send(deps, &content, after).await,
         Ok(Outcome::Failed(error)) => after_refusal(deps, &content, &error).await,
         Err(error) => after_error(&error),
@@ -111,6 +135,8 @@ fn report(message: &SyncMessage, outcome: &Result<Outcome, SyncError>, began: Ti
         Ok(Outcome::AlreadyDone { .. }) => "already_done",
         Ok(Outcome::NoItem) => "no_item",
         Ok(Outcome::Inactive) => "inactive",
+        Ok(Outcome::Gone) => "gone",
+        Ok(Outcome::Fresh) => "fresh",
         Ok(Outcome::HandOver(_)) => "hand_over",
         Ok(Outcome::Failed(_)) => "refused",
         Err(_) => "failed",

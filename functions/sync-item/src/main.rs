@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bus::Bus;
-use domain::sync::{self, Budgets, Limits, Webhooks};
+use domain::sync::{self, Budgets, Limits, Turns, Webhooks};
 use edge::system::System;
 use queue::{DeadLetterQueue, Queue};
 use store::{Store, Tables};
@@ -18,7 +18,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
-    let share = config.client_syncs_a_minute / config.workers.max(1);
     let sync = sync::Deps {
         feed: bank.clone(),
         accounts: bank.clone(),
@@ -30,9 +29,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         events: Arc::new(Bus::new(&sdk, config.event_bus)),
         announcements: store,
         webhooks: config.webhook_url.map(|url| Webhooks { url, address: bank }),
-        budgets: Arc::new(Budgets::new(config.item_syncs_a_minute, share)),
+        budgets: Arc::new(Budgets::new(config.item_syncs_a_minute, config.share)),
         limits: Limits::default(),
     };
-    let deps = Deps { sync, queue: Arc::new(Queue::new(&sdk, config.queue_url)) };
+    let deps = Deps { sync, queue: Arc::new(Queue::new(&sdk, config.queue_url)), turns: Turns::default() };
     edge::batch::serve(deps, &DeadLetterQueue::new(&sdk, config.dead_letters_url), handle).await
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use domain::{
     ids::ItemRef,
     store::{Search, TransactionSearch},
-    sync::{self, Cause, SyncMessage},
+    sync::{self, Cause, SyncMessage, Turns},
 };
 use edge::batch::{Message, Verdict};
 use jiff::{Timestamp, ToSpan};
@@ -17,7 +17,7 @@ use crate::{Deps, handle};
 /// Waits that the sync makes take no time.
 fn deps(world: &World) -> Deps {
     let sync = sync::Deps { clock: Arc::new(SkippingClock::default()), ..world.sync() };
-    Deps { sync, queue: world.queue.clone() }
+    Deps { sync, queue: world.queue.clone(), turns: Turns::default() }
 }
 
 async fn run(world: &World, content: SyncMessage) -> Verdict {

@@ -23,9 +23,12 @@ pub(crate) async fn measure() -> Result<(), SyncError> {
 }
 
 async fn run(world: &World, at: &ItemRef, want: Option<u64>) -> Result<(), SyncError> {
-    sync(&world.sync(), &Trigger { at: at.clone(), want, cause: Cause::Night, deadline: Timestamp::MAX })
-        .await
-        .map(drop)
+    sync(
+        &world.sync(),
+        &Trigger { at: at.clone(), want, cause: Cause::Night, deadline: Timestamp::MAX, fresh_within: None },
+    )
+    .await
+    .map(drop)
 }
 
 /// A history that arrives, an idle sync after it, and the lists.

@@ -6,6 +6,7 @@ mod cpu;
 mod database;
 mod history;
 mod memory;
+mod night;
 mod recorded;
 mod sync_path;
 mod webhook;
@@ -43,12 +44,35 @@ enum What {
         #[arg(long, default_value_t = 1)]
         items: u32,
     },
+    /// A night of many items in virtual time: planned with processes that die, and beside webhooks.
+    Night {
+        /// Items that are due.
+        #[arg(long, default_value_t = 1_000_000)]
+        items: u32,
+    },
+    /// A night through real processes.
+    NightStack {
+        /// Items.
+        #[arg(long, default_value_t = 2_000)]
+        items: u32,
+        /// Transactions of each item.
+        #[arg(long, default_value_t = 50)]
+        count: u32,
+    },
 }
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
-    let all = [What::SyncPath, What::History, What::Webhook, What::Worker { count: 100_000, items: 1 }];
+    // Memory is counted for the process as a whole: what is to stay small goes first.
+    let all = [
+        What::Night { items: 1_000_000 },
+        What::SyncPath,
+        What::History,
+        What::Webhook,
+        What::Worker { count: 100_000, items: 1 },
+        What::NightStack { items: 2_000, count: 50 },
+    ];
     match Options::parse().what {
         Some(what) => measure(&what),
         None => all.iter().try_for_each(measure),
@@ -57,8 +81,10 @@ fn main() -> Outcome {
 
 fn measure(what: &What) -> Outcome {
     let mut runtime = match what {
-        What::SyncPath | What::History | What::Webhook => tokio::runtime::Builder::new_current_thread(),
-        What::Worker { .. } => tokio::runtime::Builder::new_multi_thread(),
+        What::SyncPath | What::History | What::Webhook | What::Night { .. } => {
+            tokio::runtime::Builder::new_current_thread()
+        }
+        What::Worker { .. } | What::NightStack { .. } => tokio::runtime::Builder::new_multi_thread(),
     };
     runtime.enable_all().build()?.block_on(async {
         match what {
@@ -66,6 +92,8 @@ fn measure(what: &What) -> Outcome {
             What::History => Ok(history::measure().await?),
             What::Webhook => webhook::measure().await,
             What::Worker { count, items } => worker::measure(*count, *items).await,
+            What::Night { items } => night::measure(*items),
+            What::NightStack { items, count } => night::measure_stack(*items, *count).await,
         }
     })
 }

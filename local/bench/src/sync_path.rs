@@ -106,7 +106,13 @@ async fn run<P: SyncReads + SyncWrites + Announcements + 'static>(
         budgets: Arc::new(Budgets::new(UNBOUNDED, UNBOUNDED)),
         limits: Limits::default(),
     };
-    let trigger = Trigger { at: at.clone(), want: Some(1), cause: Cause::Link, deadline: Timestamp::MAX };
+    let trigger = Trigger {
+        at: at.clone(),
+        want: Some(1),
+        cause: Cause::Link,
+        deadline: Timestamp::MAX,
+        fresh_within: None,
+    };
     let before = cpu::thread();
     sync(&deps, &trigger).await?;
     Ok(f64::from(count) / cpu::thread().saturating_sub(before).as_secs_f64())

@@ -40,7 +40,7 @@ pub use mangle::Mangle;
 pub use posting::{Posting, Removal};
 pub use relink::Relink;
 pub use reply::{Keys, Reply};
-pub use webhooks::{Flaw, WebhookFault};
+pub use webhooks::{Deliveries, Flaw, WebhookFault};
 pub use world::{Institution, World};
 
 /// How the sandbox behaves.

@@ -356,6 +356,11 @@ impl World {
         self.faults.clear();
     }
 
+    /// How often a path was called.
+    pub fn calls_of(&self, path: &str) -> u64 {
+        self.calls.get(path).copied().unwrap_or_default()
+    }
+
     /// The calls so far, by path, and forgets them.
     pub fn take_calls(&mut self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.calls)

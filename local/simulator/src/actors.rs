@@ -164,7 +164,7 @@ pub(crate) async fn ask(scene: &Scene, item: &Item, is_first: bool) {
             if is_first {
                 return scene.queue.send(&SyncMessage::first(item.at.clone(), 1), Duration::ZERO).await.ok();
             }
-            let number = scene.store.want_sync(&item.at).await.ok().flatten()?;
+            let number = scene.store.want_sync(&item.at).await.ok().flatten()?.number;
             let message = SyncMessage::numbered(item.at.clone(), number, Cause::Webhook);
             scene.queue.send(&message, Duration::ZERO).await.ok()?;
             item.asked.fetch_max(usize::try_from(number).unwrap_or_default(), Ordering::SeqCst);

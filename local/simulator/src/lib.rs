@@ -7,6 +7,7 @@ mod database;
 mod dice;
 mod edits;
 mod mutant;
+pub mod night;
 mod plaid;
 mod process;
 mod queue;

@@ -285,6 +285,7 @@ impl Scene {
                 limits: self.limits,
             },
             queue: Arc::new(self.queue.clone()),
+            turns: sync::Turns::default(),
         }
     }
 

@@ -14,6 +14,8 @@ use emulators::Emulators;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::output::Output;
+
 /// DynamoDB takes requests of up to 16 MB.
 const LARGEST: usize = 16 << 20;
 
@@ -22,6 +24,7 @@ pub(crate) struct AwsFront {
     pub(crate) services: Arc<Emulators>,
     pub(crate) time_scale: u32,
     pub(crate) sent: Arc<Notify>,
+    pub(crate) output: Arc<Output>,
 }
 
 impl AwsFront {
@@ -33,14 +36,27 @@ impl AwsFront {
 async fn answer(State(front): State<AwsFront>, headers: HeaderMap, body: Bytes) -> Response {
     let target =
         headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let sends = target == "AmazonSQS.SendMessage";
-    let body = if sends { scale_delay(&body, front.time_scale) } else { body };
+    if target == "AWSEvents.PutEvents" {
+        show_events(&front.output, &body);
+    }
+    let sends = target.starts_with("AmazonSQS.SendMessage");
+    // Messages of a batch have no delay here.
+    let body = if target == "AmazonSQS.SendMessage" { scale_delay(&body, front.time_scale) } else { body };
     let answer = front.services.call(&target, headers, body).await;
     if sends {
         front.sent.notify_waiters();
     }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [(CONTENT_TYPE, "application/x-amz-json-1.0")], answer.body).into_response()
+}
+
+/// What is announced is shown as it comes.
+fn show_events(output: &Output, body: &Bytes) {
+    let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    for entry in request["Entries"].as_array().into_iter().flatten() {
+        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        output.say(&format!("      event {}: {}", text("DetailType"), text("Detail")));
+    }
 }
 
 /// A delay in whole seconds, rounded up: a message that is to come later does not come at once.

@@ -13,11 +13,12 @@ use store::Store;
 use crate::{
     Client, StackError,
     dead_letters::{self, DeadLetters},
-    demo, invoke,
+    demo, invoke, night,
     options::{Options, Plaid},
     output::print,
     plaid_cli, runs,
     stack::{CLIENT_ID, Ready, SECRET, Stack, store_at},
+    storm,
 };
 
 const PLAID_SANDBOX: &str = "https://sandbox.plaid.com";
@@ -57,6 +58,12 @@ enum Command {
     Plaid(plaid_cli::Fault),
     /// Change an item of the running stack's Plaid.
     PlaidChange(plaid_cli::Change),
+    /// Send a webhook of an item of the running stack's Plaid.
+    PlaidWebhook(plaid_cli::Webhook),
+    /// Run a night now, on the stack that runs, and show what became of its items.
+    Night(night::Night),
+    /// Many webhooks of many items, each several times and in any order, on a stack of its own.
+    Storm(Storm),
     /// What nobody could deal with, of the stack that runs or of AWS.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
@@ -81,6 +88,38 @@ struct Up {
     time_scale: u32,
 }
 
+#[derive(Args)]
+struct Storm {
+    /// Items.
+    #[arg(long, default_value_t = 200)]
+    items: u32,
+    /// Webhooks, over all items.
+    #[arg(long, default_value_t = 1_000)]
+    webhooks: u32,
+    /// How often each is delivered.
+    #[arg(long, default_value_t = 3)]
+    copies: u32,
+}
+
+/// Runs a storm, and says what became of it.
+async fn run_storm(size: &Storm) -> Result<(), StackError> {
+    let Storm { items, webhooks, copies } = *size;
+    let outcome = storm::run(storm::Size { items, webhooks, copies }).await?;
+    print(&format!(
+        "{} deliveries of webhooks over {items} items led to {} syncs within {:.1} s; {} items equal their bank's ledger",
+        outcome.delivered,
+        outcome.syncs,
+        outcome.took.as_secs_f32(),
+        outcome.equal
+    ));
+    let all = usize::try_from(items).unwrap_or(usize::MAX);
+    if outcome.equal == all {
+        Ok(())
+    } else {
+        Err(StackError::Unexpected("not all items are equal".to_owned()))
+    }
+}
+
 /// Runs the command line.
 pub async fn run() -> ExitCode {
     let command =
@@ -94,6 +133,9 @@ pub async fn run() -> ExitCode {
         Command::Runs(options) => runs::run(&options).await,
         Command::Plaid(fault) => plaid_cli::fault(&fault).await,
         Command::PlaidChange(change) => plaid_cli::change(&change).await,
+        Command::PlaidWebhook(webhook) => plaid_cli::webhook(&webhook).await,
+        Command::Night(options) => night::run(options).await,
+        Command::Storm(size) => run_storm(&size).await,
         Command::DeadLetters(command) => dead_letters::run(command).await,
     };
     match outcome {

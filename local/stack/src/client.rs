@@ -52,6 +52,11 @@ impl Client {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }
 
+    /// DELETE: the status and the JSON.
+    pub async fn delete(&self, path: &str) -> Result<(u16, Value), StackError> {
+        self.send(self.http.delete(format!("{}{path}", self.base))).await
+    }
+
     /// POST with a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> Result<(u16, Value), StackError> {
         self.post_text(path, body.to_string()).await
@@ -61,11 +66,6 @@ impl Client {
     pub async fn patch(&self, path: &str, body: &Value) -> Result<(u16, Value), StackError> {
         let request = self.http.patch(format!("{}{path}", self.base));
         self.send(request.header("content-type", "application/json").body(body.to_string())).await
-    }
-
-    /// DELETE.
-    pub async fn delete(&self, path: &str) -> Result<(u16, Value), StackError> {
-        self.send(self.http.delete(format!("{}{path}", self.base))).await
     }
 
     /// POST with any body.

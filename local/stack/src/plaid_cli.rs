@@ -97,7 +97,7 @@ pub(crate) async fn fault(fault: &Fault) -> Result<(), StackError> {
 #[derive(Args)]
 pub(crate) struct Change {
     /// add, amend, remove, restore, revert, flicker, removed-then-restored, post, settle, churn, login-loss, repair,
-    /// renumber-accounts or balance.
+    /// renumber-accounts, open-account, lose-account, expire, revoke or balance.
     #[arg(value_name = "CHANGE")]
     what: String,
     /// Plaid's id of the item; the first one if absent.
@@ -174,6 +174,60 @@ pub(crate) async fn change(change: &Change) -> Result<(), StackError> {
             Err(StackError::Unexpected(format!("{why} ({status})")))
         }
     }
+}
+
+/// A webhook that says just that.
+#[derive(Args)]
+pub(crate) struct Webhook {
+    /// Its type and code, such as ITEM/ERROR or `TRANSACTIONS/SYNC_UPDATES_AVAILABLE`.
+    what: String,
+    /// Plaid's id of the item; the first one if absent.
+    #[arg(long)]
+    item: Option<String>,
+    /// The error's code.
+    #[arg(long)]
+    error_code: Option<String>,
+    /// More fields, as name=value.
+    #[arg(long)]
+    field: Vec<String>,
+    /// Deliver this and the next webhooks so many times.
+    #[arg(long)]
+    copies: Option<u32>,
+    /// What happens to it on its way.
+    #[arg(long, value_parser = ["lost", "reordered", "expired-key", "stale-iat"])]
+    flaw: Option<String>,
+}
+
+/// Sends a webhook of an item.
+pub(crate) async fn webhook(webhook: &Webhook) -> Result<(), StackError> {
+    let plaid = plaid()?;
+    let (kind, code) = webhook.what.split_once('/').ok_or_else(|| {
+        StackError::Unexpected(format!("{} is no type and code, such as ITEM/ERROR", webhook.what))
+    })?;
+    let item = match &webhook.item {
+        Some(item) => item.clone(),
+        None => first_item(&plaid).await?,
+    };
+    if webhook.copies.is_some() || webhook.flaw.is_some() {
+        let flaw = webhook.flaw.as_ref().map(|flaw| flaw.replace('-', "_"));
+        let fault = json!({"times": 1, "copies": webhook.copies.unwrap_or(1), "flaw": flaw});
+        taken(plaid.post("/control/webhooks/faults", &fault).await?)?;
+    }
+    let mut body = json!({"webhook_type": kind, "webhook_code": code});
+    if let Some(fields) = body.as_object_mut() {
+        fields.extend(webhook.error_code.iter().map(|code| ("error_code".to_owned(), json!(code))));
+        let given = webhook.field.iter().filter_map(|field| field.split_once('='));
+        fields.extend(given.map(|(name, value)| (name.to_owned(), json!(value))));
+    }
+    taken(plaid.post(&format!("/control/items/{item}/webhooks"), &body).await?)
+}
+
+fn taken((status, answer): (u16, Value)) -> Result<(), StackError> {
+    if status < 300 {
+        return Ok(());
+    }
+    let why = answer["error"].as_str().unwrap_or("this Plaid does not take it");
+    Err(StackError::Unexpected(format!("{why} ({status})")))
 }
 
 async fn first_item(plaid: &Client) -> Result<String, StackError> {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use axum::http::Method;
 use emulators::Emulators;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use template::{Event, Function, Known, Template};
 use tokio::sync::Notify;
@@ -18,6 +19,7 @@ use crate::{
     pool::Pool,
     process::Program,
     queue_source::QueueSource,
+    schedule::{SCHEDULED_TIME, ScheduleSource},
     stack::{CLIENT_ID, SECRET},
 };
 
@@ -165,7 +167,7 @@ pub(crate) fn sources(
             };
             let arn = text(queue)?;
             let concurrency = concurrency.as_ref().map(text).transpose()?;
-            let queue = arn.rsplit(':').next().unwrap_or_default().to_owned();
+            let queue = queue_name(&arn);
             sources.push(QueueSource {
                 services: around.services.clone(),
                 visibility: Duration::from_secs(visibility.get(&queue).copied().unwrap_or_default()),
@@ -181,4 +183,46 @@ pub(crate) fn sources(
         }
     }
     Ok(sources)
+}
+
+/// The schedules that run functions.
+pub(crate) fn schedules(
+    functions: &[Function],
+    pools: &BTreeMap<String, Arc<Pool>>,
+    around: &Surroundings,
+) -> Result<Vec<ScheduleSource>, StackError> {
+    let mut schedules = Vec::new();
+    for function in functions {
+        let Some(pool) = pools.get(&function.binary) else { continue };
+        let wrong = |why| StackError::Resource(function.id.clone(), why);
+        for event in &function.events {
+            let Event::Schedule { when, zone, input, .. } = event else { continue };
+            let zone =
+                zone.as_ref().map_or(Ok("UTC".to_owned()), |zone| around.known.text(zone)).map_err(wrong)?;
+            let unknown = |_| wrong(format!("{zone} is no time zone"));
+            let zone = TimeZone::get(&zone).map_err(unknown)?;
+            if input.replace(SCHEDULED_TIME, "").contains("<aws.scheduler.") {
+                return Err(wrong(format!(
+                    "of Scheduler's placeholders only {SCHEDULED_TIME} is replaced here"
+                )));
+            }
+            let dead_letters = function.on_failure.as_ref().map(|arn| around.known.text(arn)).transpose();
+            schedules.push(ScheduleSource {
+                when: *when,
+                zone,
+                input: input.clone(),
+                dead_letters: dead_letters.map_err(wrong)?.as_deref().map(queue_name),
+                time_scale: around.time_scale,
+                pool: pool.clone(),
+                services: around.services.clone(),
+                output: around.output.clone(),
+            });
+        }
+    }
+    Ok(schedules)
+}
+
+/// The name of the queue with this ARN.
+fn queue_name(arn: &str) -> String {
+    arn.rsplit(':').next().unwrap_or_default().to_owned()
 }

@@ -23,6 +23,7 @@ use crate::{
     compile, console,
     function_url::FunctionUrl,
     gateway::Gateway,
+    lambda,
     names::{self, AUDIENCE, REGION},
     options::{Options, Plaid},
     output::Output,
@@ -91,6 +92,8 @@ pub struct Ready {
     pub issuer_url: String,
     /// What stands for AWS.
     pub aws_url: String,
+    /// Lambda's own API.
+    pub lambda_url: String,
     /// Households by the name of one of their members.
     pub households: BTreeMap<String, String>,
     /// Tokens by user.
@@ -138,8 +141,12 @@ impl Stack {
         let mut tasks = JoinSet::new();
         let services = Arc::new(Emulators::open(REGION, options.data.clone()).await?);
         let sent = Arc::new(Notify::new());
-        let front =
-            AwsFront { services: services.clone(), time_scale: options.time_scale, sent: sent.clone() };
+        let front = AwsFront {
+            services: services.clone(),
+            time_scale: options.time_scale,
+            sent: sent.clone(),
+            output: output.clone(),
+        };
         let aws_url = serve(&mut tasks, listen(0).await?, front.router());
         resources::create(&template, &services, &options).await?;
         let (plaid_url, sandbox) = start_plaid(&mut tasks, &options).await?;
@@ -168,6 +175,7 @@ impl Stack {
         let pool = resources::with_url(&functions, &pools)?;
         serve(&mut tasks, door, FunctionUrl { pool, output: output.clone() }.router());
         let page = listen(0).await?;
+        let lambda_url = serve(&mut tasks, listen(0).await?, lambda::router(pools.clone()));
         let ready = Ready {
             api_url: api.url.clone(),
             webhook_url,
@@ -175,6 +183,7 @@ impl Stack {
             console_url: page.url.clone(),
             issuer_url: authority.issuer.clone(),
             aws_url,
+            lambda_url,
             households: seed::households_by_user(),
             tokens: tokens(&authority)?,
             log,
@@ -192,6 +201,9 @@ impl Stack {
         for source in resources::sources(&functions, &pools, &surroundings, &template)? {
             tasks.spawn(source.run());
         }
+        for schedule in resources::schedules(&functions, &pools, &surroundings)? {
+            tasks.spawn(schedule.run());
+        }
         if let Some(sandbox) = sandbox.clone().filter(|_| options.data.is_some()) {
             tasks.spawn(keep_saving(sandbox, output));
         }
@@ -206,6 +218,21 @@ impl Stack {
     /// The store, as an operator sees it.
     pub fn store(&self) -> Result<Store, StackError> {
         store_at(&self.ready.aws_url)
+    }
+
+    /// How many messages a queue of the template has, those that are being worked on among them.
+    pub async fn messages(&self, queue: &str) -> u64 {
+        let url = names::queue_url(&names::queue(queue));
+        let request = serde_json::json!({"QueueUrl": url, "AttributeNames": ["All"]});
+        let answer = self.services.ask("AmazonSQS.GetQueueAttributes", &request).await.unwrap_or_default();
+        let number =
+            |name: &str| answer["Attributes"][name].as_str().and_then(|text| text.parse::<u64>().ok());
+        let all = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ];
+        all.into_iter().filter_map(number).sum()
     }
 
     /// The process ids of a function.
@@ -240,7 +267,7 @@ fn open_log(options: &Options) -> Result<(PathBuf, Home), StackError> {
 }
 
 /// The limits of a minute, which a faster clock makes larger.
-const A_MINUTE: [&str; 2] = ["PlaidItemSyncsAMinute", "PlaidClientSyncsAMinute"];
+const A_MINUTE: [&str; 3] = ["PlaidItemSyncsAMinute", "PlaidClientSyncsAMinute", "NightSyncsAMinute"];
 
 /// What the functions have to know of this machine.
 struct Addresses<'a> {

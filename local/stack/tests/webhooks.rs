@@ -91,19 +91,10 @@ async fn read(stack: &Stack, expected: usize) {
         let log = std::fs::read_to_string(&stack.ready.log).unwrap();
         log.lines().filter(|line| line.contains("\"webhook read\"")).count()
     };
-    while count() < expected || messages(stack).await > 0 {
+    while count() < expected || stack.messages("WebhookQueue").await > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(count(), expected);
-}
-
-/// How many messages are in the queue of webhooks, those that are being read among them.
-async fn messages(stack: &Stack) -> usize {
-    let url = format!("https://sqs.us-east-1.amazonaws.com/{}/wumbo-WebhookQueue", emulators::ACCOUNT);
-    let request = json!({"QueueUrl": url, "AttributeNames": ["All"]});
-    let answer = stack.services.ask("AmazonSQS.GetQueueAttributes", &request).await.unwrap();
-    let number = |name: &str| answer["Attributes"][name].as_str().unwrap().parse::<usize>().unwrap();
-    number("ApproximateNumberOfMessages") + number("ApproximateNumberOfMessagesNotVisible")
 }
 
 fn is(status: u16, code: &str) -> (u16, String) {

@@ -3,6 +3,7 @@
 
 mod resolve;
 mod resources;
+mod schedule;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -11,6 +12,7 @@ use thiserror::Error;
 
 pub use resolve::Known;
 pub use resources::{Event, Function, Queue, Statement, Table};
+pub use schedule::{Schedule, ScheduleError};
 
 /// The template cannot be read.
 #[derive(Debug, Error)]

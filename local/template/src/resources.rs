@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::{Template, TemplateError, fault};
+use crate::{Schedule, ScheduleError, Template, TemplateError, fault};
 
 /// A Lambda function.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Function {
     pub events: Vec<Event>,
     /// What it may do.
     pub statements: Vec<Statement>,
+    /// Where an event goes whose runs all failed: the ARN of a queue, unresolved.
+    pub on_failure: Option<Value>,
 }
 
 /// What calls a function.
@@ -49,6 +51,17 @@ pub enum Event {
         partial_failures: bool,
         /// Batches at once, unresolved.
         concurrency: Option<Value>,
+    },
+    /// A schedule of EventBridge Scheduler.
+    Schedule {
+        /// When.
+        when: Schedule,
+        /// The time zone, unresolved; UTC if absent.
+        zone: Option<Value>,
+        /// The event, with Scheduler's placeholders.
+        input: String,
+        /// Where an event goes that Scheduler could not hand over: the ARN of a queue, unresolved.
+        dead_letters: Option<Value>,
     },
     /// A URL of its own, which lets everybody in.
     Url,
@@ -120,6 +133,9 @@ impl Template {
             environment,
             events: events.chain(url).collect::<Result<_, _>>()?,
             statements: policies.into_iter().flatten().flat_map(statements).collect(),
+            on_failure: properties
+                .pointer("/EventInvokeConfig/DestinationConfig/OnFailure/Destination")
+                .cloned(),
         })
     }
 
@@ -141,6 +157,14 @@ impl Template {
                 batch_size: properties["BatchSize"].as_u64().unwrap_or(10),
                 partial_failures: properties["FunctionResponseTypes"] == json!(["ReportBatchItemFailures"]),
                 concurrency: properties.pointer("/ScalingConfig/MaximumConcurrency").cloned(),
+            }),
+            Some("ScheduleV2") => Ok(Event::Schedule {
+                when: text("ScheduleExpression")?
+                    .parse()
+                    .map_err(|why: ScheduleError| fault(id, why.to_string()))?,
+                zone: properties.get("ScheduleExpressionTimezone").cloned(),
+                input: text("Input")?,
+                dead_letters: properties.pointer("/DeadLetterConfig/Arn").cloned(),
             }),
             other => Err(fault(id, format!("an event of the type {other:?}, which nobody serves here"))),
         }

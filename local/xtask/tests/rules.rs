@@ -33,6 +33,7 @@ fn trigger(event: &Event) -> String {
     match event {
         Event::Http { method, path, .. } => format!("{method} {path}"),
         Event::Queue { .. } => "SQS".to_owned(),
+        Event::Schedule { .. } => "Scheduler".to_owned(),
         Event::Url => "function URL".to_owned(),
     }
 }
@@ -74,6 +75,36 @@ fn a_functions_docs_begin_with_its_trigger() {
         }
         let description = read(format!("functions/{}/Cargo.toml", function.binary));
         assert!(description.contains(&format!("name = \"{}\"", function.binary)));
+    }
+}
+
+/// Whoever reads a function knows how it is called.
+#[test]
+fn a_function_is_called_in_one_way() {
+    for function in functions() {
+        assert!(function.events.len() <= 1, "{} is called in several ways", function.binary);
+    }
+}
+
+/// What Scheduler could not hand over, and what Lambda could not run, is kept, and the function may put it there.
+#[test]
+fn every_schedule_has_dead_letters() {
+    for function in functions() {
+        for event in &function.events {
+            let Event::Schedule { dead_letters, input, .. } = event else { continue };
+            assert!(dead_letters.is_some(), "{}: what Scheduler cannot hand over is lost", function.binary);
+            assert_eq!(*dead_letters, function.on_failure, "{}", function.binary);
+            let may_put = function.statements.iter().any(|statement| {
+                statement.actions.iter().any(|action| action == "sqs:SendMessage")
+                    && statement
+                        .resources
+                        .iter()
+                        .any(|resource| Some(resource) == function.on_failure.as_ref())
+            });
+            assert!(may_put, "{} may not put there what failed", function.binary);
+            let input: serde_json::Value = serde_json::from_str(input).unwrap();
+            assert!(input.is_object(), "{}: {input}", function.binary);
+        }
     }
 }
 
@@ -161,9 +192,11 @@ fn the_door_for_webhooks_is_the_only_one_without_an_authorizer_and_has_the_small
 fn every_queue_has_dead_letters_and_six_times_the_workers_timeout() {
     let template = template().unwrap();
     let queues = template.queues();
-    let targets: Vec<_> = queues.iter().filter_map(|queue| queue.dead_letters.clone()).collect();
+    let of_queues = queues.iter().filter_map(|queue| queue.dead_letters.clone().map(|(arn, _)| arn));
+    let of_schedules = functions().into_iter().filter_map(|function| function.on_failure);
+    let targets: Vec<_> = of_queues.chain(of_schedules).collect();
     for queue in &queues {
-        let is_target = targets.iter().any(|(arn, _)| arn["Fn::GetAtt"][0] == queue.id.clone());
+        let is_target = targets.iter().any(|arn| arn["Fn::GetAtt"][0] == queue.id.clone());
         assert!(queue.dead_letters.is_some() || is_target, "{} has no dead letters", queue.id);
     }
     for function in functions() {
@@ -225,6 +258,13 @@ fn events_have_the_shapes_that_lambda_sends() {
                     |event| matches!(event, Event::Http { method, path, .. } if route == format!("{method} {path}")),
                 );
                 assert!(is_route, "{}: {route}", path.display());
+            } else if let Some(Event::Schedule { input, .. }) = function.events.first() {
+                // What Scheduler sends, or what an operator does: one field of it or another.
+                let event: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+                let input: serde_json::Map<String, serde_json::Value> = serde_json::from_str(input).unwrap();
+                let is_schedules = event.keys().eq(input.keys());
+                let is_named = path.file_stem().is_some_and(|name| name == "scheduled");
+                assert_eq!(is_schedules, is_named, "{}", path.display());
             } else {
                 let event: SqsEvent = serde_json::from_str(&text).unwrap();
                 assert!(!event.records.is_empty(), "{}", path.display());

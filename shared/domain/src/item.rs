@@ -293,6 +293,10 @@ pub struct SyncState {
     pub months: BTreeSet<Month>,
     /// Whether all accounts have been asked for, since the item was linked and since somebody last asked for it.
     pub accounts_known: bool,
+    /// When the item will be calm again: webhooks that come thicker wait for each other.
+    pub calm: Option<Timestamp>,
+    /// When all accounts were last asked for.
+    pub looked_at: Option<Timestamp>,
     /// When the item's budget of calls will be full again.
     pub budget: Option<Timestamp>,
     /// What is to be announced and has not been, for certain.

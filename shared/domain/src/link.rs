@@ -136,13 +136,20 @@ const SAVES: u32 = 5;
 /// # Errors
 /// Each says what is left behind.
 pub async fn link(deps: &Deps, session: &Session) -> Result<SyncState, LinkError> {
-    let twin = twin::find(deps, session).await?;
     let begun = begin(deps, session).await?;
     let intent = &begun.intent;
     let linked = match deps.reads.state(&intent.at).await? {
         // An earlier request got as far as storing it. What it left open is done again, which is harmless.
         Some(linked) => Linked { state: linked, token: None },
-        None => connect(deps, session, &begun, twin).await?,
+        None => match twin::find(deps, session).await {
+            Ok(twin) => connect(deps, session, &begun, twin).await?,
+            Err(error) => {
+                if !begun.again {
+                    forget(deps, intent).await;
+                }
+                return Err(error);
+            }
+        },
     };
     let first = SyncMessage::first(linked.state.item.at.clone(), linked.state.item.want);
     deps.queue.send(&first, Duration::ZERO).await?;
@@ -249,12 +256,12 @@ async fn connect(
 /// happened.
 fn certainly_did_not_happen(error: &BankError) -> bool {
     match error.meaning {
-        Meaning::Later { patience: Patience::Minute, .. } => true,
-        Meaning::Later { .. } => {
+        Meaning::Later { patience: Patience::Seconds | Patience::Hours, .. } => {
             matches!(error.code.as_str(), "unreachable" | "credentials_unavailable" | "PLANNED_MAINTENANCE")
         }
         Meaning::OurFault => error.code != "answer_too_large",
-        Meaning::NeedsUser
+        Meaning::Later { patience: Patience::Minute, .. }
+        | Meaning::NeedsUser
         | Meaning::Gone
         | Meaning::RestartPagination
         | Meaning::CursorRefused

@@ -46,19 +46,28 @@ pub trait OneConnection: Send + Sync {
     async fn connection(&self, at: &ItemRef) -> Result<Option<Connection>, StoreError>;
 }
 
+/// A sync that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The number that the message carries.
+    pub number: u64,
+    /// When the item will be calm again, if webhooks have come thick.
+    pub calm: Option<Timestamp>,
+}
+
 /// Asks for syncs.
 #[async_trait]
 pub trait SyncRequests: Send + Sync {
     /// Adds one to the item's `want` and returns it: the number that the message carries. `None` if there is no
     /// such item or it is on its way out. Not idempotent: a second call asks for a second sync.
-    async fn want_sync(&self, at: &ItemRef) -> Result<Option<u64>, StoreError>;
+    async fn want_sync(&self, at: &ItemRef) -> Result<Option<Wanted>, StoreError>;
 }
 
 /// What a webhook, or a person back from Link, tells of an item. Only a hint: the sync that is asked for finds out.
 #[async_trait]
 pub trait Hints: Send + Sync {
     /// As [`SyncRequests::want_sync`], and that sync looks at all of the item's accounts.
-    async fn want_look(&self, at: &ItemRef) -> Result<Option<u64>, StoreError>;
+    async fn want_look(&self, at: &ItemRef) -> Result<Option<Wanted>, StoreError>;
 
     /// The bank ends the connection at `until`, by the code `reason`. False if that is known already, or the item does
     /// not work anyway.

@@ -4,6 +4,9 @@ use std::{fmt::Display, str::FromStr};
 
 use thiserror::Error;
 
+/// Calls a minute of one worker at least.
+const LEAST_SHARE: u32 = 2;
+
 /// Everything that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the settings are incomplete: {}", .0.join("; "))]
@@ -70,6 +73,17 @@ impl<'a> Env<'a> {
         self.faults.push(what.into());
     }
 
+    /// What so many calls a minute leave to each of so many workers: at least two, the least that a worker keeps to.
+    pub fn share(&mut self, calls: u32, workers: u32) -> u32 {
+        let share = calls / workers.max(1);
+        if share < LEAST_SHARE {
+            self.fault(format!(
+                "{calls} calls a minute are too few for {workers} workers: each takes {LEAST_SHARE}"
+            ));
+        }
+        share
+    }
+
     /// Words, divided by commas; at least one.
     pub fn words(&mut self, name: &str) -> Vec<String> {
         let text = self.required(name);
@@ -96,6 +110,19 @@ pub fn names() -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_that_rounds_to_less_than_two_calls_is_a_fault() {
+        let nothing = |_: &str| None;
+        let mut env = Env::new(&nothing);
+        assert_eq!(env.share(40, 20), 2);
+        assert_eq!(env.finish(()), Ok(()));
+        for (calls, workers) in [(39, 20), (0, 1)] {
+            let mut env = Env::new(&nothing);
+            let share = env.share(calls, workers);
+            assert!(env.finish(share).is_err(), "{calls} for {workers}");
+        }
+    }
 
     #[test]
     fn every_fault_is_said_at_once() {

@@ -9,6 +9,7 @@ pub mod logs;
 pub mod metrics;
 pub mod problem;
 pub mod query;
+pub mod schedule;
 pub mod system;
 pub mod waiting;
 pub mod webhook;

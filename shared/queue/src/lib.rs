@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod dead_letters;
+mod night;
 mod operator;
 
 use std::time::Duration;
@@ -41,24 +43,28 @@ impl Queue {
     }
 
     /// Sends a message with its version; those of one group share the queue fairly with the others.
-    async fn put(
+    pub(crate) async fn put(
         &self,
         message: &(impl Serialize + Sync),
         group: Option<&str>,
         delay: Duration,
     ) -> Result<(), QueueError> {
-        let body = serde_json::to_string(&Versioned { v: MESSAGE_VERSION, message })
-            .map_err(|_why| QueueError("the message cannot be written as JSON".to_owned()))?;
         let request = self
             .client
             .send_message()
             .queue_url(&self.url)
-            .message_body(body)
+            .message_body(body(message)?)
             .set_message_group_id(group.map(str::to_owned));
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let request = if seconds == 0 { request } else { request.delay_seconds(seconds) };
         request.send().await.map(drop).map_err(|error| failed(&error))
     }
+}
+
+/// A message as it travels.
+pub(crate) fn body(message: &impl Serialize) -> Result<String, QueueError> {
+    serde_json::to_string(&Versioned { v: MESSAGE_VERSION, message })
+        .map_err(|_why| QueueError("the message cannot be written as JSON".to_owned()))
 }
 
 #[async_trait]

@@ -10,7 +10,9 @@ use domain::{
     bank::{BankItem, HistoryStatus},
     ids::{HouseholdId, ItemRef},
     item::{Connection, Health, NewItem, SyncState},
-    store::{Added, Connections, NewConnections, OneConnection, Replaced, Saved, StoreError, SyncRequests},
+    store::{
+        Added, Connections, NewConnections, OneConnection, Replaced, Saved, StoreError, SyncRequests, Wanted,
+    },
     sync::{AccountWrite, Commit, CommitError, DayBalance, SyncWrites},
 };
 
@@ -135,14 +137,14 @@ impl Store {
 
 #[async_trait]
 impl SyncRequests for Store {
-    async fn want_sync(&self, at: &ItemRef) -> Result<Option<u64>, StoreError> {
+    async fn want_sync(&self, at: &ItemRef) -> Result<Option<Wanted>, StoreError> {
         self.want(at, Change::default()).await
     }
 }
 
 impl Store {
     /// Adds one to the item's `want`, beside another change.
-    pub(crate) async fn want(&self, at: &ItemRef, mut change: Change) -> Result<Option<u64>, StoreError> {
+    pub(crate) async fn want(&self, at: &ItemRef, mut change: Change) -> Result<Option<Wanted>, StoreError> {
         change.add("want", number(1)).value("removing", text("removing")).value("removed", text("removed"));
         let (expression, names, values) = change.finish();
         let update = self
@@ -154,11 +156,12 @@ impl Store {
             .condition_expression("attribute_exists(pk) AND hs <> :removing AND hs <> :removed")
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values)
-            .return_values(ReturnValue::UpdatedNew);
+            .return_values(ReturnValue::AllNew);
         match update.send().await {
             Ok(answer) => {
                 let row = answer.attributes.unwrap_or_default();
-                Reader(&row).number("want").map(Some)
+                let row = Reader(&row);
+                Ok(Some(Wanted { number: row.number("want")?, calm: row.maybe_parsed("cm") }))
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
@@ -266,7 +269,7 @@ impl NewConnections for Store {
             .value("removing", text("removing"))
             .value("removed", text("removed"));
         encode::health(&mut change, &old.item.health.restored(new.at_time));
-        for name in ["cr", "sg", "fa", "bu"] {
+        for name in ["cr", "sg", "fa", "rp", "rs", "bu"] {
             change.remove(name);
         }
         let item_key = key(keys::household(&at.household), keys::item(&at.item));

@@ -69,6 +69,8 @@ pub(crate) fn sync_state(household: &HouseholdId, id: ItemId, row: &Row) -> Resu
         stage: row.map("sg").map(stage).transpose()?,
         months: row.set("mo"),
         accounts_known: looked.is_some_and(|looked| looked >= look),
+        calm: row.maybe_parsed("cm"),
+        looked_at: row.maybe_parsed("lk"),
         budget: row.maybe_parsed("bu"),
         news: row.map("nt").map(news).transpose()?,
         leftovers: Leftovers {

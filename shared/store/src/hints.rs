@@ -6,7 +6,7 @@ use domain::{
     event::News,
     ids::{ItemRef, PlaidItemId},
     item::{Health, HealthState},
-    store::{Hints, KnownItem, LinkSession, LinkSessions, PlaidItems, StoreError},
+    store::{Hints, KnownItem, LinkSession, LinkSessions, PlaidItems, StoreError, Wanted},
     sync::Announcements,
 };
 use jiff::Timestamp;
@@ -90,7 +90,7 @@ impl Store {
 
 #[async_trait]
 impl Hints for Store {
-    async fn want_look(&self, at: &ItemRef) -> Result<Option<u64>, StoreError> {
+    async fn want_look(&self, at: &ItemRef) -> Result<Option<Wanted>, StoreError> {
         let mut change = Change::default();
         change.set_to("al", "want + :one").value("one", number(1));
         self.want(at, change).await

@@ -2,18 +2,23 @@
 
 use domain::{
     ids::{AccountId, HouseholdId, ItemId, ItemRef, PlaidItemId, TransactionId, UserId},
+    night::Shard,
+    retries::RetryShard,
     transaction::Month,
 };
 use jiff::{Timestamp, civil::Date};
 
 /// The index of transactions by household and month.
 pub(crate) const BY_MONTH: &str = "by-month";
+/// The sparse index of items by shard.
+pub(crate) const DUE: &str = "due";
+/// The sparse index of items that are to be tried again, by time.
+pub(crate) const RETRY: &str = "retry";
 
 pub(crate) const PK: &str = "pk";
 pub(crate) const SK: &str = "sk";
 pub(crate) const META: &str = "META";
 pub(crate) const REF: &str = "REF";
-const DUE_SHARDS: u32 = 64;
 
 pub(crate) fn user(user: &UserId) -> String {
     format!("U#{user}")
@@ -54,7 +59,7 @@ pub(crate) fn stage(run: u64, page: u32, part: usize) -> String {
 
 /// A line of the ledger: by time; the revision tells apart what ended in the same moment.
 pub(crate) fn run(at: Timestamp, rev: u64) -> String {
-    format!("RUN#{at:.3}#{rev:012}")
+    format!("RUN#{}#{rev:012}", instant(at))
 }
 
 /// What was on an account on a day.
@@ -72,9 +77,44 @@ pub(crate) fn place(date: Date, id: &TransactionId) -> String {
     format!("{date}#{id}")
 }
 
-/// The partition of the due index: spread, so that a night of everybody has no hot one.
+/// An item's partition of the due index.
 pub(crate) fn due(item: &ItemId) -> String {
-    let sum =
-        item.as_str().bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
-    format!("DUE#{:02}", sum % DUE_SHARDS)
+    due_shard(Shard::of(item))
+}
+
+pub(crate) fn due_shard(shard: Shard) -> String {
+    format!("DUE#{shard}")
+}
+
+/// The partition of the index of retries.
+pub(crate) fn retry_shard(shard: RetryShard) -> String {
+    format!("RETRY#{shard}")
+}
+
+/// The place in the index of retries: by time.
+pub(crate) fn retry(at: Timestamp, item: &ItemRef) -> String {
+    format!("{}#{}", instant(at), transactions(item))
+}
+
+/// An instant that sorts as text.
+pub(crate) fn instant(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// The partition of a night: when it was begun, and the plans of its shards.
+pub(crate) fn night(night: Date) -> String {
+    format!("NIGHT#{night}")
+}
+
+pub(crate) fn night_shard(shard: Shard) -> String {
+    format!("SHARD#{shard}")
+}
+
+/// The partition of the messages of a shard: what has been counted of each.
+pub(crate) fn night_messages(night: Date, shard: Shard) -> String {
+    format!("NIGHT#{night}#{shard}")
+}
+
+pub(crate) fn night_message(number: u32) -> String {
+    format!("M#{number:07}")
 }

@@ -1,7 +1,10 @@
 //! Removing: beginning it under the item's revision, erasing, burying.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, TransactWriteItem, WriteRequest};
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, DeleteRequest, TransactWriteItem, WriteRequest},
+};
 use domain::{
     account::AccountState,
     ids::{AccountId, ItemRef, PlaidItemId},
@@ -163,6 +166,8 @@ impl RemovalStarts for Store {
             .put("kd", flag(keep_data))
             .remove("sg")
             .remove("fa")
+            .remove("rp")
+            .remove("rs")
             .remove("nt")
             .value("removed", text("removed"));
         if self.change_item(at, change, "attribute_exists(pk) AND NOT hs IN (:hs, :removed)").await? {
@@ -239,12 +244,10 @@ impl RemovalSteps for Store {
             .set_expression_attribute_values(values);
         match update.send().await {
             Ok(_) => Ok(()),
-            Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(unavailable(&error)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(unavailable(&error)),
+            },
         }
     }
 

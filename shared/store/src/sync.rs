@@ -19,6 +19,7 @@ use futures::future::try_join_all;
 use crate::{
     Store, encode, keys,
     outcome::{Cancelled, cancelled, unavailable},
+    retries,
     row::{Change, Reader, Row, key, number, text, texts, unpack},
 };
 
@@ -159,6 +160,7 @@ fn item_change(commit: &Commit) -> Change {
     edit(&mut change, "cr", &patch.cursor, |cursor| text(cursor.as_str()));
     edit(&mut change, "sg", &patch.stage, encode::stage);
     edit(&mut change, "fa", &patch.failure, encode::failure);
+    retries::attributes(&mut change, commit);
     if let Some(done) = patch.done {
         change.set("done", number(done));
     }
@@ -181,7 +183,10 @@ fn item_change(commit: &Commit) -> Change {
         change.set("bu", text(full_at.to_string()));
     }
     if let Some(looked) = patch.looked {
-        change.set("ad", number(looked));
+        change.set("ad", number(looked)).set("lk", text(commit.now.to_string()));
+    }
+    if let Some(calm) = patch.calm {
+        change.set("cm", text(calm.to_string()));
     }
     if let Some(news) = &patch.news {
         change.set("nt", encode::news(news));

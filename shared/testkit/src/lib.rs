@@ -10,6 +10,7 @@
 mod circle;
 mod clock;
 mod connector;
+mod night;
 mod queue;
 mod request;
 mod webhooks;

@@ -19,11 +19,12 @@ use domain::{
 #[derive(Debug)]
 pub struct FakeQueue<M: std::fmt::Debug = SyncMessage> {
     messages: Mutex<Vec<(M, Duration)>>,
+    refuses: AtomicBool,
 }
 
 impl<M: std::fmt::Debug> Default for FakeQueue<M> {
     fn default() -> Self {
-        Self { messages: Mutex::default() }
+        Self { messages: Mutex::default(), refuses: AtomicBool::new(false) }
     }
 }
 
@@ -36,21 +37,37 @@ impl<M: std::fmt::Debug> FakeQueue<M> {
     pub fn take(&self) -> Vec<(M, Duration)> {
         std::mem::take(&mut self.messages())
     }
+
+    /// Takes all messages, whatever their delays.
+    pub fn take_messages(&self) -> Vec<M> {
+        self.take().into_iter().map(|(message, _)| message).collect()
+    }
+
+    /// From now on the queue cannot be reached, or can be again.
+    pub fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::SeqCst);
+    }
+
+    /// Keeps all of them; half of them where it cannot be reached.
+    pub(crate) fn keep(&self, messages: Vec<M>, delay: Duration) -> Result<(), QueueError> {
+        let refuses = self.refuses.load(Ordering::SeqCst);
+        let kept = if refuses { messages.len() / 2 } else { messages.len() };
+        self.messages().extend(messages.into_iter().take(kept).map(|message| (message, delay)));
+        if refuses { Err(QueueError("timeout".to_owned())) } else { Ok(()) }
+    }
 }
 
 #[async_trait]
 impl SyncQueue for FakeQueue {
     async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
-        self.messages().push((message.clone(), delay));
-        Ok(())
+        self.keep(vec![message.clone()], delay)
     }
 }
 
 #[async_trait]
 impl RemovalQueue for FakeQueue<RemovalMessage> {
     async fn send(&self, message: &RemovalMessage, delay: Duration) -> Result<(), QueueError> {
-        self.messages().push((message.clone(), delay));
-        Ok(())
+        self.keep(vec![message.clone()], delay)
     }
 }
 

@@ -192,7 +192,8 @@ impl World {
 
     /// Runs a sync of an item, and gives how it ended.
     pub async fn run(&self, at: &ItemRef, cause: Cause) -> Outcome {
-        let trigger = Trigger { at: at.clone(), want: None, cause, deadline: Timestamp::MAX };
+        let trigger =
+            Trigger { at: at.clone(), want: None, cause, deadline: Timestamp::MAX, fresh_within: None };
         sync::sync(&self.sync(), &trigger).await.expect("a run")
     }
 

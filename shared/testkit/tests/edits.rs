@@ -23,7 +23,13 @@ fn words(half: &UserHalf) -> &str {
 }
 
 async fn run(world: &World, at: &ItemRef) {
-    let trigger = Trigger { at: at.clone(), want: None, cause: Cause::Night, deadline: Timestamp::MAX };
+    let trigger = Trigger {
+        at: at.clone(),
+        want: None,
+        cause: Cause::Night,
+        deadline: Timestamp::MAX,
+        fresh_within: None,
+    };
     sync(&world.sync(), &trigger).await.unwrap();
 }
 

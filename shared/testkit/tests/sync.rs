@@ -105,7 +105,13 @@ impl Case {
     }
 
     fn trigger(&self) -> Trigger {
-        Trigger { at: self.at.clone(), want: None, cause: Cause::Night, deadline: Timestamp::MAX }
+        Trigger {
+            at: self.at.clone(),
+            want: None,
+            cause: Cause::Night,
+            deadline: Timestamp::MAX,
+            fresh_within: None,
+        }
     }
 
     async fn run(&self) -> Outcome {

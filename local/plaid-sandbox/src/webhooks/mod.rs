@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub use self::faults::{Flaw, WebhookFault};
+pub use self::{
+    faults::{Flaw, WebhookFault},
+    outbox::Deliveries,
+};
 pub(crate) use self::{
     notice::Notice,
     outbox::{Outbox, Post},
@@ -60,6 +63,11 @@ impl World {
     /// The payloads of all webhooks that were due and are not forgotten, oldest first.
     pub fn webhooks(&self) -> Vec<Value> {
         self.outbox.bodies().cloned().collect()
+    }
+
+    /// How many deliveries were made, and how many are to come.
+    pub fn deliveries(&self) -> Deliveries {
+        self.outbox.deliveries()
     }
 
     fn announce(&mut self, item_id: &str, change: &Change, id: &str) {

@@ -73,6 +73,15 @@ pub(crate) struct View<'a> {
     state: &'static str,
 }
 
+/// Deliveries of webhooks that are not forgotten.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deliveries {
+    /// Those that were taken.
+    pub made: usize,
+    /// Those that are still to be made.
+    pub to_come: usize,
+}
+
 /// A delivery to make.
 pub(crate) struct Post {
     pub(crate) id: u64,
@@ -289,6 +298,15 @@ impl Outbox {
     }
 
     /// All of them, oldest first.
+    pub(crate) fn deliveries(&self) -> Deliveries {
+        let count =
+            |is: fn(&State) -> bool| self.webhooks.values().filter(|webhook| is(&webhook.state)).count();
+        Deliveries {
+            made: count(|state| *state == State::Delivered),
+            to_come: count(|state| matches!(state, State::Waiting(_) | State::Held | State::Sending)),
+        }
+    }
+
     pub(crate) fn views(&self) -> Vec<View<'_>> {
         let views = self.webhooks.iter().map(|(id, webhook)| View {
             id: *id,

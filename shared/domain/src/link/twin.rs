@@ -52,9 +52,8 @@ pub(super) async fn find(deps: &Deps, session: &Session) -> Result<Twin, LinkErr
                 let account = account.name().to_owned();
                 return Err(LinkError::Duplicate { item: connection.item.at.item, account });
             }
-            Some(_) => {}
             None if is_dead && session.accounts.is_none() => dead.push(connection),
-            None => {}
+            Some(_) | None => {}
         }
     }
     Ok(if dead.is_empty() { Twin::None } else { Twin::Perhaps(dead) })

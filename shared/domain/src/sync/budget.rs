@@ -24,6 +24,8 @@ pub struct Rate {
 
 const MINUTE: Duration = Duration::from_mins(1);
 const REFILLED_FIFTHS: u32 = 3;
+/// A steady bucket holds so small a part of a minute's calls.
+const STEADY_BURST: u32 = 20;
 
 impl Rate {
     /// At most `calls` in any minute; at least two.
@@ -31,6 +33,14 @@ impl Rate {
         let calls = calls.max(2);
         let refilled = (calls * REFILLED_FIFTHS / 5).max(1);
         Self { burst: calls - refilled, interval: MINUTE / refilled }
+    }
+
+    /// At most `calls` in any minute, at least two, and hardly any at once: for whoever works through a queue, and could
+    /// make use of no more than the refill in the long run.
+    pub fn steady(calls: u32) -> Self {
+        let calls = calls.max(2);
+        let burst = (calls / STEADY_BURST).max(1);
+        Self { burst, interval: MINUTE / (calls - burst) }
     }
 
     /// Takes `calls` out of a bucket that will be full at `full_at`: when it will be full then, or how long to wait
@@ -59,6 +69,11 @@ impl Budgets {
     /// Syncs a minute: of one item, and of this process.
     pub fn new(item: u32, share: u32) -> Self {
         Self { item: Rate::per_minute(item), share: Rate::per_minute(share), full_at: Mutex::new(None) }
+    }
+
+    /// The same for the night, which works through a queue.
+    pub fn of_night(item: u32, share: u32) -> Self {
+        Self { share: Rate::steady(share), ..Self::new(item, share) }
     }
 
     /// Counts calls of an item that were made without asking: tries of one that failed.
@@ -92,8 +107,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_minute_sees_more_than_the_limit(limit in 2_u32..80, pauses in proptest::collection::vec(0_u64..4_000, 1..400)) {
-            let rate = Rate::per_minute(limit);
+        fn no_minute_sees_more_than_the_limit(
+            limit in 2_u32..80,
+            is_steady: bool,
+            pauses in proptest::collection::vec(0_u64..4_000, 1..400),
+        ) {
+            let rate = if is_steady { Rate::steady(limit) } else { Rate::per_minute(limit) };
             let (mut now, mut full_at, mut taken) = (Timestamp::UNIX_EPOCH, None, Vec::new());
             for pause in pauses {
                 now = later(now, Duration::from_millis(pause));

@@ -17,10 +17,10 @@ use super::{
     ports::{Announcements, Commit, CommitError, Edit, SyncReads, SyncWrites},
 };
 use crate::{
-    bank::{AccountFeed, BankError, HistoryStatus, Meaning, TransactionFeed, WebhookAddress},
+    bank::{AccountFeed, BankError, HistoryStatus, Meaning, Patience, TransactionFeed, WebhookAddress},
     event::{Event, EventKind, Events},
     ids::{ItemRef, TransactionId},
-    item::{Counts, Health, HealthState, LastFailure, Phase, SyncState},
+    item::{Counts, Health, HealthState, LastFailure, LastRun, Phase, SyncState},
     secret::{AccessToken, SealedToken},
     store::StoreError,
     time::{Clock, Random, until},
@@ -76,6 +76,9 @@ pub struct Trigger {
     pub cause: Cause,
     /// When the run must have ended. It hands over before.
     pub deadline: Timestamp,
+    /// Given by the night, for which nobody waits: it leaves alone what ended well so recently and what is gone at the
+    /// bank, and it comes back later when Plaid says that all of us together ask too much.
+    pub fresh_within: Option<Duration>,
 }
 
 /// How a run ended. In every case the item's row says the same.
@@ -100,8 +103,12 @@ pub enum Outcome {
     },
     /// There is no such item.
     NoItem,
-    /// The item does not sync any more.
+    /// The item does not sync any more: it is on its way out.
     Inactive,
+    /// The night leaves it alone: gone at the bank, and only a new connection helps.
+    Gone,
+    /// The night leaves it alone: its last run ended well not long ago, and nothing has been asked for since.
+    Fresh,
     /// The deadline came first, or the budget of calls is used up: somebody must go on, after so long.
     HandOver(Duration),
     /// The bank's side refused; the item's row says why.
@@ -166,6 +173,8 @@ const COME_BACK: Duration = Duration::from_secs(15);
 /// Starts over because the update changed while it was read.
 const RESTARTS: u32 = 3;
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// After a rate limit, unless the answer says when.
+pub(super) const RATE_LIMIT: Duration = Duration::from_secs(30);
 /// Starts over because the store failed: whether a write took effect is told by reading again.
 const REREADS: u32 = 3;
 /// Tries to write a failure down.
@@ -221,7 +230,10 @@ async fn run_to_end(deps: &Deps, trigger: &Trigger, run: &mut Run) -> Result<Out
                 restarts += 1;
                 deps.clock.sleep(RESTART_PAUSE).await;
             }
-            Err(Halt::Bank(error)) => return record_failure(deps, trigger, run, error).await,
+            Err(Halt::Bank(error)) => match held(trigger, &error) {
+                Some(after) => return Ok(Outcome::HandOver(after)),
+                None => return record_failure(deps, trigger, run, error).await,
+            },
             Err(Halt::Error(SyncError::Store(StoreError::Unavailable(_) | StoreError::Busy)))
                 if rereads < REREADS =>
             {
@@ -235,6 +247,12 @@ async fn run_to_end(deps: &Deps, trigger: &Trigger, run: &mut Run) -> Result<Out
     Err(SyncError::Contended)
 }
 
+/// How long the night waits where Plaid says that all of us together ask too much: that is no failure of the item's.
+fn held(trigger: &Trigger, error: &BankError) -> Option<Duration> {
+    let Meaning::Later { patience: Patience::Minute, retry_after_s } = error.meaning else { return None };
+    trigger.fresh_within.map(|_| retry_after_s.map_or(RATE_LIMIT, |s| Duration::from_secs(s.into())))
+}
+
 async fn start_over(deps: &Deps, trigger: &Trigger, run: &mut Run) -> Result<Step, Halt> {
     let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(Step::End(Outcome::NoItem)) };
     run.read = Some(Read { want: state.item.want, done: state.item.done });
@@ -245,6 +263,14 @@ async fn start_over(deps: &Deps, trigger: &Trigger, run: &mut Run) -> Result<Ste
 async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) -> Result<Step, Halt> {
     if !state.item.health.may_sync() {
         return Ok(Step::End(Outcome::Inactive));
+    }
+    if let Some(within) = trigger.fresh_within {
+        if state.item.health.state == HealthState::Revoked {
+            return Ok(Step::End(Outcome::Gone));
+        }
+        if let Some(last) = fresh(state, within, deps.clock.now()) {
+            return Ok(Step::End(if run.pages == 0 { Outcome::Fresh } else { written(state, last) }));
+        }
     }
     if let Some(stage) = &state.stage {
         let courtesy = COURTESY + COURTESY_FOR_A_PAGE * stage.pages;
@@ -262,6 +288,28 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
     }
     let token = run.open(deps, state).await?;
     fetch::fetch(deps, trigger, state, &token, run).await
+}
+
+/// An item that webhooks keep fresh is looked at by the night after so long all the same: accounts, and the address of its
+/// webhooks, change without one.
+const LOOKED: Duration = Duration::from_hours(6 * 24);
+
+/// The last run, if after it there is certainly nothing to be done.
+fn fresh(state: &SyncState, within: Duration, now: Timestamp) -> Option<LastRun> {
+    let item = &state.item;
+    let is_quiet = item.health.is_active()
+        && item.failure.is_none()
+        && item.done >= item.want
+        && state.stage.is_none()
+        && !item.history.is_coming()
+        && state.looked_at.is_none_or(|at| until(at, now) < LOOKED);
+    item.last_run.filter(|run| is_quiet && until(run.at, now) < within)
+}
+
+/// How a run ended that has read pages and finds the item fresh: its own write took effect, and the answer was lost.
+fn written(state: &SyncState, last: LastRun) -> Outcome {
+    let history = state.item.history.clone();
+    Outcome::Finished { counts: last.counts, is_partial: state.is_partial(&history), history }
 }
 
 async fn wait(deps: &Deps, trigger: &Trigger, run: &mut Run) -> Result<Step, Halt> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    engine::{Deps, Halt, Outcome, Run, Step, Trigger, rows},
+    engine::{Deps, Halt, Outcome, RATE_LIMIT, Run, Step, Trigger, rows},
     fold::{PageFacts, UpdateIndex},
     ledger::{Cause, DayBalance, RunEntry},
     links::Links,
@@ -23,6 +23,7 @@ use crate::{
     ids::Cursor,
     item::{Counts, Health, HealthState, LastRun, Phase, Stage, SyncState},
     secret::AccessToken,
+    time::later,
     transaction::Month,
 };
 
@@ -34,8 +35,9 @@ pub(super) const CALL: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_mins(10);
 /// A budget that has a call again so soon is waited for; for longer the run hands over.
 const SHORT_WAIT: Duration = Duration::from_secs(3);
-/// After a rate limit in the middle of an update, unless the answer says when.
-const RATE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Syncs that webhooks ask for come so far apart in the long run; some may come at once.
+pub const PACE: Duration = Duration::from_secs(30);
 
 /// One update under way.
 pub(super) struct Fetch<'a> {
@@ -411,8 +413,7 @@ impl Fetch<'_> {
         if let Some(bank) = &self.bank {
             commit.item.institution.clone_from(&bank.institution);
             commit.item.institution_name.clone_from(&bank.institution_name);
-            let is_asked_for = !self.state.accounts_known;
-            commit.item.looked = is_asked_for.then_some(self.state.item.want);
+            commit.item.looked = Some(self.state.item.want);
         }
         commit.item.budget = self.run.budget;
         commit
@@ -439,6 +440,9 @@ pub(super) fn finish(
     entry: RunEntry,
 ) {
     let counts = entry.counts;
+    if entry.cause == Cause::Webhook {
+        commit.item.calm = Some(later(state.calm.unwrap_or(commit.now).max(commit.now), PACE));
+    }
     commit.item.done = Some(want);
     commit.item.history = (*history != state.item.history).then(|| history.clone());
     commit.item.last_run = Some(LastRun { at: entry.at, counts });

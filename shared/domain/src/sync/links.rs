@@ -21,19 +21,19 @@ const WINDOW_DAYS: i32 = 14;
 pub(super) struct Links {
     removed_of: HashMap<TransactionId, TransactionId>,
     posted_of: HashMap<TransactionId, TransactionId>,
-    old_of: HashMap<TransactionId, TransactionId>,
+    pairs: HashMap<TransactionId, TransactionId>,
 }
 
 impl Links {
     /// Adds the pairs (new id, old id) of accounts that go on under new ids.
     pub(super) fn with_pairs(mut self, pairs: HashMap<TransactionId, TransactionId>) -> Self {
-        self.old_of = pairs;
+        self.pairs = pairs;
         self
     }
 
     /// The old id whose row a new id takes over: the same transaction of an account that goes on under a new id.
     pub(super) fn old_of(&self, new: &TransactionId) -> Option<&TransactionId> {
-        self.old_of.get(new)
+        self.pairs.get(new)
     }
 
     /// The removed id whose row a posted id takes over.

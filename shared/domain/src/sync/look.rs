@@ -48,7 +48,7 @@ impl Fetch<'_> {
         let mut accounts = Accounts::default();
         let listed: BTreeSet<_> = news.iter().map(|account| account.bank.id.clone()).collect();
         for account in news {
-            self.change(account, &mut accounts);
+            self.change(&account, &mut accounts);
         }
         // Of what was told twice, the last word: the list was asked for after the page.
         for bank in page.accounts.iter().filter(|bank| !listed.contains(&bank.id)) {
@@ -59,7 +59,7 @@ impl Fetch<'_> {
                 None => self.describe(&BankAccount::placeholder(id.clone()), &mut accounts),
                 // Who has transactions is there, whatever the list says.
                 Some(known) if known.state == AccountState::Unshared => {
-                    self.change(Account { state: AccountState::Live, ..known }, &mut accounts);
+                    self.change(&Account { state: AccountState::Live, ..known }, &mut accounts);
                 }
                 Some(_) => {}
             }
@@ -117,13 +117,13 @@ impl Fetch<'_> {
             Some(account) => Account { bank: bank.clone(), ..account },
             None => Account::new(id(), bank.clone()),
         };
-        self.change(account, accounts);
+        self.change(&account, accounts);
     }
 
-    fn change(&mut self, account: Account, accounts: &mut Accounts) {
+    fn change(&mut self, account: &Account, accounts: &mut Accounts) {
         let before = self.accounts.iter_mut().find(|known| known.id == account.id);
         let (balances, generation) = match before {
-            Some(known) if *known == account => return,
+            Some(known) if known == account => return,
             // Nobody wants to know what is on an account that was stopped.
             Some(known) if known.state.is_stopped() && known.bank.id == account.bank.id => return,
             Some(known) => {
@@ -139,7 +139,7 @@ impl Fetch<'_> {
         if balances.unwrap_or_default() != account.bank.balances && !account.state.is_stopped() {
             accounts.balances.push(DayBalance::of(&account.id, &account.bank, self.deps.clock.now()));
         }
-        accounts.writes.push(AccountWrite::from(&account));
+        accounts.writes.push(AccountWrite::from(account));
     }
 
     /// What a look has found out of the date on which the bank ends the connection.

@@ -107,9 +107,14 @@ pub fn next_poll(message: &SyncMessage) -> Option<Next> {
     Some(Next { message, delay })
 }
 
+/// When what has been tried so often is tried again; `None` once it has been tried often enough.
+pub fn try_delay(tries: u32) -> Option<Duration> {
+    TRY_DELAYS.get(usize::try_from(tries).ok()?).copied()
+}
+
 /// What follows `message` when the bank's side refused it for a moment: the same again, not before `retry_after`.
 pub fn next_try(message: &SyncMessage, retry_after: Duration) -> Option<Next> {
-    let delay = *TRY_DELAYS.get(usize::try_from(message.tries).ok()?)?;
+    let delay = try_delay(message.tries)?;
     let message = SyncMessage { tries: message.tries + 1, ..message.clone() };
     Some(Next { message, delay: delay.max(retry_after).min(LONGEST_DELAY) })
 }

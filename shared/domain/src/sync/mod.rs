@@ -21,15 +21,18 @@ mod pairs;
 mod patience;
 mod plan;
 mod ports;
+mod turns;
 
 pub use budget::{Budgets, Rate};
 pub use engine::{Deps, Outcome, SyncError, Trigger, Webhooks, sync};
+pub use fetch::PACE;
 pub use fold::PageFacts;
 pub use ledger::{Cause, DayBalance, Ledger, RunEntry};
 pub use limits::Limits;
-pub use message::{LONGEST_DELAY, MESSAGE_VERSION, Next, Poll, SyncMessage, next_poll, next_try};
+pub use message::{LONGEST_DELAY, MESSAGE_VERSION, Next, Poll, SyncMessage, next_poll, next_try, try_delay};
 pub use plan::{RowWrite, StoredRow};
 pub use ports::{
     AccountWrite, Announcements, Commit, CommitError, Edit, ItemPatch, LiveRows, QueueError, SyncQueue,
     SyncReads, SyncWrites,
 };
+pub use turns::Turns;

@@ -95,10 +95,12 @@ pub struct ItemPatch {
     pub totals: Option<Counts>,
     /// All months that the item's transactions have been in.
     pub months: Option<BTreeSet<Month>>,
-    /// That all accounts have been asked for, and the `want` read before that.
+    /// That all accounts have been asked for now, and the `want` read before that.
     pub looked: Option<u64>,
     /// What is to be announced.
     pub news: Option<News>,
+    /// When the item will be calm again.
+    pub calm: Option<Timestamp>,
     /// Whether the bank has accounts that are not shared.
     pub new_accounts: Option<bool>,
     /// When the item's budget of calls will be full again.

@@ -1,5 +1,7 @@
 //! `cargo dev demo`: the main job, end to end, with what happened in words.
 
+mod life;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -9,7 +11,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::{
-    Client, StackError,
+    Client, StackError, night,
     options::Options,
     output::print,
     stack::{CLIENT_ID, Ready, SECRET, Stack},
@@ -38,9 +40,9 @@ pub(crate) async fn run() -> Result<(), StackError> {
 
 async fn story(stack: &Stack) -> Result<(), StackError> {
     let demo = Demo::new(&stack.ready)?;
-    let first = demo.link("user_good", "pass_good", "ins_109508").await?;
+    let first = demo.link(stack, "user_good", "pass_good", "ins_109508").await?;
     demo.synced(stack, &first).await?;
-    let second = demo.link("user_transactions_dynamic", "any", "ins_109509").await?;
+    let second = demo.link(stack, "user_transactions_dynamic", "any", "ins_109509").await?;
     demo.synced(stack, &second).await?;
 
     let before = demo.list(&second).await?;
@@ -53,12 +55,18 @@ async fn story(stack: &Stack) -> Result<(), StackError> {
     let after = demo.list(&second).await?;
     expect(after.len() > before.len(), "the news must be listed")?;
     demo.equals_ledger(stack, &second).await?;
-    demo.strangers_see_nothing(&first).await
+    demo.strangers_see_nothing(&first).await?;
+    demo.webhook(stack, &second).await?;
+    demo.lost_and_repaired(stack, &second).await?;
+    night::run_here(stack).await?;
+    demo.removed(stack, &first, &second).await
 }
 
 /// A linked bank.
 struct Linked {
     item_id: String,
+    /// Plaid's id of it.
+    plaid_item: String,
     account_id: String,
     accounts: Vec<String>,
 }
@@ -84,8 +92,15 @@ impl Demo {
     }
 
     /// Link token → log-in at the bank → exchange.
-    async fn link(&self, username: &str, password: &str, institution: &str) -> Result<Linked, StackError> {
+    async fn link(
+        &self,
+        stack: &Stack,
+        username: &str,
+        password: &str,
+        institution: &str,
+    ) -> Result<Linked, StackError> {
         let household = &self.household;
+        let before = life::plaid_items(stack);
         let link =
             ok(200, self.api.post("/api/v1/plaid/link/token", &json!({"household_id": household})).await?)?;
         let log_in = json!({
@@ -115,7 +130,9 @@ impl Demo {
             linked["institution"]["name"].as_str().unwrap_or("?"),
             linked["accounts_added"]
         ));
+        let plaid_item = life::plaid_items(stack).into_iter().find(|id| !before.contains(id));
         Ok(Linked {
+            plaid_item: plaid_item.unwrap_or_default(),
             item_id: linked["item_id"].as_str().unwrap_or_default().to_owned(),
             account_id: accounts.first().cloned().unwrap_or_default(),
             accounts,
