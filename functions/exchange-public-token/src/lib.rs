@@ -142,6 +142,7 @@ fn problem(error: LinkError) -> Problem {
             "duplicate_connection",
             "This bank log-in is connected already. Repair that connection instead of linking it again.",
         ),
+        LinkError::NoHousehold => Problem::not_found("household_not_found", "household"),
         LinkError::TooSlow => {
             Problem::later("too_slow", "Everything is slow right now. Nothing was done; try again.", 5)
         }

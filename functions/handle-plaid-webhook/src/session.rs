@@ -61,6 +61,7 @@ async fn exchange(
         Ok(_)
         | Err(
             LinkError::AlreadyConnected
+            | LinkError::NoHousehold
             | LinkError::Bank(BankError { meaning: Meaning::PublicTokenRefused, .. }),
         ) => Ok(()),
         Err(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{
     event::Nobody,
-    household::Role,
+    household::{Households, NewHousehold, Role},
     ids::{HouseholdId, ItemId, ItemRef, UserId},
     item::NewItem,
     secret::{AccessToken, SealedToken},
@@ -15,7 +15,7 @@ use domain::{
 };
 use edge::system::System;
 use jiff::Timestamp;
-use store::{NewHousehold, Store, Tables};
+use store::{Store, Tables};
 
 use crate::{
     Outcome, cpu,
@@ -124,11 +124,11 @@ async fn connect(store: &Store, token: &str) -> Result<ItemRef, Box<dyn std::err
     let now = Timestamp::now();
     let household = NewHousehold {
         id: at.household.clone(),
-        name: "A household".to_owned(),
+        name: "A household".parse()?,
         members: vec![(user.clone(), Role::Owner)],
         at: now,
     };
-    store.add_household(&household).await?;
+    store.create(&household).await?;
     let item = NewItem {
         at: at.clone(),
         user,

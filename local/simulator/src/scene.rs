@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use domain::{
     event::Nobody,
-    household::Role,
+    household::{Households, NewHousehold, Role},
     ids::{HouseholdId, ItemId, ItemRef},
     item::NewItem,
     secret::{AccessToken, CredentialError, CredentialSource, PlaidCredentials, PlaidSecret, SealedToken},
@@ -23,7 +23,7 @@ use domain::{
 };
 use plaid_sandbox::Sandbox;
 use serde_json::Value;
-use store::{NewHousehold, Store, Tables};
+use store::{Store, Tables};
 
 use crate::{
     database::{Database, Shared, Weather},
@@ -231,11 +231,11 @@ impl Scene {
         let user: domain::ids::UserId = "anna".parse().unwrap_or_else(|_bad| unreachable!("a user"));
         let household = NewHousehold {
             id: self.household.clone(),
-            name: "A household".to_owned(),
+            name: "A household".parse().unwrap_or_else(|_bad| unreachable!("a name")),
             members: vec![(user.clone(), Role::Owner)],
             at: now,
         };
-        self.direct.add_household(&household).await.unwrap_or_else(|error| unreachable!("{error}"));
+        self.direct.create(&household).await.unwrap_or_else(|error| unreachable!("{error}"));
         let mut items = Vec::new();
         for _ in 0..count {
             let history = dice.below(9).to_string();

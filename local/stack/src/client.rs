@@ -62,6 +62,12 @@ impl Client {
         self.post_text(path, body.to_string()).await
     }
 
+    /// PATCH with a JSON body.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<(u16, Value), StackError> {
+        let request = self.http.patch(format!("{}{path}", self.base));
+        self.send(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
     /// POST with any body.
     pub async fn post_text(
         &self,

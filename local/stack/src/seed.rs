@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::{household::Role, ids::HouseholdId, ids::UserId};
+use domain::{
+    household::{HouseholdName, Households, NewHousehold, Role},
+    ids::{HouseholdId, UserId},
+};
 use jiff::Timestamp;
-use store::{NewHousehold, Store};
+use store::Store;
 
 use crate::StackError;
 
@@ -16,7 +19,7 @@ const BOBS: &str = "hh_b0b0000000000000";
 /// Everybody who gets a token.
 pub(crate) const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
-fn id<T: std::str::FromStr<Err = domain::ids::IdError>>(text: &str) -> Result<T, StackError> {
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, StackError> {
     text.parse().map_err(|error| StackError::Seed(format!("{text} {error}")))
 }
 
@@ -27,14 +30,14 @@ pub(crate) async fn households(store: &Store) -> Result<(), StackError> {
     ];
     for (household, name, members) in seeds {
         let members: Result<Vec<_>, StackError> =
-            members.into_iter().map(|(user, role)| Ok((id::<UserId>(user)?, role))).collect();
+            members.into_iter().map(|(user, role)| Ok((parse::<UserId>(user)?, role))).collect();
         let new = NewHousehold {
-            id: id::<HouseholdId>(household)?,
-            name: name.to_owned(),
+            id: parse::<HouseholdId>(household)?,
+            name: parse::<HouseholdName>(name)?,
             members: members?,
             at: Timestamp::now(),
         };
-        store.add_household(&new).await.map_err(|error| StackError::Seed(error.to_string()))?;
+        store.create(&new).await.map_err(|error| StackError::Seed(error.to_string()))?;
     }
     Ok(())
 }

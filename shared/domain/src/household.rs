@@ -1,8 +1,21 @@
-//! Households and what each role in them may do.
+//! Households, who is in them, and what each role in them may do.
+
+mod ending;
+mod invitation;
+mod members;
+mod name;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use ending::{Ending, HouseholdEnds};
+pub use invitation::{Accepted, Invitation, InvitationError, Invitations, accept};
+pub use members::{
+    Changed, MOST_HOUSEHOLDS, MOST_MEMBERS, Member, MemberChange, MemberError, Members, change_member,
+};
+pub use name::{HouseholdName, NameError};
 
 use crate::{
     ids::{HouseholdId, ItemId, ItemRef, UserId},
@@ -16,7 +29,7 @@ use crate::{
 pub enum Role {
     /// Everything, the household's end included.
     Owner,
-    /// Everything but the household's end.
+    /// Names the household, invites and manages members and viewers. Not whom an owner has made an admin or an owner.
     Admin,
     /// Connects banks and edits.
     Member,
@@ -27,20 +40,97 @@ pub enum Role {
 /// What somebody wants to do in a household.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// See accounts and transactions.
+    /// See accounts, transactions and members.
     Read,
-    /// Connect a bank, ask for a sync.
+    /// Connect a bank, ask for a sync, disconnect.
     Connect,
+    /// Write on transactions, keep categories.
+    Edit,
+    /// Give the household another name.
+    Rename,
+    /// Give somebody this role, or take it from whoever has it.
+    Manage(Role),
+    /// End the household, with all that is in it.
+    Delete,
 }
 
 impl Role {
+    /// All of them, from most to least.
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Admin, Self::Member, Self::Viewer];
+
     /// The one table of what each role may do.
     pub fn allows(self, permission: Permission) -> bool {
-        match (self, permission) {
-            (_, Permission::Read) | (Self::Owner | Self::Admin | Self::Member, Permission::Connect) => true,
-            (Self::Viewer, Permission::Connect) => false,
+        match permission {
+            Permission::Read => true,
+            Permission::Connect | Permission::Edit => match self {
+                Self::Owner | Self::Admin | Self::Member => true,
+                Self::Viewer => false,
+            },
+            Permission::Rename | Permission::Manage(Self::Member | Self::Viewer) => match self {
+                Self::Owner | Self::Admin => true,
+                Self::Member | Self::Viewer => false,
+            },
+            Permission::Manage(Self::Owner | Self::Admin) | Permission::Delete => match self {
+                Self::Owner => true,
+                Self::Admin | Self::Member | Self::Viewer => false,
+            },
         }
     }
+}
+
+/// A household as its members see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Household {
+    /// Its id.
+    pub id: HouseholdId,
+    /// Its name.
+    pub name: HouseholdName,
+    /// Counts the changes of what people call it.
+    pub revision: u64,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A household to be made.
+#[derive(Debug, Clone)]
+pub struct NewHousehold {
+    /// Its id.
+    pub id: HouseholdId,
+    /// Its name.
+    pub name: HouseholdName,
+    /// Who is in it: at most [`MOST_MEMBERS`].
+    pub members: Vec<(UserId, Role)>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of a new name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renamed {
+    /// It is this now.
+    Done(Household),
+    /// It is not at the revision any more that the caller has seen.
+    Stale,
+    /// There is no such household, or none any more.
+    NotThere,
+}
+
+/// Makes and names households.
+#[async_trait]
+pub trait Households: Send + Sync {
+    /// Makes a household with its members, in one transaction. One that is there already is left as it is.
+    async fn create(&self, new: &NewHousehold) -> Result<(), StoreError>;
+
+    /// Those of them that are there, ordered by id.
+    async fn households(&self, ids: &[HouseholdId]) -> Result<Vec<Household>, StoreError>;
+
+    /// Gives a household another name, if it is at `revision` or none is asked for.
+    async fn rename(
+        &self,
+        household: &HouseholdId,
+        name: &HouseholdName,
+        revision: Option<u64>,
+    ) -> Result<Renamed, StoreError>;
 }
 
 /// A person's place in a household.
@@ -142,11 +232,43 @@ pub async fn one_item(
 mod tests {
     use super::*;
 
+    /// The whole table: what is to be done, then owner, admin, member, viewer.
+    const TABLE: [(Permission, [bool; 4]); 9] = [
+        (Permission::Read, [true, true, true, true]),
+        (Permission::Connect, [true, true, true, false]),
+        (Permission::Edit, [true, true, true, false]),
+        (Permission::Rename, [true, true, false, false]),
+        (Permission::Manage(Role::Owner), [true, false, false, false]),
+        (Permission::Manage(Role::Admin), [true, false, false, false]),
+        (Permission::Manage(Role::Member), [true, true, false, false]),
+        (Permission::Manage(Role::Viewer), [true, true, false, false]),
+        (Permission::Delete, [true, false, false, false]),
+    ];
+
     #[test]
-    fn a_viewer_reads_and_connects_nothing() {
-        for role in [Role::Owner, Role::Admin, Role::Member, Role::Viewer] {
-            assert!(role.allows(Permission::Read));
-            assert_eq!(role.allows(Permission::Connect), role != Role::Viewer);
+    fn each_role_may_do_what_the_table_says() {
+        for (permission, expected) in TABLE {
+            let allowed = Role::ALL.map(|role| role.allows(permission));
+            assert_eq!(allowed, expected, "{permission:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_more_may_do_what_who_has_less_may() {
+        for (permission, _) in TABLE {
+            for [more, less] in [0, 1, 2].map(|n| [Role::ALL[n], Role::ALL[n + 1]]) {
+                assert!(more.allows(permission) || !less.allows(permission), "{more:?} {permission:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_makes_somebody_who_may_do_more() {
+        for role in Role::ALL {
+            for given in Role::ALL.into_iter().filter(|given| role.allows(Permission::Manage(*given))) {
+                let gained = TABLE.iter().find(|(what, _)| given.allows(*what) && !role.allows(*what));
+                assert_eq!(gained, None, "{role:?} gives {given:?}");
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ impl IdError {
 }
 
 /// Crockford base 32, lower case, five bits a character.
-fn base32(bytes: &[u8]) -> String {
+pub(crate) fn base32(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 8 / 5 + 1);
     let (mut buffer, mut bits) = (0_u32, 0_u32);
     for byte in bytes {

@@ -5,6 +5,7 @@ pub mod bank;
 pub mod edit;
 pub mod event;
 pub mod household;
+pub mod idempotency;
 pub mod ids;
 pub mod item;
 pub mod link;

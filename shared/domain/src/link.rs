@@ -92,6 +92,9 @@ pub enum LinkError {
     /// Plaid's item is connected already, here or in another household.
     #[error("the item is connected already")]
     AlreadyConnected,
+    /// The household ended meanwhile. The item was taken back.
+    #[error("the household is gone")]
+    NoHousehold,
     /// There is not enough time left for an exchange. Nothing was done.
     #[error("too little time is left")]
     TooSlow,
@@ -231,6 +234,10 @@ async fn connect(
         Ok(Added::AlreadyConnected) => {
             forget(deps, intent).await;
             Err(LinkError::AlreadyConnected)
+        }
+        Ok(Added::NoHousehold) => {
+            take_back(deps, intent, at.item(), &exchanged.token, sealed).await?;
+            Err(LinkError::NoHousehold)
         }
         Err(error) => {
             // The last try may have taken effect without an answer.

@@ -7,6 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::{ids::base32, time::Random};
+
 macro_rules! secret_text {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -42,9 +44,20 @@ secret_text!(
     PublicToken
 );
 secret_text!(
+    /// What lets somebody into a household, once.
+    InvitationCode
+);
+secret_text!(
     /// Our secret at Plaid.
     PlaidSecret
 );
+
+impl InvitationCode {
+    /// A code of 160 bits that nobody can guess.
+    pub fn random(random: &dyn Random) -> Self {
+        Self::new(format!("inv_{}", base32(&[random.entropy(), random.entropy()].concat())))
+    }
+}
 
 /// Our keys at Plaid.
 #[derive(Debug, Clone)]
@@ -93,6 +106,7 @@ mod tests {
         assert_eq!(format!("{:?}", AccessToken::new("access-sandbox-1".into())), "AccessToken");
         assert_eq!(format!("{:?}", PublicToken::new("public-sandbox-1".into())), "PublicToken");
         assert_eq!(format!("{:?}", PlaidSecret::new("s".into())), "PlaidSecret");
+        assert_eq!(format!("{:?}", InvitationCode::new("inv_1".into())), "InvitationCode");
         assert_eq!(format!("{:?}", SealedToken(vec![1])), "SealedToken");
     }
 }

@@ -161,6 +161,8 @@ pub enum Added {
     Stored,
     /// Plaid's item is connected already, here or in another household.
     AlreadyConnected,
+    /// The household is gone, or on its way out.
+    NoHousehold,
 }
 
 /// What became of a replacement.

@@ -30,6 +30,10 @@ pub struct Request {
     pub path: HashMap<String, String>,
     /// The query string as it came.
     pub raw_query: String,
+    /// Method and path of the endpoint, as the gateway has them.
+    pub route: String,
+    /// The headers.
+    pub headers: HeaderMap,
     /// The body's bytes.
     pub body: Vec<u8>,
     /// Named in every answer and log line.
@@ -57,6 +61,12 @@ impl Reply {
         })?;
         Ok(Self { status, body, headers: Vec::new() })
     }
+
+    /// With the entity tag of what it shows: `If-Match` requires it.
+    pub fn tagged(mut self, revision: u64) -> Self {
+        self.headers.push(("etag", format!("\"{revision}\"")));
+        self
+    }
 }
 
 impl Request {
@@ -78,6 +88,20 @@ impl Request {
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| body_problem(&error))?;
         json.end().map_err(|_rest| Problem::new(400, "invalid_json", "The body has text after its JSON."))?;
         Ok(value)
+    }
+
+    /// The revision that `If-Match` requires; none if it requires nothing in particular.
+    ///
+    /// # Errors
+    /// What is no entity tag of ours matches nothing.
+    pub fn if_match(&self) -> Result<Option<u64>, Problem> {
+        let Some(value) = self.headers.get(http::header::IF_MATCH) else { return Ok(None) };
+        let tag = value.to_str().unwrap_or_default().trim();
+        if tag == "*" {
+            return Ok(None);
+        }
+        let number = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+        number.and_then(|number| number.parse().ok()).map(Some).ok_or_else(Problem::stale)
     }
 
     /// The query's parameters.
@@ -143,7 +167,7 @@ pub async fn respond<D>(
     let began = Instant::now();
     let request_id = event.request_context.request_id.clone().unwrap_or_else(|| context.request_id.clone());
     let route = event.route_key.clone().unwrap_or_default();
-    let outcome = match read(event, context, &request_id) {
+    let outcome = match read(event, context, &request_id, &route) {
         Ok(request) => handle(deps, request).await,
         Err(problem) => Err(problem),
     };
@@ -205,7 +229,12 @@ fn log(request_id: &str, route: &str, outcome: &Result<Reply, Problem>, duration
     }
 }
 
-fn read(event: ApiGatewayV2httpRequest, context: &Context, request_id: &str) -> Result<Request, Problem> {
+fn read(
+    event: ApiGatewayV2httpRequest,
+    context: &Context,
+    request_id: &str,
+    route: &str,
+) -> Result<Request, Problem> {
     let claims = event.request_context.authorizer.and_then(|authorizer| authorizer.jwt).map(|jwt| jwt.claims);
     let user = claims.as_ref().and_then(|claims| claims.get("sub")).and_then(|sub| sub.parse().ok());
     let text = event.body.unwrap_or_default();
@@ -220,6 +249,8 @@ fn read(event: ApiGatewayV2httpRequest, context: &Context, request_id: &str) -> 
         user: user.ok_or_else(|| Problem::new(401, "unauthorized", "A valid token is required."))?,
         path: event.path_parameters,
         raw_query: event.raw_query_string.unwrap_or_default(),
+        route: route.to_owned(),
+        headers: event.headers,
         body,
         request_id: request_id.to_owned(),
         deadline: deadline(context),
@@ -279,9 +310,25 @@ mod tests {
             user: "u".parse().unwrap(),
             path: HashMap::new(),
             raw_query: String::new(),
+            route: String::new(),
+            headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),
             request_id: "r".to_owned(),
             deadline: Timestamp::MAX,
+        }
+    }
+
+    #[test]
+    fn an_entity_tag_is_one_of_ours_or_matches_nothing() {
+        let with = |value: &str| {
+            let mut request = request("");
+            request.headers.insert(http::header::IF_MATCH, HeaderValue::from_str(value).unwrap());
+            request.if_match().map_err(|problem| problem.status)
+        };
+        assert_eq!(request("").if_match(), Ok(None));
+        assert_eq!((with("*"), with("\"7\""), with(" \"7\" ")), (Ok(None), Ok(Some(7)), Ok(Some(7))));
+        for wrong in ["7", "W/\"7\"", "\"x\"", "\"7\", \"8\"", "\"", "", "\"-1\""] {
+            assert_eq!(with(wrong), Err(412), "{wrong}");
         }
     }
 

@@ -2,7 +2,9 @@
 
 pub mod batch;
 pub mod env;
+mod household;
 pub mod http;
+pub mod idempotency;
 pub mod logs;
 pub mod metrics;
 pub mod problem;

@@ -84,6 +84,15 @@ impl Problem {
         Self::new(404, code, format!("There is no such {what} in your households."))
     }
 
+    /// 412: what is to be changed is not any more as the caller has seen it.
+    pub fn stale() -> Self {
+        Self::new(
+            412,
+            "precondition_failed",
+            "It has changed since you read it. Read it again, and send its ETag as If-Match.",
+        )
+    }
+
     /// 503: another try after so many seconds may work.
     pub fn later(code: &'static str, detail: impl Into<String>, retry_after_s: u32) -> Self {
         Self { retry_after_s: Some(retry_after_s), ..Self::new(503, code, detail) }

@@ -51,7 +51,7 @@ impl Store {
     }
 
     /// The rows of one item or, without one, of all items of a household.
-    async fn item_rows(
+    pub(crate) async fn item_rows(
         &self,
         household: &HouseholdId,
         item: Option<&ItemRef>,
@@ -71,7 +71,7 @@ impl Store {
 }
 
 /// Rows in the order of their keys: an item, then its accounts.
-fn connections(household: &HouseholdId, rows: &[Row]) -> Result<Vec<Connection>, StoreError> {
+pub(crate) fn connections(household: &HouseholdId, rows: &[Row]) -> Result<Vec<Connection>, StoreError> {
     let mut all: Vec<Connection> = Vec::new();
     for row in rows {
         match item_row(row)? {
@@ -211,12 +211,14 @@ impl NewConnections for Store {
             .client
             .transact_write_items()
             .transact_items(self.put_new(new_item_row(new))?)
-            .transact_items(self.put_new(way_back(new))?);
+            .transact_items(self.put_new(way_back(new))?)
+            .transact_items(self.lives(&new.at.household)?);
         match request.send().await {
             Ok(_) => Ok(Added::Stored),
             Err(error) => match cancelled(&error) {
                 // Our ids are random: a row that is there is our own first try, whose answer was lost.
                 Cancelled::Condition(0) => Ok(Added::Stored),
+                Cancelled::Condition(2) => Ok(Added::NoHousehold),
                 Cancelled::Condition(_) => Ok(Added::AlreadyConnected),
                 Cancelled::Conflict => Err(StoreError::Busy),
                 Cancelled::Failed(error) => Err(error),
@@ -311,7 +313,7 @@ fn way_back(new: &NewItem) -> Row {
 
 impl Store {
     /// A row that must not be there yet.
-    fn put_new(&self, row: Row) -> Result<TransactWriteItem, StoreError> {
+    pub(crate) fn put_new(&self, row: Row) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder().table_name(&self.data).set_item(Some(row));
         let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(unbuildable)?;
         Ok(TransactWriteItem::builder().put(put).build())

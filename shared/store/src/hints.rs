@@ -31,12 +31,22 @@ impl Store {
         change: Change,
         condition: &str,
     ) -> Result<bool, StoreError> {
+        self.change_row(key(keys::household(&at.household), keys::item(&at.item)), change, condition).await
+    }
+
+    /// Changes a row of the data if a condition holds; false if not.
+    pub(crate) async fn change_row(
+        &self,
+        row_key: Row,
+        change: Change,
+        condition: &str,
+    ) -> Result<bool, StoreError> {
         let (expression, names, values) = change.finish();
         let update = self
             .client
             .update_item()
             .table_name(&self.data)
-            .set_key(Some(key(keys::household(&at.household), keys::item(&at.item))))
+            .set_key(Some(row_key))
             .update_expression(expression)
             .condition_expression(condition)
             .set_expression_attribute_names(names)

@@ -1,9 +1,12 @@
-//! Households and memberships.
+//! Households, and who belongs where.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{ConditionCheck, ReturnValue, TransactWriteItem},
+};
 use domain::{
-    household::{Membership, Memberships, Role},
+    household::{Household, HouseholdName, Households, Membership, Memberships, NewHousehold, Renamed, Role},
     ids::{HouseholdId, UserId},
     store::StoreError,
 };
@@ -14,23 +17,15 @@ use crate::{
     encode::SCHEMA,
     keys::{self, META},
     outcome::{Cancelled, cancelled, unavailable, unbuildable},
-    row::{Reader, Row, key, number, text},
+    row::{Change, Reader, Row, key, number, text},
 };
 
-/// A household to be made.
-#[derive(Debug, Clone)]
-pub struct NewHousehold {
-    /// Its id.
-    pub id: HouseholdId,
-    /// Its name.
-    pub name: String,
-    /// Who is in it.
-    pub members: Vec<(UserId, Role)>,
-    /// When.
-    pub at: Timestamp,
-}
+/// Stands on a household that is on its way out, and on all places in it.
+pub(crate) const ENDING: &str = "del";
+/// The household is there, and not on its way out.
+pub(crate) const LIVES: &str = "attribute_exists(pk) AND attribute_not_exists(del)";
 
-fn role_name(role: Role) -> &'static str {
+pub(crate) fn role_name(role: Role) -> &'static str {
     match role {
         Role::Owner => "owner",
         Role::Admin => "admin",
@@ -39,15 +34,20 @@ fn role_name(role: Role) -> &'static str {
     }
 }
 
-fn membership(row: &Row) -> Result<Membership, StoreError> {
+pub(crate) fn role(row: Reader<'_>) -> Result<Role, StoreError> {
+    let name = row.text("ro")?;
+    Role::ALL.into_iter().find(|role| role_name(*role) == name).ok_or(StoreError::Corrupt("ro"))
+}
+
+/// Whether the household of a place, or the household itself, is on its way out.
+pub(crate) fn is_ending(row: &Row) -> bool {
+    row.contains_key(ENDING)
+}
+
+pub(crate) fn membership(row: &Row) -> Result<Membership, StoreError> {
     let row = Reader(row);
     let id = row.text("sk")?.strip_prefix("H#").and_then(|id| id.parse().ok());
-    let name = row.text("ro")?;
-    let roles = [Role::Owner, Role::Admin, Role::Member, Role::Viewer];
-    Ok(Membership {
-        household: id.ok_or(StoreError::Corrupt("sk"))?,
-        role: roles.into_iter().find(|role| role_name(*role) == name).ok_or(StoreError::Corrupt("ro"))?,
-    })
+    Ok(Membership { household: id.ok_or(StoreError::Corrupt("sk"))?, role: role(row)? })
 }
 
 #[async_trait]
@@ -66,7 +66,7 @@ impl Memberships for Store {
             .send()
             .await
             .map_err(|error| unavailable(&error))?;
-        answer.item.as_ref().map(membership).transpose()
+        answer.item.filter(|row| !is_ending(row)).as_ref().map(membership).transpose()
     }
 
     async fn memberships(&self, user: &UserId) -> Result<Vec<Membership>, StoreError> {
@@ -78,36 +78,55 @@ impl Memberships for Store {
             .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
             .expression_attribute_values(":pk", text(keys::user(user)))
             .expression_attribute_values(":sk", text("H#"));
-        self.all(query).await?.iter().map(membership).collect()
+        self.all(query).await?.iter().filter(|row| !is_ending(row)).map(membership).collect()
     }
 }
 
-impl Store {
-    /// Makes a household with its members, in one transaction. One that is there already is left as it is.
-    pub async fn add_household(&self, new: &NewHousehold) -> Result<(), StoreError> {
-        let put = |row: Row| {
-            let put = Put::builder().table_name(&self.data).set_item(Some(row));
-            put.condition_expression("attribute_not_exists(pk)").build().map_err(unbuildable)
-        };
+/// A place in a household, as it stands under the user and, as a twin, under the household.
+pub(crate) fn place_rows(household: &HouseholdId, user: &UserId, role: Role, since: Timestamp) -> [Row; 2] {
+    let twins = [
+        key(keys::user(user), keys::household(household)),
+        key(keys::household(household), keys::member(user)),
+    ];
+    twins.map(|mut row| {
+        row.insert("v".to_owned(), number(SCHEMA));
+        row.insert("ro".to_owned(), text(role_name(role)));
+        row.insert("ct".to_owned(), text(since.to_string()));
+        row
+    })
+}
+
+fn household(row: &Row) -> Result<Household, StoreError> {
+    let row = Reader(row);
+    let id = row.text("pk")?.strip_prefix("H#").and_then(|id| id.parse().ok());
+    Ok(Household {
+        id: id.ok_or(StoreError::Corrupt("pk"))?,
+        name: row.parsed("nm")?,
+        revision: row.number("nr")?,
+        created: row.time("ct")?,
+    })
+}
+
+#[async_trait]
+impl Households for Store {
+    async fn create(&self, new: &NewHousehold) -> Result<(), StoreError> {
         let mut meta = key(keys::household(&new.id), META);
-        meta.insert("v".to_owned(), number(SCHEMA));
-        meta.insert("nm".to_owned(), text(&new.name));
-        meta.insert("ct".to_owned(), text(new.at.to_string()));
-        let mut rows = vec![meta];
+        let owners = new.members.iter().filter(|(_, role)| *role == Role::Owner).count();
+        let fields = [
+            ("v", number(SCHEMA)),
+            ("nm", text(new.name.as_str())),
+            ("nr", number(1)),
+            ("ct", text(new.at.to_string())),
+            ("mr", number(1)),
+            ("mb", number(new.members.len())),
+            ("ow", number(owners)),
+        ];
+        meta.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+        let mut request = self.client.transact_write_items().transact_items(self.put_new(meta)?);
         for (user, role) in &new.members {
-            let twins = [
-                key(keys::user(user), keys::household(&new.id)),
-                key(keys::household(&new.id), keys::member(user)),
-            ];
-            rows.extend(twins.map(|mut row| {
-                row.insert("v".to_owned(), number(SCHEMA));
-                row.insert("ro".to_owned(), text(role_name(*role)));
-                row
-            }));
-        }
-        let mut request = self.client.transact_write_items();
-        for row in rows {
-            request = request.transact_items(TransactWriteItem::builder().put(put(row)?).build());
+            for row in place_rows(&new.id, user, *role, new.at) {
+                request = request.transact_items(self.put_new(row)?);
+            }
         }
         match request.send().await {
             Ok(_) => Ok(()),
@@ -117,5 +136,74 @@ impl Store {
                 Cancelled::Failed(error) => Err(error),
             },
         }
+    }
+
+    async fn households(&self, ids: &[HouseholdId]) -> Result<Vec<Household>, StoreError> {
+        let keys = ids.iter().map(|id| key(keys::household(id), META)).collect();
+        let rows = self.batch_get(keys, None, true).await?;
+        let mut all: Vec<Household> =
+            rows.iter().filter(|row| !is_ending(row)).map(household).collect::<Result<_, _>>()?;
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(all)
+    }
+
+    async fn rename(
+        &self,
+        id: &HouseholdId,
+        name: &HouseholdName,
+        revision: Option<u64>,
+    ) -> Result<Renamed, StoreError> {
+        let mut change = Change::default();
+        change.set("nm", text(name.as_str())).add("nr", number(1));
+        let mut condition = LIVES.to_owned();
+        if let Some(revision) = revision {
+            change.value("seen", number(revision));
+            condition.push_str(" AND nr = :seen");
+        }
+        let (expression, names, values) = change.finish();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.data)
+            .set_key(Some(key(keys::household(id), META)))
+            .update_expression(expression)
+            .condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values(ReturnValue::AllNew);
+        match update.send().await {
+            Ok(answer) => household(&answer.attributes.unwrap_or_default()).map(Renamed::Done),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => {
+                    let is_there = self.meta(id).await?.is_some_and(|row| !is_ending(&row));
+                    Ok(if is_there { Renamed::Stale } else { Renamed::NotThere })
+                }
+                _ => Err(unavailable(&error)),
+            },
+        }
+    }
+}
+
+impl Store {
+    /// The household's own row.
+    pub(crate) async fn meta(&self, household: &HouseholdId) -> Result<Option<Row>, StoreError> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.data)
+            .set_key(Some(key(keys::household(household), META)))
+            .consistent_read(true);
+        Ok(get.send().await.map_err(|error| unavailable(&error))?.item)
+    }
+
+    /// Requires the household to be there, and not on its way out.
+    pub(crate) fn lives(&self, household: &HouseholdId) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.data)
+            .set_key(Some(key(keys::household(household), META)))
+            .condition_expression(LIVES)
+            .build()
+            .map_err(unbuildable)?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 }

@@ -5,21 +5,23 @@ mod connections;
 mod decode;
 mod edits;
 mod encode;
+mod ending;
 mod hints;
 mod households;
 mod intents;
+mod invitations;
 mod keys;
 mod ledger;
+mod members;
 mod night;
 mod outcome;
 mod removal;
+mod requests;
 mod retries;
 mod row;
 mod search;
 mod sync;
 mod transactions;
-
-pub use households::NewHousehold;
 
 use aws_sdk_dynamodb::Client;
 
@@ -43,6 +45,6 @@ impl Store {
 pub struct Tables {
     /// Households, items, accounts, transactions.
     pub data: String,
-    /// Short-lived rows: exchanges under way.
+    /// Short-lived rows: exchanges under way, invitations, requests that are answered once.
     pub guards: String,
 }

@@ -26,7 +26,7 @@ use crate::{
 /// Rows that one request deletes.
 const DELETES: usize = 25;
 /// A tombstone of an item whose data went, and the way from Plaid's id to it: longer than any webhook is late.
-const TOMBSTONE_DAYS: i64 = 400;
+pub(crate) const TOMBSTONE_DAYS: i64 = 400;
 /// Tries of a request whose rest was not processed.
 const TRIES: u32 = 8;
 
@@ -46,7 +46,7 @@ impl Store {
         self.update(key(keys::plaid_item(id), keys::REF), change, None)
     }
 
-    async fn delete_all(&self, keys: Vec<Row>) -> Result<(), StoreError> {
+    pub(crate) async fn delete_all(&self, keys: Vec<Row>) -> Result<(), StoreError> {
         let mut rest = Vec::new();
         for row in keys {
             let delete = DeleteRequest::builder().set_key(Some(row)).build().map_err(unbuildable)?;
@@ -263,6 +263,10 @@ impl RemovalSteps for Store {
 
     async fn bury(&self, at: &ItemRef, keep_data: bool, now: Timestamp) -> Result<(), StoreError> {
         let Some(state) = self.read_state(at).await? else { return Ok(()) };
+        if state.leftovers.keep_data != keep_data && state.item.health.state == HealthState::Removing {
+            // Its household is ending meanwhile: what was to be kept goes too.
+            return Err(StoreError::Busy);
+        }
         let household = keys::household(&at.household);
         let mut accounts = Vec::new();
         for account in &state.accounts {

@@ -7,6 +7,7 @@
     reason = "a test's world says at once what is wrong with it"
 )]
 
+mod circle;
 mod clock;
 mod connector;
 mod night;
@@ -15,9 +16,10 @@ mod request;
 mod webhooks;
 mod world;
 
+pub use circle::{CIRCLE, circle};
 pub use clock::{SkippingClock, StandingClock};
 pub use connector::{Aws, Fault};
 pub use queue::{FakeQueue, FakeWebhookQueue};
-pub use request::{body, request};
+pub use request::{body, request, with_header};
 pub use webhooks::{KeyEndpoint, Signer, signed_part};
 pub use world::World;

@@ -18,10 +18,18 @@ pub fn request(user: &str, path: &[(&str, &str)], query: &str, body: &Value) -> 
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect::<HashMap<_, _>>(),
         raw_query: query.to_owned(),
+        route: "TEST /".to_owned(),
+        headers: http::HeaderMap::new(),
         body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
         request_id: "test".to_owned(),
         deadline: Timestamp::now().checked_add(29.seconds()).expect("a time"),
     }
+}
+
+/// The same request with a header.
+pub fn with_header(mut request: Request, name: &'static str, value: &str) -> Request {
+    request.headers.insert(name, value.parse().expect("a header's value"));
+    request
 }
 
 /// Status and JSON of an answer, whichever way it went.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bus::Bus;
 use domain::{
     bank::{BankError, Institution, Institutions},
-    household::Role,
+    household::{Households, NewHousehold, Role},
     ids::{HouseholdId, InstitutionId, ItemId, ItemRef},
     item::NewItem,
     link,
@@ -21,7 +21,7 @@ use emulators::Emulators;
 use jiff::Timestamp;
 use plaid_sandbox::Sandbox;
 use serde_json::{Value, json};
-use store::{NewHousehold, Store, Tables};
+use store::{Store, Tables};
 use template::Template;
 use vault::{Opener, Sealer};
 
@@ -145,11 +145,11 @@ impl World {
                 members.into_iter().map(|(user, role)| (user.parse().expect("a user"), role)).collect();
             let new = NewHousehold {
                 id: id.clone(),
-                name: "A household".to_owned(),
+                name: "A household".parse().expect("a name"),
                 members,
                 at: Timestamp::now(),
             };
-            self.store.add_household(&new).await.expect("a household");
+            self.store.create(&new).await.expect("a household");
         }
     }
 

@@ -1,0 +1,66 @@
+//! `POST /api/v1/invitations/accept` — comes into a household by a code.
+//!
+//! Effects: one transaction, which uses the code up and lets the caller in. A crash before it leaves the code unused; after it
+//! the same request finds the caller in the household.
+
+pub mod config;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use domain::{
+    household::{Invitations, Membership, Memberships, Role, accept},
+    ids::HouseholdId,
+    secret::InvitationCode,
+    time::Clock,
+};
+use edge::{
+    Problem,
+    http::{Reply, Request},
+    idempotency::{Once, once},
+};
+use serde::{Deserialize, Serialize};
+
+/// What this function reaches the world through.
+pub struct Deps {
+    /// Who belongs where.
+    pub memberships: Arc<dyn Memberships>,
+    /// Keeps invitations.
+    pub invitations: Arc<dyn Invitations>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Requests with a key.
+    pub once: Once,
+}
+
+const LONGEST_CODE: usize = 128;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    code: String,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    household_id: HouseholdId,
+    role: Role,
+}
+
+/// Lets whoever has the code in.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    once(&deps.once, request, async |request, _| enter(deps, &request).await).await
+}
+
+async fn enter(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
+    request.query().finish()?;
+    let Body { code } = request.json()?;
+    if code.is_empty() || code.len() > LONGEST_CODE {
+        return Err(Problem::field("code", "must have 1 to 128 characters"));
+    }
+    let (code, now) = (InvitationCode::new(code), deps.clock.now());
+    let Membership { household, role } =
+        accept(&*deps.memberships, &*deps.invitations, &request.user, &code, now).await?;
+    Reply::json(200, &Answer { household_id: household, role })
+}

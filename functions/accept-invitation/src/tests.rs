@@ -1,0 +1,135 @@
+//! What a caller sees.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    household::{HouseholdEnds, Invitation, Invitations, Memberships, Role},
+    ids::{HouseholdId, fingerprint},
+    secret::InvitationCode,
+    time::later,
+};
+use edge::{http::Request, idempotency::Once, system::System};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use testkit::{CIRCLE, Fault, World, body, circle, request, with_header};
+
+use crate::{Deps, handle};
+
+fn deps(world: &World) -> Deps {
+    Deps {
+        memberships: world.store.clone(),
+        invitations: world.store.clone(),
+        clock: Arc::new(System),
+        once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
+    }
+}
+
+async fn call(world: &World, request: Request) -> (u16, Value) {
+    body(handle(&deps(world), request).await)
+}
+
+fn with(user: &str, code: &str) -> Request {
+    request(user, &[], "", &json!({"code": code}))
+}
+
+async fn invite(world: &World, household: &HouseholdId, by: &str, lasts: Duration) -> String {
+    let code = InvitationCode::random(&System);
+    let made = Timestamp::now();
+    let invitation = Invitation {
+        code_hash: fingerprint(code.expose()),
+        household: household.clone(),
+        role: Role::Member,
+        by: by.parse().unwrap(),
+        made,
+        expires: later(made, lasts),
+        used_by: None,
+    };
+    world.store.invite(&invitation).await.unwrap();
+    code.expose().to_owned()
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+#[tokio::test]
+async fn whoever_has_the_code_comes_in_unless_they_are_in_already() {
+    let world = World::new().await;
+    let id = circle(&world).await;
+    for (user, expected) in CIRCLE.into_iter().zip([200, 200, 409, 409, 409, 409]) {
+        let code = invite(&world, &id, "admin", HOUR).await;
+        let (status, answer) = call(&world, with(user, &code)).await;
+        assert_eq!(status, expected, "{user}: {answer}");
+        match status {
+            200 => assert_eq!(answer, json!({"household_id": id.as_str(), "role": "member"})),
+            _ => assert_eq!(answer["code"], "already_member"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_is_no_good_is_always_the_same_problem() {
+    let world = World::new().await;
+    let used = invite(&world, &world.household, "alice", HOUR).await;
+    assert_eq!(call(&world, with("dora", &used)).await.0, 200);
+    let expired = invite(&world, &world.household, "alice", Duration::ZERO).await;
+    // Of somebody who may not invite, and into a household that ends.
+    let void = invite(&world, &world.household, "carol", HOUR).await;
+    let ended = invite(&world, &world.other_household, "bob", HOUR).await;
+    world.store.begin(&world.other_household, None, Timestamp::now()).await.unwrap();
+    let mut problems = Vec::new();
+    for code in [used.as_str(), &expired, &void, &ended, "inv_00000000000000000000000000000000", "é"] {
+        let (status, answer) = call(&world, with("emil", code)).await;
+        assert_eq!((status, &answer["code"]), (404, &json!("invitation_not_found")), "{code}");
+        problems.push(answer);
+    }
+    assert!(problems.iter().all(|problem| *problem == problems[0]));
+    assert_eq!(world.store.memberships(&"emil".parse().unwrap()).await.unwrap(), []);
+    // The user of a code finds that it has worked, with or without a key.
+    assert_eq!(call(&world, with("dora", &used)).await.0, 200);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named() {
+    let world = World::new().await;
+    for (body, field) in [
+        (json!({}), "code"),
+        (json!({"code": ""}), "code"),
+        (json!({"code": "x".repeat(129)}), "code"),
+        (json!({"code": 7}), "code"),
+        (json!({"code": "inv_0", "role": "owner"}), "role"),
+        (json!({"code": "inv_0", "user_id": "alice"}), "user_id"),
+    ] {
+        let (status, answer) = call(&world, request("dora", &[], "", &body)).await;
+        assert_eq!((status, &answer["errors"][0]["field"]), (400, &json!(field)), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn killed_anywhere_the_same_request_comes_in() {
+    for call in ["GetItem", "Query", "TransactWriteItems", "UpdateItem"] {
+        for fault in [Fault::HangBefore, Fault::HangAfter] {
+            let world = World::new().await;
+            let deps = deps(&world);
+            let code = invite(&world, &world.household, "alice", HOUR).await;
+            let mut keyed = with_header(with("dora", &code), "idempotency-key", "k");
+            keyed.deadline = Timestamp::UNIX_EPOCH;
+            world.aws.fault(call, 0, 1, fault);
+            tokio::select! {
+                outcome = handle(&deps, keyed.clone()) => panic!("{call}: {outcome:?}"),
+                () = world.aws.hung() => {}
+            }
+            world.aws.heal();
+            let (status, answer) = body(handle(&deps, keyed).await);
+            assert_eq!((status, &answer["role"]), (200, &json!("member")), "{call} {fault:?}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_said_and_the_code_is_good_still() {
+    let world = World::new().await;
+    let code = invite(&world, &world.household, "alice", HOUR).await;
+    world.aws.fault("TransactWriteItems", 0, 9, Fault::Refuse);
+    assert_eq!(call(&world, with("dora", &code)).await.1["code"], "store_unavailable");
+    world.aws.heal();
+    assert_eq!(call(&world, with("dora", &code)).await.0, 200);
+}

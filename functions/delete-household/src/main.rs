@@ -1,0 +1,19 @@
+//! Wiring of delete-household.
+
+use std::sync::Arc;
+
+use delete_household::{Deps, config::Config, handle};
+use edge::system::System;
+use queue::Queue;
+use store::{Store, Tables};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    edge::logs::init();
+    let config = Config::from_env(&edge::env::variable)?;
+    let sdk = aws::sdk_config(aws::settings()?)?;
+    let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
+    let deps =
+        Deps { ends: store, queue: Arc::new(Queue::new(&sdk, config.queue_url)), clock: Arc::new(System) };
+    edge::http::serve(deps, handle).await
+}

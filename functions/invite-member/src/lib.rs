@@ -1,0 +1,103 @@
+//! `POST /api/v1/households/{household_id}/invitations` — a code that lets one person into a household, once.
+//!
+//! Effects: one row, which has the code's hash alone. The code is shown in this answer and nowhere else; a crash leaves an
+//! invitation that nobody has.
+
+pub mod config;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    household::{Invitation, Invitations, Memberships, Permission, Role, one_household},
+    ids::{HouseholdId, fingerprint},
+    secret::InvitationCode,
+    time::{Clock, Random, later},
+};
+use edge::{
+    Problem,
+    http::{Reply, Request},
+    idempotency::{Once, once_with_a_secret},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What this function reaches the world through.
+pub struct Deps {
+    /// Who belongs where.
+    pub memberships: Arc<dyn Memberships>,
+    /// Keeps invitations.
+    pub invitations: Arc<dyn Invitations>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// New codes.
+    pub random: Arc<dyn Random>,
+    /// Requests with a key.
+    pub once: Once,
+}
+
+/// A week.
+const USUAL_HOURS: u32 = 7 * 24;
+/// 30 days.
+const MOST_HOURS: u32 = 30 * 24;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    role: Role,
+    expires_in_hours: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    household_id: HouseholdId,
+    role: Role,
+    /// Shown once.
+    code: &'a str,
+    expires_at: Timestamp,
+}
+
+/// Invites somebody.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    once_with_a_secret(&deps.once, request, async |request, _| invite(deps, &request).await).await
+}
+
+async fn invite(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
+    request.query().finish()?;
+    let missing = || Problem::not_found("household_not_found", "household");
+    let household: HouseholdId = request.path("household_id", missing)?;
+    // Whoever invites nobody at all is told so, whatever the body says.
+    let least = Permission::Manage(Role::Viewer);
+    let place = one_household(&*deps.memberships, &request.user, Some(&household), least).await?;
+    let body: Body = request.json()?;
+    let lasts = lasts(&body)?;
+    if !place.role.allows(Permission::Manage(body.role)) {
+        return Err(domain::household::AccessError::NotAllowed.into());
+    }
+    let code = InvitationCode::random(&*deps.random);
+    let now = deps.clock.now();
+    let invitation = Invitation {
+        code_hash: fingerprint(code.expose()),
+        household,
+        role: body.role,
+        by: request.user.clone(),
+        made: now,
+        expires: later(now, lasts),
+        used_by: None,
+    };
+    deps.invitations.invite(&invitation).await?;
+    let Invitation { household, role, expires, .. } = invitation;
+    Reply::json(201, &Answer { household_id: household, role, code: code.expose(), expires_at: expires })
+}
+
+fn lasts(body: &Body) -> Result<Duration, Problem> {
+    if body.role == Role::Owner {
+        // A code goes through other hands. Who is in the household can be made an owner.
+        return Err(Problem::field("role", "must be admin, member or viewer"));
+    }
+    match body.expires_in_hours.unwrap_or(USUAL_HOURS) {
+        hours @ 1..=MOST_HOURS => Ok(Duration::from_hours(hours.into())),
+        _ => Err(Problem::field("expires_in_hours", "must be 1 to 720")),
+    }
+}

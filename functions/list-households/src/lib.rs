@@ -1,0 +1,64 @@
+//! `GET /api/v1/households` — the caller's households, and what the caller is in each.
+//!
+//! Reads only: the memberships, then one batch of the households.
+
+pub mod config;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domain::{
+    household::{Household, HouseholdName, Households, Memberships, Role},
+    ids::HouseholdId,
+};
+use edge::{
+    Problem,
+    http::{Reply, Request},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What this function reaches the world through.
+pub struct Deps {
+    /// Who belongs where.
+    pub memberships: Arc<dyn Memberships>,
+    /// The households.
+    pub households: Arc<dyn Households>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    households: Vec<HouseholdView>,
+}
+
+#[derive(Serialize)]
+struct HouseholdView {
+    id: HouseholdId,
+    name: HouseholdName,
+    /// The caller's.
+    role: Role,
+    created_at: Timestamp,
+    /// What `If-Match` requires of it, in quotes.
+    revision: u64,
+}
+
+/// Lists households.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    request.query().finish()?;
+    let own = deps.memberships.memberships(&request.user).await?;
+    let roles: BTreeMap<_, _> = own.into_iter().map(|place| (place.household, place.role)).collect();
+    let ids: Vec<_> = roles.keys().cloned().collect();
+    let found = deps.households.households(&ids).await?;
+    // One that ends in this very moment may have no place any more.
+    let views = found.into_iter().filter_map(|household| {
+        let role = roles.get(&household.id).copied()?;
+        Some(view(household, role))
+    });
+    Reply::json(200, &Answer { households: views.collect() })
+}
+
+fn view(household: Household, role: Role) -> HouseholdView {
+    let Household { id, name, revision, created } = household;
+    HouseholdView { id, name, role, created_at: created, revision }
+}

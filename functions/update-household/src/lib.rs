@@ -1,0 +1,65 @@
+//! `PATCH /api/v1/households/{household_id}` — gives a household another name, if it is as `If-Match` has it.
+//!
+//! Effects: one update. The same again counts its revision once more.
+
+pub mod config;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use domain::{
+    household::{
+        Household, HouseholdName, Households, Memberships, Permission, Renamed, Role, one_household,
+    },
+    ids::HouseholdId,
+};
+use edge::{
+    Problem,
+    http::{Reply, Request},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What this function reaches the world through.
+pub struct Deps {
+    /// Who belongs where.
+    pub memberships: Arc<dyn Memberships>,
+    /// Names households.
+    pub households: Arc<dyn Households>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    name: HouseholdName,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    id: HouseholdId,
+    name: HouseholdName,
+    role: Role,
+    created_at: Timestamp,
+    revision: u64,
+}
+
+/// Renames a household.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    request.query().finish()?;
+    let missing = || Problem::not_found("household_not_found", "household");
+    let household: HouseholdId = request.path("household_id", missing)?;
+    let place =
+        one_household(&*deps.memberships, &request.user, Some(&household), Permission::Rename).await?;
+    let Body { name } = request.json()?;
+    match deps.households.rename(&household, &name, request.if_match()?).await? {
+        Renamed::Done(renamed) => answer(renamed, place.role),
+        Renamed::Stale => Err(Problem::stale()),
+        Renamed::NotThere => Err(missing()),
+    }
+}
+
+fn answer(renamed: Household, role: Role) -> Result<Reply, Problem> {
+    let Household { id, name, revision, created } = renamed;
+    Ok(Reply::json(200, &Answer { id, name, role, created_at: created, revision })?.tagged(revision))
+}

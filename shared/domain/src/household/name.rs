@@ -1,0 +1,70 @@
+//! What people call a household.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+const LONGEST: usize = 100;
+
+/// The name of a household: 1 to 100 characters, none around it that are blank, none that control.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HouseholdName(String);
+
+/// A text that is no name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be a name of 1 to 100 characters, without control characters")]
+pub struct NameError;
+
+impl HouseholdName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HouseholdName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let name = text.trim();
+        if name.is_empty() || name.chars().count() > LONGEST || name.chars().any(char::is_control) {
+            return Err(NameError);
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl fmt::Display for HouseholdName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for HouseholdName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for HouseholdName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_trimmed_and_bounded() {
+        let parse = |text: &str| text.parse::<HouseholdName>().map(|name| name.to_string());
+        assert_eq!(parse("  Haus am See \n").as_deref(), Ok("Haus am See"));
+        let longest = "é".repeat(100);
+        assert_eq!(parse(&longest), Ok(longest.clone()));
+        for wrong in ["", " \t ", "a\u{0}b", "a\nb", "\u{9b}", &"é".repeat(101)] {
+            assert_eq!(parse(wrong), Err(NameError), "{wrong:?}");
+        }
+    }
+}
