@@ -1,10 +1,11 @@
 //! Many items at once, as if people had linked them.
 
 use domain::{
+    household::{Households, NewHousehold},
     ids::{Entropy, HouseholdId, ItemId, ItemRef},
     item::NewItem,
     secret::AccessToken,
-    store::{NewConnections, StoreError},
+    store::{Added, NewConnections, StoreError},
     vault::TokenSealer,
 };
 use jiff::Timestamp;
@@ -48,11 +49,23 @@ impl Stack {
                 at_time: now,
             };
             let failed = |error: StoreError| StackError::Seed(error.to_string());
-            store.add(&new).await.map_err(failed)?;
+            if number % TOGETHER == 0 {
+                store.create(&nobodys(at.household.clone(), now)?).await.map_err(failed)?;
+            }
+            match store.add(&new).await.map_err(failed)? {
+                Added::Stored => {}
+                other => return Err(StackError::Unexpected(format!("an item was not stored: {other:?}"))),
+            }
             connected.push((at, plaid_id));
         }
         Ok(connected)
     }
+}
+
+/// A household with nobody in it: its items are only synced.
+fn nobodys(id: HouseholdId, at: Timestamp) -> Result<NewHousehold, StackError> {
+    let name = "Nobody's".parse().map_err(|_bad| StackError::Seed("a name".to_owned()))?;
+    Ok(NewHousehold { id, name, members: Vec::new(), at })
 }
 
 fn seed_user() -> Result<domain::ids::UserId, StackError> {
