@@ -102,6 +102,10 @@ pub struct Generation {
     pub number: u32,
     /// When it began.
     pub since: Option<Timestamp>,
+    /// Which of the items that have followed each other in one place has given the id.
+    pub item: u32,
+    /// Rows of generations below this one are an earlier item's: the one of now may not reach back to them.
+    pub reaches: u32,
 }
 
 /// An account as we keep it.
@@ -132,6 +136,12 @@ impl Account {
             state: AccountState::Live,
             generation: Generation::default(),
         }
+    }
+
+    /// A new account of an item that so many others went before in its place.
+    pub fn of(succession: u32, id: AccountId, bank: BankAccount) -> Self {
+        let new = Self::new(id, bank);
+        Self { generation: Generation { item: succession, ..new.generation }, ..new }
     }
 
     /// The name to show: its people's, else the bank's.

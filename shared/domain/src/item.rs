@@ -306,6 +306,8 @@ pub struct SyncState {
     pub months: BTreeSet<Month>,
     /// Whether all accounts have been asked for, since the item was linked and since somebody last asked for it.
     pub accounts_known: bool,
+    /// How many items of Plaid's went before this one in its place.
+    pub succession: u32,
     /// When the item will be calm again: webhooks that come thicker wait for each other.
     pub calm: Option<Timestamp>,
     /// When all accounts were last asked for.

@@ -396,7 +396,7 @@ async fn with_accounts(deps: &Deps, session: &Session, linked: Linked) -> Result
             None => ask(deps, session, &state, token).await?,
         };
         let now = deps.clock.now();
-        let accounts = settle(&at.item, &state.accounts, &answer.accounts, now);
+        let accounts = settle((&at.item, state.succession), &state.accounts, &answer.accounts, now);
         let saved = deps.items.save_accounts(&at, state.rev, &accounts, &answer.item, now).await?;
         told = Some(answer);
         state = deps.reads.state(&at).await?.ok_or(LinkError::Unfinished)?;

@@ -11,7 +11,12 @@ use crate::{
 ///
 /// An account that is not listed any more is unshared, unless one that nobody knows continues it: then it goes on under
 /// the new id, and what was decided about it (its names, that it was stopped) stays.
-pub fn settle(item: &ItemId, stored: &[Account], listed: &[BankAccount], now: Timestamp) -> Vec<Account> {
+pub fn settle(
+    (item, succession): (&ItemId, u32),
+    stored: &[Account],
+    listed: &[BankAccount],
+    now: Timestamp,
+) -> Vec<Account> {
     // Of what is listed twice, the last word.
     let is_last = |(at, bank): &(usize, &BankAccount)| listed.iter().skip(at + 1).all(|b| b.id != bank.id);
     let listed: Vec<_> = listed.iter().enumerate().filter(is_last).map(|(_, bank)| bank).collect();
@@ -28,8 +33,8 @@ pub fn settle(item: &ItemId, stored: &[Account], listed: &[BankAccount], now: Ti
     let pairs = pairs(&absent, &strangers);
     for bank in strangers {
         settled.push(match pairs.iter().find(|(_, new)| new.id == bank.id) {
-            Some((account, _)) => continued(account, bank, now),
-            None => Account::new(AccountId::derive(item, &bank.id), bank.clone()),
+            Some((account, _)) => continued(account, bank, succession, now),
+            None => Account::of(succession, AccountId::derive(item, &bank.id), bank.clone()),
         });
     }
     let gone = absent.into_iter().filter(|account| pairs.iter().all(|(old, _)| old.id != account.id));
@@ -52,8 +57,11 @@ fn shared(account: &Account, bank: &BankAccount) -> Account {
     Account { bank: bank.clone(), state, ..account.clone() }
 }
 
-fn continued(account: &Account, bank: &BankAccount, now: Timestamp) -> Account {
-    let generation = Generation { number: account.generation.number + 1, since: Some(now) };
+fn continued(account: &Account, bank: &BankAccount, succession: u32, now: Timestamp) -> Account {
+    let before = account.generation;
+    let number = before.number + 1;
+    let reaches = if before.item == succession { before.reaches } else { number };
+    let generation = Generation { number, since: Some(now), item: succession, reaches };
     Account { generation, ..shared(account, bank) }
 }
 
@@ -110,11 +118,11 @@ mod tests {
 
     fn stored(banks: &[BankAccount]) -> Vec<Account> {
         let item = ItemId::from_entropy([1; 10]);
-        settle(&item, &[], banks, Timestamp::UNIX_EPOCH)
+        settle((&item, 0), &[], banks, Timestamp::UNIX_EPOCH)
     }
 
     fn settle_again(accounts: &[Account], listed: &[BankAccount]) -> Vec<Account> {
-        settle(&ItemId::from_entropy([1; 10]), accounts, listed, Timestamp::UNIX_EPOCH)
+        settle((&ItemId::from_entropy([1; 10]), 0), accounts, listed, Timestamp::UNIX_EPOCH)
     }
 
     #[test]

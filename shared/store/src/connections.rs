@@ -264,6 +264,7 @@ impl NewConnections for Store {
             .set("al", number(old.item.want + 1))
             .set("want", number(old.item.want + 1))
             .set("ot", replaced_tokens(old))
+            .set("ep", number(old.succession + 1))
             .value("read", number(old.rev))
             .value("read_want", number(old.item.want))
             .value("removing", text("removing"))

@@ -69,6 +69,7 @@ pub(crate) fn sync_state(household: &HouseholdId, id: ItemId, row: &Row) -> Resu
         stage: row.map("sg").map(stage).transpose()?,
         months: row.set("mo"),
         accounts_known: looked.is_some_and(|looked| looked >= look),
+        succession: row.maybe_number("ep").unwrap_or_default(),
         calm: row.maybe_parsed("cm"),
         looked_at: row.maybe_parsed("lk"),
         budget: row.maybe_parsed("bu"),
@@ -172,6 +173,8 @@ pub(crate) fn account(item: &ItemId, tail: &str, row: &Row) -> Result<Account, S
         generation: Generation {
             number: row.maybe_number("ge").unwrap_or_default(),
             since: row.maybe_parsed("gt"),
+            item: row.maybe_number("gi").unwrap_or_default(),
+            reaches: row.maybe_number("gr").unwrap_or_default(),
         },
     })
 }

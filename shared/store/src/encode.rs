@@ -141,6 +141,8 @@ pub(crate) fn account(write: &AccountWrite) -> Change {
         .put("cu", bank.currency.as_ref().map(currency))
         .put("st", account_state(*state).map(text))
         .put("ge", (generation.number > 0).then(|| number(generation.number)))
+        .put("gi", (generation.item > 0).then(|| number(generation.item)))
+        .put("gr", (generation.reaches > 0).then(|| number(generation.reaches)))
         .put("gt", generation.since.map(|since| text(since.to_string())));
     change
 }

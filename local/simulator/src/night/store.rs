@@ -145,6 +145,7 @@ fn state(at: &ItemRef, kept: Kept) -> Option<SyncState> {
         accounts_known: true,
         looked_at: None,
         calm: None,
+        succession: 0,
         budget: None,
         news: None,
         leftovers: Leftovers::default(),

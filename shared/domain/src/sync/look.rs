@@ -94,7 +94,8 @@ impl Fetch<'_> {
         self.accounts_known = true;
         self.bank = Some(answer.item);
         let now = self.deps.clock.now();
-        Ok(settle(&self.state.item.at.item, &self.accounts, &answer.accounts, now))
+        let item = (&self.state.item.at.item, self.state.succession);
+        Ok(settle(item, &self.accounts, &answer.accounts, now))
     }
 
     /// Webhooks go where we listen. If Plaid does not take it now, the next look tells it again.
@@ -115,7 +116,7 @@ impl Fetch<'_> {
         let id = || AccountId::derive(&self.state.item.at.item, &bank.id);
         let account = match stored {
             Some(account) => Account { bank: bank.clone(), ..account },
-            None => Account::new(id(), bank.clone()),
+            None => Account::of(self.state.succession, id(), bank.clone()),
         };
         self.change(&account, accounts);
     }

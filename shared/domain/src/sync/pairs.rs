@@ -104,7 +104,7 @@ impl FirstDays {
     /// Whether a row is older than all that the bank's new side tells of its account.
     pub(super) fn is_older(&self, row: &StoredRow, accounts: &AccountIds) -> bool {
         let Some((signature, date)) = &row.signature else { return false };
-        row.generation < accounts.generation(&signature.account)
+        accounts.is_of_earlier_item(&signature.account, row.generation)
             && self.0.get(&signature.account.to_string()).is_none_or(|first| date < first)
     }
 }

@@ -14,7 +14,7 @@ use super::{
     links::{LinkFinder, Links},
 };
 use crate::{
-    account::{Account, AccountState},
+    account::{Account, AccountState, Generation},
     ids::{AccountId, ItemId, PlaidAccountId, TransactionId},
     item::Counts,
     transaction::{BankFacts, Digest, Signature},
@@ -132,20 +132,25 @@ pub(super) struct Group {
 pub(super) struct AccountIds {
     item: ItemId,
     known: HashMap<PlaidAccountId, AccountId>,
-    states: HashMap<AccountId, (AccountState, u32)>,
+    states: HashMap<AccountId, (AccountState, Generation)>,
 }
 
 impl AccountIds {
     /// The ids of the accounts that are stored.
     pub(super) fn new(item: &ItemId, accounts: &[Account]) -> Self {
         let known = accounts.iter().map(|account| (account.bank.id.clone(), account.id.clone())).collect();
-        let state = |account: &Account| (account.id.clone(), (account.state, account.generation.number));
+        let state = |account: &Account| (account.id.clone(), (account.state, account.generation));
         Self { item: item.clone(), known, states: accounts.iter().map(state).collect() }
     }
 
     /// Under which of its ids an account goes on.
     pub(super) fn generation(&self, account: &AccountId) -> u32 {
-        self.states.get(account).map_or(0, |(_, generation)| *generation)
+        self.states.get(account).map_or(0, |(_, generation)| generation.number)
+    }
+
+    /// Whether a row of that generation is an earlier item's: the one of now may not reach back to it.
+    pub(super) fn is_of_earlier_item(&self, account: &AccountId, generation: u32) -> bool {
+        self.states.get(account).is_some_and(|(_, now)| generation < now.reaches)
     }
 
     /// Whether the bank's side tells of an account: what a whole history does not speak of is no more only there.
@@ -160,7 +165,7 @@ impl AccountIds {
 
     /// Whether any account goes on under another id than its first.
     pub(super) fn are_continued(&self) -> bool {
-        self.states.values().any(|(_, generation)| *generation > 0)
+        self.states.values().any(|(_, generation)| generation.number > 0)
     }
 
     /// The account's id; the one it will get if it is not stored yet.
