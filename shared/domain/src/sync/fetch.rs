@@ -37,7 +37,7 @@ const IDLE: Duration = Duration::from_mins(10);
 const SHORT_WAIT: Duration = Duration::from_secs(3);
 
 /// Syncs that webhooks ask for come so far apart in the long run; some may come at once.
-pub const PACE: Duration = Duration::from_mins(1);
+pub const PACE: Duration = Duration::from_secs(30);
 
 /// One update under way.
 pub(super) struct Fetch<'a> {
@@ -441,7 +441,9 @@ pub(super) fn finish(
 ) {
     let counts = entry.counts;
     if entry.cause == Cause::Webhook {
-        commit.item.calm = Some(later(state.calm.unwrap_or(commit.now).max(commit.now), PACE));
+        let calm = later(state.calm.unwrap_or(commit.now).max(commit.now), PACE);
+        // Nobody waits for longer than one pace.
+        commit.item.calm = Some(calm.min(later(commit.now, PACE * 4)));
     }
     commit.item.done = Some(want);
     commit.item.history = (*history != state.item.history).then(|| history.clone());
