@@ -74,7 +74,7 @@ async fn a_code_that_is_no_good_is_always_the_same_problem() {
     // Of somebody who may not invite, and into a household that ends.
     let void = invite(&world, &world.household, "carol", HOUR).await;
     let ended = invite(&world, &world.other_household, "bob", HOUR).await;
-    world.store.begin(&world.other_household, None, Timestamp::now()).await.unwrap();
+    world.store.begin(&"bob".parse().unwrap(), &world.other_household, None, Timestamp::now()).await.unwrap();
     let mut problems = Vec::new();
     for code in [used.as_str(), &expired, &void, &ended, "inv_00000000000000000000000000000000", "é"] {
         let (status, answer) = call(&world, with("emil", code)).await;

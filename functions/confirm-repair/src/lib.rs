@@ -69,7 +69,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         one_item(&*deps.memberships, &*deps.connections, &request.user, &item, Permission::Connect).await;
     let before = found.map_err(|error| Problem::no_access(error, "item_not_found", "item"))?.item;
     let at = before.at;
-    deps.hints.renewed(&at, deps.clock.now()).await?;
+    ask(&*deps.clock, async || deps.hints.renewed(&at, deps.clock.now()).await).await?;
     let wanted = ask(&*deps.clock, async || deps.hints.want_look(&at).await).await?;
     let number = wanted.ok_or_else(missing)?.number;
     deps.queue.send(&SyncMessage::numbered(at.clone(), number, Cause::Person), Duration::ZERO).await?;

@@ -1,9 +1,9 @@
 //! `DELETE /api/v1/households/{household_id}` — ends a household with all its data, if it is as `If-Match` has it.
 //!
-//! Order of effects: the household and all places in it are marked → each item is marked to be removed, then its message →
-//! what else is in the household → the household and all places in it, at once. From the first mark on nobody can do anything
-//! in it. A crash anywhere leaves its owners one thing that they can do: the same request again, which goes on from there. The
-//! removal of an item goes on by itself.
+//! Order of effects: a message for a minute later → the household and all places in it are marked → each item is marked to be
+//! removed, then its message → what else is in the household → the household and all places in it, at once. From the first
+//! mark on nobody can do anything in it. A crash anywhere after it is made up for by whoever reads the first message; its owners
+//! can send the same request again as well.
 
 pub mod config;
 #[cfg(test)]
@@ -12,7 +12,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    household::{AccessError, Ending, HouseholdEnds, Permission},
+    household::{AccessError, Ending, HouseholdEnds, Permission, finish},
     ids::HouseholdId,
     removal::{RemovalMessage, RemovalQueue},
     time::Clock,
@@ -33,6 +33,9 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
 }
 
+/// When somebody comes to look whether the end has come.
+const LATER: Duration = Duration::from_mins(1);
+
 #[derive(Serialize)]
 struct Answer {
     household_id: HouseholdId,
@@ -49,14 +52,16 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         return Err(AccessError::NotAllowed.into());
     }
     let now = deps.clock.now();
-    match deps.ends.begin(&household, request.if_match()?, now).await? {
+    let tag = request.if_match()?;
+    // Whoever comes finds a household that is ending, and goes on; or one that is not, and goes.
+    deps.queue.send(&RemovalMessage::of_household(household.clone()), LATER).await?;
+    match deps.ends.begin(&request.user, &household, tag, now).await? {
         Ending::Begun => {}
         Ending::Stale => return Err(Problem::stale()),
         Ending::NotThere => return Err(missing()),
     }
-    for at in deps.ends.remove_items(&household, now).await? {
-        deps.queue.send(&RemovalMessage::of_item(at), Duration::ZERO).await?;
+    if let Err(error) = finish(&*deps.ends, &*deps.queue, &household, now).await {
+        tracing::warn!(target: "function", household_id = %household, %error, "a household's end goes on later");
     }
-    deps.ends.end(&household).await?;
     Reply::json(202, &Answer { household_id: household, status: "deleting" })
 }

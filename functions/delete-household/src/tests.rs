@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use domain::{
     account::AccountState,
-    household::Memberships,
+    household::{Ending, HouseholdEnds, Memberships, finish},
     ids::ItemRef,
-    removal::{Begun, RemovalMessage, RemovalStarts, RemovalSteps},
+    removal::{Begun, Removal, RemovalMessage, RemovalStarts, RemovalSteps},
     store::{Connections, StoreError},
-    sync::{Cause, Outcome},
+    sync::{Cause, Outcome, SyncReads},
 };
 use edge::{http::Request, system::System};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::{CIRCLE, Fault, World, body, circle, request, with_header};
 
-use crate::{Deps, handle};
+use crate::{Deps, LATER, handle};
 
 fn deps(world: &World) -> Deps {
     Deps { ends: world.store.clone(), queue: world.removals.clone(), clock: Arc::new(System) }
@@ -37,8 +37,13 @@ async fn stored(world: &World, household: &str) -> Vec<(String, String)> {
     keys.filter(|[pk, sk]| pk.contains(household) || sk.contains(household)).map(Into::into).collect()
 }
 
+/// The messages for items; those for the household, in case this request dies, came before.
 fn messages(world: &World) -> Vec<RemovalMessage> {
-    world.removals.take().into_iter().map(|(message, _)| message).collect()
+    let all = world.removals.take().into_iter();
+    let (later, now): (Vec<_>, Vec<_>) =
+        all.partition(|(message, _)| matches!(message.what, Removal::Household(_)));
+    assert!(!later.is_empty() && later.iter().all(|(_, delay)| *delay == LATER));
+    now.into_iter().map(|(message, _)| message).collect()
 }
 
 #[tokio::test]
@@ -49,6 +54,7 @@ async fn who_may_end_a_household() {
         let (status, answer) = call(&world, delete(user, id.as_str())).await;
         assert_eq!(status, expected, "{user}: {answer}");
         assert_eq!(stored(&world, id.as_str()).await.is_empty(), expected == 202, "{user}");
+        world.removals.take();
     }
 }
 
@@ -81,7 +87,7 @@ async fn data_that_was_kept_by_hand_goes_too() {
     world.run(&at, Cause::Link).await;
     let begun = world.store.remove_item(&at, true, Timestamp::now()).await.unwrap();
     assert_eq!(begun, Begun::Removing);
-    world.store.bury(&at, true, Timestamp::now()).await.unwrap();
+    world.bury(&at).await;
     assert_eq!(call(&world, delete("alice", at.household.as_str())).await.0, 202);
     assert_eq!(messages(&world), [RemovalMessage::of_item(at.clone())]);
     let [kept] = world.store.connections(&at.household).await.unwrap().try_into().unwrap();
@@ -95,11 +101,13 @@ async fn a_removal_under_way_that_was_to_keep_data_keeps_none() {
     let world = World::new().await;
     let (at, _) = world.item("user_good", "pass_good").await;
     world.store.remove_item(&at, true, Timestamp::now()).await.unwrap();
+    let before = world.store.state(&at).await.unwrap().unwrap();
     assert_eq!(call(&world, delete("alice", at.household.as_str())).await.0, 202);
     assert_eq!(messages(&world), [RemovalMessage::of_item(at.clone())]);
     // Whoever was about to bury it with its data begins anew.
-    assert_eq!(world.store.bury(&at, true, Timestamp::now()).await, Err(StoreError::Busy));
-    world.store.bury(&at, false, Timestamp::now()).await.unwrap();
+    assert_eq!(world.store.bury(&before, Timestamp::now()).await, Err(StoreError::Busy));
+    world.bury(&at).await;
+    assert!(world.store.state(&at).await.unwrap().unwrap().accounts.is_empty());
 }
 
 #[tokio::test]
@@ -109,6 +117,34 @@ async fn one_that_was_changed_meanwhile_is_not_ended() {
     let stale = with_header(delete("alice", id), "if-match", "\"2\"");
     assert_eq!(call(&world, stale).await.1["code"], "precondition_failed");
     assert_eq!(call(&world, with_header(delete("alice", id), "if-match", "\"1\"")).await.0, 202);
+    world.removals.take();
+}
+
+#[tokio::test]
+async fn who_is_no_owner_any_more_ends_nothing() {
+    let world = World::new().await;
+    let (carol, id) = ("carol".parse().unwrap(), world.household.clone());
+    let ended = world.store.begin(&carol, &id, None, Timestamp::now()).await;
+    assert_eq!(ended, Err(StoreError::Busy), "her role is looked at in the same moment");
+    let ended = world.store.begin(&"bob".parse().unwrap(), &id, None, Timestamp::now()).await;
+    assert_eq!(ended, Ok(Ending::NotThere));
+    assert!(!world.store.is_ending(&id).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_this_request_could_not_end_is_ended_by_whoever_comes() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    world.aws.fault("UpdateItem", 0, 99, Fault::Refuse);
+    assert_eq!(call(&world, delete("alice", at.household.as_str())).await.0, 202);
+    world.aws.heal();
+    let [(message, delay)] = world.removals.take().try_into().unwrap();
+    assert_eq!((message, delay), (RemovalMessage::of_household(at.household.clone()), LATER));
+    assert!(world.store.is_ending(&at.household).await.unwrap());
+    finish(&*world.store, &*world.removals, &at.household, Timestamp::now()).await.unwrap();
+    assert!(!world.store.is_ending(&at.household).await.unwrap());
+    assert_eq!(world.removals.take().len(), 1);
+    assert_eq!(world.run(&at, Cause::Night).await, Outcome::Inactive);
 }
 
 #[tokio::test]
@@ -162,6 +198,7 @@ async fn a_store_that_fails_is_said() {
     world.aws.fault("TransactWriteItems", 0, 9, Fault::Refuse);
     let id = world.household.to_string();
     assert_eq!(call(&world, delete("alice", &id)).await.1["code"], "store_unavailable");
+    world.removals.take();
     world.aws.heal();
     for household in [world.other_household.as_str(), "hh_0000000000000000", "x"] {
         assert_eq!(call(&world, delete("alice", household)).await.1["code"], "household_not_found");

@@ -382,3 +382,59 @@ async fn a_new_item_takes_the_place_of_one_that_works_no_more() {
         assert!(world.store.state(&at).await.unwrap().unwrap().has_leftovers());
     }
 }
+
+#[tokio::test]
+async fn the_token_of_a_repaired_item_ends_nothing() {
+    for insists in [false, true] {
+        let world = World::new().await;
+        let token = world.public_token("user_good", "pass_good").await;
+        assert_eq!(call(&world, exchange(&token)).await.0, 201);
+        let [(first, _)] = world.queue.take().try_into().unwrap();
+        let at = first.at;
+        world.run(&at, Cause::Link).await;
+        let state = world.store.state(&at).await.unwrap().unwrap();
+        let plaid_item = state.plaid_item.to_string();
+        let change = |change: Value| {
+            let change = serde_json::from_value(change).unwrap();
+            world.sandbox.world().change(&plaid_item, &change).unwrap()
+        };
+        change(json!({"change": "login_loss"}));
+        world.run(&at, Cause::Webhook).await;
+        change(json!({"change": "repair"}));
+        let open = domain::vault::TokenOpener::open(&*world.opener, &at, &state.token).await.unwrap();
+        let again = world.sandbox.world().public_token_of(open.expose()).unwrap();
+        let mut asked = json!({"public_token": again});
+        if insists {
+            asked["allow_duplicate"] = json!(true);
+            asked["institution"] = json!({"institution_id": "ins_109508"});
+            asked["accounts"] = json!([{"name": "Plaid Checking", "mask": "0000", "subtype": "checking"}]);
+        }
+        let (status, answer) = call(&world, request("alice", &[], "", &asked)).await;
+        assert_eq!((status, answer["code"].as_str()), (409, Some("duplicate_connection")), "{answer}");
+        assert!(!world.sandbox.world().take_calls().contains_key("/item/remove"), "it lives on");
+        let outcome = world.run(&at, Cause::Person).await;
+        assert!(matches!(outcome, domain::sync::Outcome::Finished { .. }), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_that_was_not_heard_of_is_found_by_the_same_request() {
+    let world = World::new().await;
+    let (at, _, token) = ended(&world, &json!({"change": "revoke"})).await;
+    // Once to find out whose accounts these are; the second time, after the item is stored, Plaid fails.
+    let fault = json!({
+        "path": "/accounts/get", "after": 1, "times": 1, "error_code": "INTERNAL_SERVER_ERROR",
+    });
+    world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
+    assert_eq!(call(&world, exchange(&token)).await.0, 503);
+    let [(first, _)] = world.queue.take().try_into().unwrap();
+    assert_eq!(first.at, at);
+    assert_eq!(call(&world, exchange(&token)).await.1["code"], "link_unfinished");
+    world.queue.take();
+    world.run(&at, Cause::Link).await;
+    let (status, answer) = call(&world, exchange(&token)).await;
+    assert_eq!((status, answer["item_id"].as_str()), (201, Some(at.item.as_str())), "{answer}");
+    assert!(world.store.unfinished().await.unwrap().is_empty());
+    world.queue.take();
+    world.removals.take();
+}

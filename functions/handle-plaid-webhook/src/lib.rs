@@ -14,7 +14,6 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     household::Memberships,
     ids::ItemRef,
-    item::HealthState,
     link,
     notice::{ItemNews, LegacyUpdate, Notice},
     store::{Hints, KnownItem, LinkSessions, OneConnection, PlaidItems, StoreError, SyncRequests, Wanted},
@@ -118,9 +117,11 @@ async fn item(deps: &Deps, at: &ItemRef, news: ItemNews, received_at: Timestamp)
         ItemNews::Changed => look(deps, at).await,
         ItemNews::Ends { reason, until } => {
             let now = deps.clock().now();
-            if deps.hints.expires(at, &reason, until, now).await? { look(deps, at).await } else { Ok(()) }
+            let is_news =
+                ask(deps.clock(), async || deps.hints.expires(at, &reason, until, now).await).await?;
+            if is_news { look(deps, at).await } else { Ok(()) }
         }
-        ItemNews::NewAccounts => Ok(deps.hints.has_new_accounts(at).await?),
+        ItemNews::NewAccounts => Ok(ask(deps.clock(), async || deps.hints.has_new_accounts(at).await).await?),
     }
 }
 
@@ -157,11 +158,7 @@ fn delay(calm: Option<Timestamp>, now: Timestamp) -> Duration {
 async fn legacy(deps: &Deps, at: &ItemRef, update: LegacyUpdate, received_at: Timestamp) -> Result<(), Halt> {
     let Some(connection) = deps.connections.connection(at).await? else { return Ok(()) };
     let item = connection.item;
-    let is_syncing = match item.health.state {
-        HealthState::Healthy | HealthState::Expiring | HealthState::NeedsLogin | HealthState::Revoked => true,
-        HealthState::Removing | HealthState::Removed => false,
-    };
-    if is_syncing && update.is_news(&item, received_at) { sync(deps, at).await } else { Ok(()) }
+    if update.is_news(&item, received_at) { sync(deps, at).await } else { Ok(()) }
 }
 
 /// Counts what came, by what it says: few names, and none of Plaid's.

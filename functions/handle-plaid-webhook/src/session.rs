@@ -9,6 +9,7 @@ use domain::{
     secret::PublicToken,
     store::LinkSession,
 };
+use edge::waiting::ask;
 use jiff::Timestamp;
 
 use crate::{Deps, Halt, look};
@@ -28,14 +29,21 @@ pub(crate) async fn link(deps: &Deps, news: LinkNews, deadline: Timestamp) -> Re
     match &session.item {
         Some(item) => {
             let at = ItemRef { household: session.household.clone(), item: item.clone() };
-            deps.hints.renewed(&at, deps.clock().now()).await?;
+            let now = deps.clock().now();
+            ask(deps.clock(), async || deps.hints.renewed(&at, now).await).await?;
             look(deps, &at).await
         }
         None => {
+            // What one cannot be exchanged for does not keep the others.
+            let mut worst = Ok(());
             for token in news.public_tokens {
-                exchange(deps, &session, token, deadline).await?;
+                let exchanged = exchange(deps, &session, token, deadline).await;
+                // What is to come again brings them all again; those that were exchanged are refused then.
+                if matches!(exchanged, Err(Halt::Retry(_))) || worst.is_ok() {
+                    worst = exchanged;
+                }
             }
-            Ok(())
+            worst
         }
     }
 }

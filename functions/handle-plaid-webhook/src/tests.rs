@@ -3,7 +3,7 @@
 use domain::{
     ids::{ItemRef, fingerprint},
     item::HealthState,
-    removal::{RemovalStarts, RemovalSteps},
+    removal::RemovalStarts,
     store::{Connections, LinkSession, LinkSessions},
     sync::{Cause, SyncReads},
 };
@@ -121,12 +121,18 @@ async fn an_end_that_is_announced_is_no_end_yet() {
     for _ in 0..2 {
         assert_eq!(receive(&world, &ends).await, Verdict::Done);
     }
-    assert_eq!(world.queue.take().len(), 1, "said twice, it is one piece of news");
+    assert_eq!(
+        world.queue.take().len(),
+        2,
+        "until a sync has told of it, nobody knows whether one was asked for"
+    );
     let state = world.store.state(&at).await.unwrap().unwrap();
     assert_eq!(state.item.health.state, HealthState::Expiring);
     assert!(state.item.health.is_active());
     world.run(&at, Cause::Webhook).await;
     assert_eq!(world.aws.announced().last().map(String::as_str), Some("Item Needs Attention"));
+    assert_eq!(receive(&world, &ends).await, Verdict::Done);
+    assert_eq!(world.queue.take().len(), 0, "said again, it is no news");
     assert_eq!(receive(&world, &webhook("ITEM", "NEW_ACCOUNTS_AVAILABLE", &plaid_item)).await, Verdict::Done);
     assert!(world.store.state(&at).await.unwrap().unwrap().item.new_accounts);
 }
@@ -157,7 +163,7 @@ async fn one_that_comes_before_its_item_comes_again_and_one_after_it_is_ignored(
     let (at, plaid_item) = synced(&world).await;
     world.store.remove_item(&at, false, Timestamp::now()).await.unwrap();
     assert_eq!(receive(&world, &updates(&plaid_item)).await, Verdict::Done);
-    world.store.bury(&at, false, Timestamp::now()).await.unwrap();
+    world.bury(&at).await;
     assert_eq!(receive(&world, &updates(&plaid_item)).await, Verdict::Done);
     assert_eq!(receive(&world, &webhook("ITEM", "ERROR", &plaid_item)).await, Verdict::Done);
 }

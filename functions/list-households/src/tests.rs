@@ -34,7 +34,7 @@ async fn each_household_says_its_name_and_what_the_caller_is_in_it() {
 #[tokio::test]
 async fn one_that_ends_is_none_any_more() {
     let world = World::new().await;
-    world.store.begin(&world.household, None, Timestamp::now()).await.unwrap();
+    world.store.begin(&"alice".parse().unwrap(), &world.household, None, Timestamp::now()).await.unwrap();
     assert_eq!(call(&world, "alice", "").await, (200, json!({"households": []})));
 }
 

@@ -64,9 +64,8 @@ pub async fn handle(deps: &Deps, run: Run<Input>) -> Result<Answer, RunError> {
     let message = |shard| ShardMessage { night, shard, ends: begun.ends() };
     let messages: Vec<_> = Shard::all().map(message).collect();
     deps.queue.send_all(&messages).await.map_err(|error| RunError::because(&error))?;
-    if begun.is_new {
-        edge::metrics::emit(&[], &[("NightsBegun", "Count", 1)]);
-    }
+    // Counted twice is no harm: the alarm is for a day without any.
+    edge::metrics::emit(&[], &[("NightsBegun", "Count", 1)]);
     tracing::info!(target: "function", %night, is_new = begun.is_new, "night begun");
     Ok(Answer { night, begun: begun.at, is_new: begun.is_new })
 }

@@ -1,8 +1,9 @@
 //! `DELETE /api/v1/plaid/accounts/{account_id}` — stops one account; its siblings live. Its data goes, or stays as a manual
 //! account's with `?data=keep`. The last one takes the item with it, at Plaid too.
 //!
-//! Order of effects: the account is stopped, or the item marked → message. From then on no sync writes of it. A crash between
-//! the two leaves data that nobody comes to erase until the night; the same request again asks for it at once.
+//! Order of effects: the account is stopped → message. From then on no sync writes of it. Whoever reads the message erases its
+//! data, and removes the item if no account is left that lives. A crash between the two leaves that to the night; the same
+//! request again asks for it at once.
 
 pub mod config;
 #[cfg(test)]
@@ -14,8 +15,8 @@ use domain::{
     account::AccountState,
     household::{Memberships, Permission, one_item},
     ids::{AccountId, ItemId, ItemRef},
-    item::SyncState,
-    removal::{Begun, Data, RemovalMessage, RemovalQueue, RemovalStarts},
+    item::{HealthState, SyncState},
+    removal::{Data, RemovalMessage, RemovalQueue, RemovalStarts},
     store::OneConnection,
     sync::SyncReads,
     time::Clock,
@@ -72,31 +73,34 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     Reply::json(202, &Answer { account_id: account, item_id: item, status: "removing", item_removed })
 }
 
-/// Stops the account, or the item with its last one; whether the item goes. `None` if it is not there.
+/// Stops the account; whether it was the last one, with which the item goes. `None` if it is not there.
 async fn stop(deps: &Deps, at: &ItemRef, account: &AccountId, data: Data) -> Result<Option<bool>, Problem> {
     for _ in 0..TRIES {
         let Some(state) = deps.reads.state(at).await? else { return Ok(None) };
         let Some(found) = state.accounts.iter().find(|stored| stored.id == *account) else { return Ok(None) };
-        match found.state {
+        let is_stopped = match found.state {
             // What an earlier request began: whoever erases is asked again.
-            AccountState::Removed { erased: false } => return Ok(Some(false)),
+            AccountState::Removed { erased: false } => true,
             AccountState::Removed { erased: true } => return Ok(None),
-            AccountState::Manual if data == Data::Keep => return Ok(Some(false)),
-            AccountState::Live | AccountState::Unshared | AccountState::Manual => {}
-        }
-        if is_last(&state, account) {
-            let begun = deps.removals.remove_item(at, data == Data::Keep, deps.clock.now()).await?;
-            return Ok((begun == Begun::Removing).then_some(true));
-        }
-        if deps.removals.stop_account(at, state.rev, account, data == Data::Keep).await? {
-            return Ok(Some(false));
+            AccountState::Manual => data == Data::Keep,
+            AccountState::Live | AccountState::Unshared => false,
+        };
+        let keep_data = data == Data::Keep;
+        if is_stopped || deps.removals.stop_account(at, state.rev, account, keep_data).await? {
+            return Ok(Some(is_last(&state, account)));
         }
         deps.clock.sleep(PAUSE).await;
     }
     Err(Problem::later("store_unavailable", "The account is being synced. Try again in a moment.", 2))
 }
 
-/// Whether no other account keeps the item alive.
+/// Whether the item goes: it does already, or no other account keeps it alive.
 fn is_last(state: &SyncState, account: &AccountId) -> bool {
-    state.accounts.iter().filter(|other| other.id != *account).all(|other| other.state.is_stopped())
+    match state.item.health.state {
+        HealthState::Removing => true,
+        HealthState::Removed => false,
+        HealthState::Healthy | HealthState::NeedsLogin | HealthState::Expiring | HealthState::Revoked => {
+            state.accounts.iter().filter(|other| other.id != *account).all(|other| other.state.is_stopped())
+        }
+    }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use domain::{
     account::AccountState,
     ids::{AccountId, ItemRef},
-    item::HealthState,
+    removal::RemovalStarts,
     sync::{Cause, Outcome, SyncReads},
 };
 use edge::system::System;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::{World, body, request};
 
@@ -67,7 +68,25 @@ async fn the_last_one_takes_the_item_along() {
         assert_eq!(call(&world, "alice", account, query).await.1["item_removed"], json!(false));
     }
     assert_eq!(call(&world, "alice", &accounts[2], "").await.1["item_removed"], json!(true));
-    assert_eq!(world.store.state(&at).await.unwrap().unwrap().item.health.state, HealthState::Removing);
+    let state = world.store.state(&at).await.unwrap().unwrap();
+    assert!(state.is_forsaken() && state.has_leftovers(), "whoever comes removes the item");
+    assert_eq!(world.removals.take().len(), 3);
+}
+
+#[tokio::test]
+async fn an_account_that_was_kept_when_its_item_went_can_go_as_well() {
+    let world = World::new().await;
+    let (at, accounts) = synced(&world).await;
+    world.store.remove_item(&at, true, Timestamp::now()).await.unwrap();
+    let (status, answer) = call(&world, "alice", &accounts[0], "").await;
+    assert_eq!((status, &answer["item_removed"]), (202, &json!(true)), "it is on its way out: {answer}");
+    world.bury(&at).await;
+    assert_eq!(call(&world, "alice", &accounts[0], "").await.0, 404, "it went before its item did");
+    for account in &accounts[1..] {
+        let (status, answer) = call(&world, "alice", account, "").await;
+        assert_eq!((status, &answer["item_removed"]), (202, &json!(false)), "{answer}");
+    }
+    assert!(world.store.state(&at).await.unwrap().unwrap().has_leftovers());
     assert_eq!(world.removals.take().len(), 3);
 }
 

@@ -1,8 +1,8 @@
 //! What is to be removed, at Plaid and here — SQS, the queue of removals.
 //!
 //! A message says only that somebody should look; the item's row says what is left to do. Order of effects: items at Plaid that
-//! were replaced → data of stopped accounts → the item at Plaid → its data → the event → its tombstone. Every step may be done
-//! again, and a crash after any of them leaves the rest to the message that comes again, or to the night.
+//! were replaced → data of stopped accounts → the mark of an item that has no other → the item at Plaid → its data → the event →
+//! its tombstone. A household that is ending goes on from where it stopped. Every step may be done again, and a crash after any of them leaves the rest to the message that comes again, or to the night.
 
 pub mod config;
 #[cfg(test)]
@@ -14,12 +14,13 @@ use domain::{
     account::AccountState,
     bank::{BankError, Exchange},
     event::{Event, EventError, EventKind, Events},
-    ids::{AccountId, ItemRef},
+    household::{EndError, HouseholdEnds, finish},
+    ids::{AccountId, HouseholdId, ItemRef},
     item::{HealthState, SyncState},
-    removal::{RemovalMessage, RemovalQueue, RemovalSteps},
+    removal::{Removal, RemovalMessage, RemovalQueue, RemovalStarts, RemovalSteps},
     secret::SealedToken,
     store::StoreError,
-    sync::SyncReads,
+    sync::{QueueError, SyncReads},
     time::{Clock, until},
     vault::{TokenOpener, VaultError},
 };
@@ -30,8 +31,12 @@ use jiff::Timestamp;
 pub struct Deps {
     /// The item.
     pub reads: Arc<dyn SyncReads>,
+    /// Begins removals: of an item whose last account was stopped.
+    pub starts: Arc<dyn RemovalStarts>,
     /// The steps of a removal.
     pub steps: Arc<dyn RemovalSteps>,
+    /// The ends of households.
+    pub ends: Arc<dyn HouseholdEnds>,
     /// Opens tokens.
     pub vault: Arc<dyn TokenOpener>,
     /// Plaid.
@@ -56,6 +61,7 @@ enum Halt {
     Store(StoreError),
     Vault(VaultError),
     Event(EventError),
+    Queue(QueueError),
 }
 
 impl From<StoreError> for Halt {
@@ -64,22 +70,23 @@ impl From<StoreError> for Halt {
     }
 }
 
-/// Removes what is left over of one item.
+/// Removes what is left over of one item, or of a household.
 pub async fn handle(deps: &Deps, message: Message<RemovalMessage>) -> Verdict {
     let Message { content, deadline } = message;
-    let done = match &content.token {
-        Some(token) => at_plaid(deps, &content.at, token).await,
-        None => remove(deps, &content.at, deadline).await,
+    let done = match &content.what {
+        Removal::Item(at) => remove(deps, at, deadline).await,
+        Removal::Token { at, token } => at_plaid(deps, at, token).await,
+        Removal::Household(household) => end(deps, household).await,
     };
-    let item_id = &content.at.item;
+    let household_id = content.what.household();
     match done {
         Ok(()) => {
-            tracing::info!(target: "function", %item_id, "nothing is left to be removed");
+            tracing::info!(target: "function", %household_id, "nothing is left to be removed");
             Verdict::Done
         }
         Err(Halt::Late) => send(deps, &content, Duration::ZERO).await,
         Err(Halt::Bank(error)) => {
-            tracing::warn!(target: "function", %item_id, code = error.code, tries = content.tries,
+            tracing::warn!(target: "function", %household_id, code = error.code, tries = content.tries,
                 "Plaid did not remove an item; it is tried again");
             edge::metrics::emit(&[], &[("RemovalsRefused", "Count", 1)]);
             // For as long as it takes: what is left there is billed.
@@ -93,6 +100,7 @@ pub async fn handle(deps: &Deps, message: Message<RemovalMessage>) -> Verdict {
         Err(Halt::Vault(error @ VaultError::Unavailable)) => Verdict::Retry(error.to_string()),
         Err(Halt::Vault(error @ VaultError::NotForThisItem)) => Verdict::Park(error.to_string()),
         Err(Halt::Event(error)) => Verdict::Retry(error.to_string()),
+        Err(Halt::Queue(error)) => Verdict::Retry(error.to_string()),
     }
 }
 
@@ -103,39 +111,61 @@ async fn send(deps: &Deps, message: &RemovalMessage, delay: Duration) -> Verdict
     }
 }
 
+/// What is left of a household that is ending.
+async fn end(deps: &Deps, household: &HouseholdId) -> Result<(), Halt> {
+    if !deps.ends.is_ending(household).await? {
+        return Ok(());
+    }
+    finish(&*deps.ends, &*deps.queue, household, deps.clock.now()).await.map_err(|error| match error {
+        EndError::Store(error) => Halt::Store(error),
+        EndError::Queue(error) => Halt::Queue(error),
+    })
+}
+
+/// What one thing could not be removed for does not keep the others.
 async fn remove(deps: &Deps, at: &ItemRef, deadline: Timestamp) -> Result<(), Halt> {
     let Some(state) = deps.reads.state(at).await? else { return Ok(()) };
-    for token in &state.leftovers.replaced {
-        at_plaid(deps, at, token).await?;
-        deps.steps.forget_replaced(at, token).await?;
-    }
+    let replaced = forget_replaced(deps, &state).await;
+    let is_item_gone = state.item.health.state == HealthState::Removed;
     for account in &state.accounts {
         if account.state == (AccountState::Removed { erased: false }) {
             erase(deps, at, Some(&account.id), deadline).await?;
-            deps.steps.account_erased(at, &account.id).await?;
+            deps.steps.account_erased(at, &account.id, is_item_gone).await?;
         }
     }
-    match state.item.health.state {
-        HealthState::Removing => bury(deps, &state, deadline).await,
-        HealthState::Healthy
-        | HealthState::Expiring
-        | HealthState::NeedsLogin
-        | HealthState::Revoked
-        | HealthState::Removed => Ok(()),
+    if state.is_forsaken() && state.item.health.state != HealthState::Removing {
+        let keep_data = state.accounts.iter().any(|account| account.state == AccountState::Manual);
+        deps.starts.remove_item(at, keep_data, deps.clock.now()).await?;
     }
+    bury(deps, at, deadline).await?;
+    replaced
 }
 
-/// Ends the item: at Plaid first, since without the token nobody could any more.
-async fn bury(deps: &Deps, state: &SyncState, deadline: Timestamp) -> Result<(), Halt> {
-    let at = &state.item.at;
+/// Removes at Plaid the items that others have replaced here; the first refusal, if any.
+async fn forget_replaced(deps: &Deps, state: &SyncState) -> Result<(), Halt> {
+    let mut refused = Ok(());
+    for token in &state.leftovers.replaced {
+        match at_plaid(deps, &state.item.at, token).await {
+            Ok(()) => deps.steps.forget_replaced(&state.item.at, token).await?,
+            Err(error) => refused = refused.and(Err(error)),
+        }
+    }
+    refused
+}
+
+/// Ends the item, if it is to end: at Plaid first, since without the token nobody could any more.
+async fn bury(deps: &Deps, at: &ItemRef, deadline: Timestamp) -> Result<(), Halt> {
+    let state = deps.reads.state(at).await?;
+    let Some(state) = state.filter(|state| state.item.health.state == HealthState::Removing) else {
+        return Ok(());
+    };
     at_plaid(deps, at, &state.token).await?;
-    let keep_data = state.leftovers.keep_data;
-    if !keep_data {
+    if !state.leftovers.keep_data {
         erase(deps, at, None, deadline).await?;
     }
     let event = Event { at: at.clone(), time: state.item.health.since, kind: EventKind::Removed };
     deps.events.announce(&event).await.map_err(Halt::Event)?;
-    deps.steps.bury(at, keep_data, deps.clock.now()).await?;
+    deps.steps.bury(&state, deps.clock.now()).await?;
     Ok(())
 }
 

@@ -18,7 +18,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let deps = Deps {
         reads: store.clone(),
-        steps: store,
+        starts: store.clone(),
+        steps: store.clone(),
+        ends: store,
         vault: Arc::new(Opener::new(&sdk, config.key)),
         bank: Arc::new(plaid::Client::new(&config.plaid_url, keys)?),
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),

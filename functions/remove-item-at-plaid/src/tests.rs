@@ -25,7 +25,9 @@ use crate::{Deps, handle};
 async fn run(world: &World, message: RemovalMessage) -> Verdict {
     let deps = Deps {
         reads: world.store.clone(),
+        starts: world.store.clone(),
         steps: world.store.clone(),
+        ends: world.store.clone(),
         vault: world.opener.clone(),
         bank: world.plaid.clone(),
         queue: world.removals.clone(),
@@ -205,4 +207,50 @@ async fn what_fails_comes_again_and_what_cannot_be_opened_is_put_aside() {
     let sealed = world.sealer.seal(&other, &token).await.unwrap();
     assert!(matches!(run(&world, RemovalMessage::of_token(at, sealed)).await, Verdict::Park(_)));
     assert_eq!(world.sandbox.world().items(), 1);
+}
+
+#[tokio::test]
+async fn the_last_account_takes_the_item_along_and_what_was_kept_of_the_others_stays() {
+    let world = World::new().await;
+    let (at, _) = synced(&world).await;
+    let of = |rows: &[domain::sync::StoredRow], account: &domain::ids::AccountId| {
+        rows.iter().filter(|row| row.signature.as_ref().is_some_and(|(s, _)| s.account == *account)).count()
+    };
+    let rows = world.store.live_rows(&at, None).await.unwrap().rows;
+    let accounts = world.store.state(&at).await.unwrap().unwrap().accounts;
+    let kept = accounts.iter().find(|account| of(&rows, &account.id) > 0).unwrap().id.clone();
+    for account in &accounts {
+        let state = world.store.state(&at).await.unwrap().unwrap();
+        assert!(world.store.stop_account(&at, state.rev, &account.id, account.id == kept).await.unwrap());
+    }
+    assert_eq!(run(&world, RemovalMessage::of_item(at.clone())).await, Verdict::Done);
+    assert_eq!(world.sandbox.world().items(), 0, "gone at Plaid");
+    let left = world.store.live_rows(&at, None).await.unwrap().rows;
+    assert_eq!((left.len(), of(&left, &kept)), (of(&rows, &kept), of(&rows, &kept)));
+    let state = world.store.state(&at).await.unwrap().unwrap();
+    let [account] = state.accounts.as_slice() else { panic!("{:?}", state.accounts) };
+    assert_eq!((&account.id, account.state), (&kept, AccountState::Manual));
+    assert!(!state.has_leftovers());
+    // Later it goes as well, and nothing is left of it.
+    assert!(world.store.stop_account(&at, state.rev, &kept, false).await.unwrap());
+    assert_eq!(run(&world, RemovalMessage::of_item(at.clone())).await, Verdict::Done);
+    assert_eq!(world.store.live_rows(&at, None).await.unwrap().rows.len(), 0);
+    assert!(world.store.state(&at).await.unwrap().unwrap().accounts.is_empty());
+}
+
+#[tokio::test]
+async fn a_household_that_is_ending_goes_on_and_another_is_left_alone() {
+    let world = World::new().await;
+    let (at, _) = synced(&world).await;
+    let message = RemovalMessage::of_household(at.household.clone());
+    assert_eq!(run(&world, message.clone()).await, Verdict::Done);
+    assert!(matches!(world.run(&at, Cause::Night).await, domain::sync::Outcome::Finished { .. }));
+    let alice = "alice".parse().unwrap();
+    domain::household::HouseholdEnds::begin(&*world.store, &alice, &at.household, None, Timestamp::now())
+        .await
+        .unwrap();
+    assert_eq!(run(&world, message).await, Verdict::Done);
+    let [(item, _)] = world.removals.take().try_into().unwrap();
+    assert_eq!(run(&world, item).await, Verdict::Done);
+    assert_eq!(world.sandbox.world().items(), 0);
 }

@@ -20,6 +20,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
+    waiting::ask,
 };
 use serde::Serialize;
 
@@ -53,7 +54,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let found =
         one_item(&*deps.memberships, &*deps.connections, &request.user, &item, Permission::Connect).await;
     let at = found.map_err(|error| Problem::no_access(error, "item_not_found", "item"))?.item.at;
-    match deps.removals.remove_item(&at, data == Data::Keep, deps.clock.now()).await? {
+    let (clock, keep_data) = (&*deps.clock, data == Data::Keep);
+    match ask(clock, async || deps.removals.remove_item(&at, keep_data, clock.now()).await).await? {
         Begun::NotThere => return Err(missing()),
         Begun::Removing => {}
     }

@@ -14,8 +14,8 @@ use domain::{
     bank::{BankError, HistoryStatus, Meaning, Patience},
     store::StoreError,
     sync::{
-        self, LONGEST_DELAY, Next, Outcome, SyncError, SyncMessage, SyncQueue, Trigger, Turns, next_poll,
-        next_try,
+        self, Cause, LONGEST_DELAY, Next, Outcome, SyncError, SyncMessage, SyncQueue, Trigger, Turns,
+        next_poll, next_try,
     },
     time::until,
     vault::VaultError,
@@ -116,6 +116,8 @@ async fn after_refusal(deps: &Deps, message: &SyncMessage, error: &BankError) ->
             return Verdict::Park(error.to_string());
         }
     };
+    // The sweep comes again by itself: a chain of its own for each of its messages would multiply.
+    let again = again.filter(|_| message.cause != Cause::Sweep);
     send_next(deps, again.or_else(|| next_poll(message))).await
 }
 

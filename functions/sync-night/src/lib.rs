@@ -9,7 +9,7 @@ mod leftovers;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use domain::{
     bank::{BankError, Meaning},
@@ -21,7 +21,7 @@ use domain::{
     vault::VaultError,
 };
 use edge::batch::{Message, Verdict};
-use futures::future::join_all;
+use futures::{FutureExt, future::join_all};
 use jiff::Timestamp;
 
 pub use leftovers::Leftovers;
@@ -74,7 +74,11 @@ pub async fn handle(deps: &Deps, message: Message<NightMessage>) -> Verdict {
         Ok(Some(left)) => return hold(deps, &content, left).await,
         Err(error) => return Verdict::Retry(error.to_string()),
     }
-    let runs = content.items.iter().map(|item| run(deps, &content, item, deadline));
+    // A panic is one item's, and the others are counted all the same.
+    let runs = content.items.iter().map(|item| {
+        let run = AssertUnwindSafe(run(deps, &content, item, deadline)).catch_unwind();
+        run.map(|next| next.unwrap_or_else(|_panic| Next::Park("the sync panicked".to_owned())))
+    });
     let settled = match follow(deps, &content, join_all(runs).await).await {
         Ok(settled) => settled,
         Err(error) => return Verdict::Retry(error.to_string()),

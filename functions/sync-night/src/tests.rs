@@ -187,7 +187,7 @@ async fn an_item_that_is_revoked_is_left_alone_and_one_that_is_stuck_on_its_way_
     assert_eq!(test.run(NightMessage { number: 1, ..message(&items) }).await, Verdict::Done);
     assert!(test.world.sandbox.world().take_calls().is_empty());
     let removals = test.removals.take_messages();
-    assert_eq!(removals.into_iter().map(|removal| removal.at).collect::<Vec<_>>(), items[1..]);
+    assert_eq!(removals, items[1..].iter().cloned().map(RemovalMessage::of_item).collect::<Vec<_>>());
     let counts = test.counts().await;
     assert_eq!((counts.failed, counts.fresh, counts.gone), (1, 2, 2));
 }
@@ -199,7 +199,7 @@ async fn what_is_left_over_of_a_replaced_connection_is_asked_for_again_beside_th
     set(&test, &items[0], "ot", &json!({"L": [{"B": "c2VhbGVk"}]})).await;
     assert_eq!(test.run(message(&items)).await, Verdict::Done);
     let removals = test.removals.take_messages();
-    assert_eq!(removals.into_iter().map(|removal| removal.at).collect::<Vec<_>>(), items[..1]);
+    assert_eq!(removals, items[..1].iter().cloned().map(RemovalMessage::of_item).collect::<Vec<_>>());
     assert_eq!(test.counts().await.succeeded, 2);
 }
 

@@ -63,6 +63,6 @@ async fn what_is_wrong_is_named() {
     world.aws.fault("UpdateItem", 0, 9, Fault::Refuse);
     assert_eq!(call(&world, rename("alice", &id, "Mine")).await.1["code"], "store_unavailable");
     world.aws.heal();
-    world.store.begin(&world.household, None, Timestamp::now()).await.unwrap();
+    world.store.begin(&"alice".parse().unwrap(), &world.household, None, Timestamp::now()).await.unwrap();
     assert_eq!(call(&world, rename("alice", &id, "Mine")).await.0, 404);
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use ending::{Ending, HouseholdEnds};
+pub use ending::{EndError, Ending, HouseholdEnds, finish};
 pub use invitation::{Accepted, Invitation, InvitationError, Invitations, accept};
 pub use members::{
     Changed, MOST_HOUSEHOLDS, MOST_MEMBERS, Member, MemberChange, MemberError, Members, change_member,
@@ -19,7 +19,7 @@ pub use name::{HouseholdName, NameError};
 
 use crate::{
     ids::{HouseholdId, ItemId, ItemRef, UserId},
-    item::{Connection, HealthState},
+    item::Connection,
     store::{OneConnection, StoreError},
 };
 
@@ -208,7 +208,7 @@ pub async fn readable_households(
 }
 
 /// The user's item of that id with its accounts, in whichever of the user's households it is, if the user may do
-/// `permission` there. One that was removed is not there.
+/// `permission` there. One that was removed is found as well: it may have accounts that were kept.
 pub async fn one_item(
     port: &dyn Memberships,
     connections: &dyn OneConnection,
@@ -219,9 +219,6 @@ pub async fn one_item(
     for membership in port.memberships(user).await? {
         let at = ItemRef { household: membership.household, item: item.clone() };
         let Some(found) = connections.connection(&at).await? else { continue };
-        if found.item.health.state == HealthState::Removed {
-            break;
-        }
         let is_allowed = membership.role.allows(permission);
         return if is_allowed { Ok(found) } else { Err(AccessError::NotAllowed) };
     }

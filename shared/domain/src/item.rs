@@ -294,6 +294,8 @@ pub struct SyncState {
     pub item: Item,
     /// Its accounts.
     pub accounts: Vec<Account>,
+    /// Plaid's id of the item.
+    pub plaid_item: PlaidItemId,
     /// The revision: every write of the sync requires it unchanged and adds one.
     pub rev: u64,
     /// Opens the item at Plaid, once opened itself.
@@ -336,6 +338,14 @@ impl SyncState {
         self.item.health.state == HealthState::Removing
             || !self.leftovers.replaced.is_empty()
             || self.accounts.iter().any(is_erasing)
+            || self.is_forsaken()
+    }
+
+    /// Whether the item is at Plaid for nobody: its last account was stopped.
+    pub fn is_forsaken(&self) -> bool {
+        self.item.health.state != HealthState::Removed
+            && !self.accounts.is_empty()
+            && self.accounts.iter().all(|account| account.state.is_stopped())
     }
 }
 

@@ -138,7 +138,7 @@ const SAVES: u32 = 5;
 pub async fn link(deps: &Deps, session: &Session) -> Result<SyncState, LinkError> {
     let begun = begin(deps, session).await?;
     let intent = &begun.intent;
-    let linked = match deps.reads.state(&intent.at).await? {
+    let linked = match deps.reads.state(&intent.at).await?.filter(|state| is_linked(state, intent)) {
         // An earlier request got as far as storing it. What it left open is done again, which is harmless.
         Some(linked) => Linked { state: linked, token: None },
         None => match twin::find(deps, session).await {
@@ -159,6 +159,11 @@ pub async fn link(deps: &Deps, session: &Session) -> Result<SyncState, LinkError
     Ok(state)
 }
 
+/// Whether the intent's item is what stands there: in a row of its own, or in the place of another.
+fn is_linked(state: &SyncState, intent: &Intent) -> bool {
+    intent.succession.is_none_or(|succession| state.succession >= succession)
+}
+
 /// Remembers the exchange. The same public token finds the same intent, whoever died over it.
 async fn begin(deps: &Deps, session: &Session) -> Result<Begun, LinkError> {
     let intent = Intent {
@@ -169,6 +174,7 @@ async fn begin(deps: &Deps, session: &Session) -> Result<Begun, LinkError> {
         },
         user: session.user.clone(),
         began: deps.clock.now(),
+        succession: None,
     };
     match deps.intents.begin(&intent).await? {
         None => Ok(Begun { intent, again: false }),
@@ -224,7 +230,7 @@ async fn connect(
     let old = twin::settle(deps, session, twin, &exchanged.token).await;
     let at = old.map_or_else(|| Place::New(intent.at.clone()), Place::Of);
     let mut sealed = None;
-    match keep(deps, session, &at, &exchanged, &mut sealed).await {
+    match keep(deps, session, (intent, &at), &exchanged, &mut sealed).await {
         Ok(Added::Stored) => match deps.reads.state(at.item()).await {
             Ok(Some(state)) => Ok(Linked { state, token: Some(exchanged.token) }),
             // It is stored; that it cannot be read right now is no reason to give it up.
@@ -241,8 +247,8 @@ async fn connect(
         }
         Err(error) => {
             // The last try may have taken effect without an answer.
-            if let Place::New(new) = &at
-                && let Ok(Some(state)) = deps.reads.state(new).await
+            if let Ok(Some(state)) = deps.reads.state(at.item()).await
+                && sealed.as_ref() == Some(&state.token)
             {
                 return Ok(Linked { state, token: Some(exchanged.token) });
             }
@@ -291,7 +297,7 @@ impl Place {
 async fn keep(
     deps: &Deps,
     session: &Session,
-    place: &Place,
+    (intent, place): (&Intent, &Place),
     exchanged: &Exchanged,
     kept: &mut Option<SealedToken>,
 ) -> Result<Added, LinkError> {
@@ -314,23 +320,36 @@ async fn keep(
     };
     loop {
         let stored = match place {
-            Place::New(_) => deps.items.add(&new).await,
-            Place::Of(at) => replace(deps, at, &new).await,
+            Place::New(_) => deps.items.add(&new).await.map_err(LinkError::from),
+            Place::Of(at) => replace(deps, intent, at, &new).await,
         };
         match stored {
-            Ok(added) => return Ok(added),
-            Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => return Err(error.into()),
-            Err(error) if !pause(deps, session).await => return Err(error.into()),
-            Err(_) => {}
+            Err(LinkError::Store(StoreError::Unavailable(_) | StoreError::Busy))
+                if pause(deps, session).await => {}
+            other => return other,
         }
     }
 }
 
 /// Puts a new item into the place of one that works no more, and asks for that one to be removed at Plaid.
-async fn replace(deps: &Deps, at: &ItemRef, new: &NewItem) -> Result<Added, StoreError> {
-    let Some(old) = deps.reads.state(at).await? else { return Err(StoreError::Busy) };
+///
+/// # Errors
+/// If it works by now: a second connection to its accounts would double every transaction.
+async fn replace(deps: &Deps, intent: &Intent, at: &ItemRef, new: &NewItem) -> Result<Added, LinkError> {
+    let Some(old) = deps.reads.state(at).await? else { return Err(StoreError::Busy.into()) };
     // Our own first try, whose answer was lost.
     let is_done = old.token == new.token;
+    // What update mode hands over is a public token of the same item: that one goes on.
+    if !is_done && old.plaid_item == new.plaid_item {
+        return Ok(Added::AlreadyConnected);
+    }
+    if !is_done && !twin::is_dead(&old.item) {
+        return Err(LinkError::Duplicate { item: at.item.clone(), account: "An account of it".to_owned() });
+    }
+    if !is_done {
+        let succession = Some(old.succession + 1);
+        deps.intents.place(&Intent { at: at.clone(), succession, ..intent.clone() }).await?;
+    }
     match if is_done { Replaced::Stored } else { deps.items.replace(&old, new).await? } {
         Replaced::Stored => {
             // The night asks for it as well: the row remembers what is left.
@@ -339,7 +358,7 @@ async fn replace(deps: &Deps, at: &ItemRef, new: &NewItem) -> Result<Added, Stor
             }
         }
         Replaced::AlreadyConnected => Ok(Added::AlreadyConnected),
-        Replaced::Conflict => Err(StoreError::Busy),
+        Replaced::Conflict => Err(StoreError::Busy.into()),
     }
 }
 

@@ -30,6 +30,11 @@ pub fn settle(
             None => strangers.push(bank),
         }
     }
+    // Whoever links a bank anew and chooses an account that was removed wants it: it begins anew.
+    let is_over = |account: &&Account| {
+        matches!(account.state, AccountState::Removed { .. }) && account.generation.item != succession
+    };
+    let absent: Vec<_> = absent.into_iter().filter(|account| !is_over(account)).collect();
     let pairs = pairs(&absent, &strangers);
     for bank in strangers {
         settled.push(match pairs.iter().find(|(_, new)| new.id == bank.id) {

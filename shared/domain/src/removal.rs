@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    ids::{AccountId, ItemRef},
+    ids::{AccountId, HouseholdId, ItemRef},
+    item::SyncState,
     secret::SealedToken,
     store::StoreError,
     sync::QueueError,
@@ -41,29 +42,57 @@ impl std::str::FromStr for Data {
     }
 }
 
-/// Asks for what is left over of an item to be removed.
+/// Asks for somebody to come and remove.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovalMessage {
-    /// The item.
-    #[serde(flatten)]
-    pub at: ItemRef,
-    /// The sealed token of an item at Plaid that could not be stored here: no row remembers it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<SealedToken>,
+    /// What.
+    pub what: Removal,
     /// How often it was tried.
     #[serde(default)]
     pub tries: u32,
 }
 
+/// What is to be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Removal {
+    /// What the item's row says.
+    Item(ItemRef),
+    /// An item at Plaid that could not be stored here: no row remembers it.
+    Token {
+        /// Where it would have been.
+        at: ItemRef,
+        /// Its sealed token.
+        token: SealedToken,
+    },
+    /// A household that is ending, and all that is in it.
+    Household(HouseholdId),
+}
+
+impl Removal {
+    /// Whose it is.
+    pub fn household(&self) -> &HouseholdId {
+        match self {
+            Self::Item(at) | Self::Token { at, .. } => &at.household,
+            Self::Household(household) => household,
+        }
+    }
+}
+
 impl RemovalMessage {
     /// What the item's row says.
     pub fn of_item(at: ItemRef) -> Self {
-        Self { at, token: None, tries: 0 }
+        Self { what: Removal::Item(at), tries: 0 }
     }
 
     /// An item at Plaid that has no row here.
     pub fn of_token(at: ItemRef, token: SealedToken) -> Self {
-        Self { at, token: Some(token), tries: 0 }
+        Self { what: Removal::Token { at, token }, tries: 0 }
+    }
+
+    /// A household that is ending.
+    pub fn of_household(household: HouseholdId) -> Self {
+        Self { what: Removal::Household(household), tries: 0 }
     }
 
     /// The same again, and when: for as long as it takes, since what is left at Plaid is billed.
@@ -97,7 +126,8 @@ pub trait RemovalStarts: Send + Sync {
     /// Marks the item as being removed: nothing syncs any more.
     async fn remove_item(&self, at: &ItemRef, keep_data: bool, now: Timestamp) -> Result<Begun, StoreError>;
 
-    /// Stops one account of an item that has others, as of its `rev`; false if the item changed meanwhile.
+    /// Stops one account, as of the item's `rev`; false if the item changed meanwhile. An item whose last account this
+    /// was is removed by whoever comes.
     async fn stop_account(
         &self,
         at: &ItemRef,
@@ -114,13 +144,18 @@ pub trait RemovalSteps: Send + Sync {
     /// are more.
     async fn erase_some(&self, at: &ItemRef, account: Option<&AccountId>) -> Result<bool, StoreError>;
 
-    /// Remembers that an account's data is gone.
-    async fn account_erased(&self, at: &ItemRef, account: &AccountId) -> Result<(), StoreError>;
+    /// Remembers that an account's data is gone. Of an item that is gone as well, the account's row goes too.
+    async fn account_erased(
+        &self,
+        at: &ItemRef,
+        account: &AccountId,
+        is_item_gone: bool,
+    ) -> Result<(), StoreError>;
 
     /// Forgets the token of an item that was replaced and is gone at Plaid.
     async fn forget_replaced(&self, at: &ItemRef, token: &SealedToken) -> Result<(), StoreError>;
 
     /// Turns an item that is gone at Plaid into its tombstone: the token is destroyed, its accounts go or become manual
-    /// ones, and the way from Plaid's id leads to nothing any more.
-    async fn bury(&self, at: &ItemRef, keep_data: bool, now: Timestamp) -> Result<(), StoreError>;
+    /// ones, and the way from Plaid's id leads to nothing any more. As of the state that was read: Busy if it has changed.
+    async fn bury(&self, state: &SyncState, now: Timestamp) -> Result<(), StoreError>;
 }

@@ -139,6 +139,8 @@ pub struct Intent {
     pub user: UserId,
     /// When it began.
     pub began: Timestamp,
+    /// If it goes into the place of one that works no more: how many will have gone before it there.
+    pub succession: Option<u32>,
 }
 
 /// Remembers exchanges that are under way.
@@ -146,6 +148,9 @@ pub struct Intent {
 pub trait Intents: Send + Sync {
     /// Remembers `intent`, or returns the one that is already there under the same token.
     async fn begin(&self, intent: &Intent) -> Result<Option<Intent>, StoreError>;
+
+    /// Remembers where the item goes, now that it is known.
+    async fn place(&self, intent: &Intent) -> Result<(), StoreError>;
 
     /// Forgets it: the exchange is complete, or certainly did not happen.
     async fn end(&self, token_hash: &str) -> Result<(), StoreError>;

@@ -77,7 +77,7 @@ impl SyncQueue for Queue {
 #[async_trait]
 impl RemovalQueue for Queue {
     async fn send(&self, message: &RemovalMessage, delay: Duration) -> Result<(), QueueError> {
-        self.put(message, Some(message.at.household.as_str()), delay).await
+        self.put(message, Some(message.what.household().as_str()), delay).await
     }
 }
 

@@ -100,11 +100,15 @@ impl Store {
                 let source = sources.get(from).ok_or(StoreError::Corrupt("source"))?;
                 change = copied(source, to, next.as_ref())?;
             }
-            RowWrite::Alias { of, replaces, .. } => {
-                change.set("v", number(encode::SCHEMA)).set("of", text(of.as_str()));
+            RowWrite::Alias { of, account, replaces, .. } => {
+                change
+                    .set("v", number(encode::SCHEMA))
+                    .set("of", text(of.as_str()))
+                    .set("ac", text(account.tail()));
                 if *replaces {
                     condition = Some(UNEDITED);
-                    for name in encode::BANK.into_iter().chain(["ms", "gone", "ttl"]) {
+                    let goes = encode::BANK.into_iter().filter(|name| *name != "ac");
+                    for name in goes.chain(["ms", "gone", "ttl"]) {
                         change.remove(name);
                     }
                 }

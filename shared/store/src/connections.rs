@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::{
 use domain::{
     account::Account,
     bank::{BankItem, HistoryStatus},
+    event::News,
     ids::{HouseholdId, ItemRef},
     item::{Connection, Health, NewItem, SyncState},
     store::{
@@ -173,8 +174,8 @@ impl Store {
 
 fn fill(commit: &mut Commit, accounts: &[Account]) {
     let now = commit.now;
-    commit.balances =
-        accounts.iter().map(|account| DayBalance::of(&account.id, &account.bank, now)).collect();
+    let kept = accounts.iter().filter(|account| !account.state.is_stopped());
+    commit.balances = kept.map(|account| DayBalance::of(&account.id, &account.bank, now)).collect();
     commit.accounts = accounts.iter().map(AccountWrite::from).collect();
 }
 
@@ -269,7 +270,9 @@ impl NewConnections for Store {
             .value("read_want", number(old.item.want))
             .value("removing", text("removing"))
             .value("removed", text("removed"));
-        encode::health(&mut change, &old.item.health.restored(new.at_time));
+        let health = old.item.health.restored(new.at_time);
+        encode::health(&mut change, &health);
+        change.set("nt", encode::news(&News { since: health.since, reason: None }));
         for name in ["cr", "sg", "fa", "rp", "rs", "bu"] {
             change.remove(name);
         }
@@ -279,9 +282,7 @@ impl NewConnections for Store {
             .transact_write_items()
             .transact_items(self.update(item_key, change, Some(STILL))?)
             .transact_items(self.put_new(way_back(new))?);
-        if let Some(plaid_item) = self.plaid_item(at).await? {
-            request = request.transact_items(self.gone(&plaid_item, new.at_time)?);
-        }
+        request = request.transact_items(self.gone(&old.plaid_item, new.at_time)?);
         match request.send().await {
             Ok(_) => Ok(Replaced::Stored),
             Err(error) => match cancelled(&error) {

@@ -63,6 +63,7 @@ pub(crate) fn sync_state(household: &HouseholdId, id: ItemId, row: &Row) -> Resu
     Ok(SyncState {
         item,
         accounts: Vec::new(),
+        plaid_item: row.parsed("pi")?,
         rev: row.number("rev")?,
         token: SealedToken(token),
         cursor: row.maybe_parsed("cr"),

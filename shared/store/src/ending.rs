@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use domain::{
     account::AccountState,
-    household::{Ending, HouseholdEnds, Members, Membership},
+    household::{Ending, HouseholdEnds, Members, Membership, Role},
     ids::{HouseholdId, ItemRef, UserId},
     item::{Connection, HealthState},
     removal::{Begun, RemovalStarts},
@@ -17,10 +17,10 @@ use crate::{
     actions::expires,
     connections::connections,
     encode,
-    households::{ENDING, LIVES, is_ending, membership},
+    households::{ENDING, LIVES, is_ending, membership, role_name},
     keys::{self, META},
     members::place_keys,
-    outcome::{Cancelled, cancelled, unavailable, unbuildable},
+    outcome::unbuildable,
     removal::TOMBSTONE_DAYS,
     row::{Change, Reader, Row, key, number, text},
 };
@@ -32,18 +32,13 @@ const STAYS: [&str; 3] = ["I#", "M#", META];
 #[async_trait]
 impl HouseholdEnds for Store {
     async fn place(&self, user: &UserId, household: &HouseholdId) -> Result<Option<Membership>, StoreError> {
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.data)
-            .set_key(Some(key(keys::user(user), keys::household(household))))
-            .consistent_read(true);
-        let row = get.send().await.map_err(|error| unavailable(&error))?.item;
+        let row = self.place_row(user, household).await?;
         row.as_ref().map(membership).transpose()
     }
 
     async fn begin(
         &self,
+        by: &UserId,
         household: &HouseholdId,
         revision: Option<u64>,
         now: Timestamp,
@@ -63,21 +58,29 @@ impl HouseholdEnds for Store {
             .value("members", number(members));
         let as_read = format!("{LIVES} AND nr = :named AND mr = :members");
         let meta_key = key(keys::household(household), META);
-        let mut request =
-            self.client.transact_write_items().transact_items(self.update(meta_key, mark, Some(&as_read))?);
-        for member in self.members(household).await? {
+        let mut actions = vec![self.update(meta_key, mark, Some(&as_read))?];
+        let all = self.members(household).await?;
+        if !all.iter().any(|member| member.user == *by) {
+            return Ok(Ending::NotThere);
+        }
+        for member in all {
             let mut mark = Change::default();
             mark.set(ENDING, text(now.to_string()));
+            // Who ends it is an owner in this moment.
+            let condition = if member.user == *by {
+                mark.value("owner", text(role_name(Role::Owner)));
+                "ro = :owner"
+            } else {
+                "attribute_exists(pk)"
+            };
             let [place, _] = place_keys(household, &member.user);
-            request = request.transact_items(self.update(place, mark, Some("attribute_exists(pk)"))?);
+            actions.push(self.update(place, mark, Some(condition))?);
         }
-        match request.send().await {
-            Ok(_) => Ok(Ending::Begun),
-            Err(error) => match cancelled(&error) {
-                Cancelled::Condition(_) | Cancelled::Conflict => Err(StoreError::Busy),
-                Cancelled::Failed(error) => Err(error),
-            },
-        }
+        self.transact(actions).await.map(|()| Ending::Begun)
+    }
+
+    async fn is_ending(&self, household: &HouseholdId) -> Result<bool, StoreError> {
+        Ok(self.meta(household).await?.is_some_and(|row| is_ending(&row)))
     }
 
     async fn remove_items(
@@ -123,27 +126,18 @@ impl HouseholdEnds for Store {
             !STAYS.iter().any(|prefix| sk.starts_with(prefix))
         });
         self.delete_all(rows).await?;
-        let mut request = self
-            .client
-            .transact_write_items()
-            .transact_items(self.delete(key(keys::household(household), META))?);
+        let mut actions = vec![self.delete(key(keys::household(household), META))?];
         for member in self.members(household).await? {
             for place in place_keys(household, &member.user) {
-                request = request.transact_items(self.delete(place)?);
+                actions.push(self.delete(place)?);
             }
         }
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match cancelled(&error) {
-                Cancelled::Condition(_) | Cancelled::Conflict => Err(StoreError::Busy),
-                Cancelled::Failed(error) => Err(error),
-            },
-        }
+        self.transact(actions).await
     }
 }
 
 impl Store {
-    fn delete(&self, row_key: Row) -> Result<TransactWriteItem, StoreError> {
+    pub(crate) fn delete(&self, row_key: Row) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder().table_name(&self.data).set_key(Some(row_key));
         Ok(TransactWriteItem::builder().delete(delete.build().map_err(unbuildable)?).build())
     }

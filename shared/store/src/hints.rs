@@ -70,12 +70,6 @@ impl Store {
         Ok(get.send().await.map_err(|error| unavailable(&error))?.item)
     }
 
-    /// Plaid's id of an item.
-    pub(crate) async fn plaid_item(&self, at: &ItemRef) -> Result<Option<PlaidItemId>, StoreError> {
-        let row = self.row_of(at).await?;
-        row.map(|row| Reader(&row).parsed("pi")).transpose()
-    }
-
     /// An item's health changes from one state to another: not if it is another by now.
     async fn set_health(&self, at: &ItemRef, from: HealthState, to: &Health) -> Result<bool, StoreError> {
         let mut change = Change::default();
@@ -106,7 +100,11 @@ impl Hints for Store {
         let Some(row) = self.row_of(at).await? else { return Ok(false) };
         let item = decode::item(&at.household, at.item.clone(), &row)?;
         let from = item.health.state;
-        if !item.health.is_active() || item.health.until == Some(until) {
+        if item.health.until == Some(until) {
+            // Said again: unless nobody has announced it, who heard it first has asked for all that follows.
+            return Ok(from == HealthState::Expiring && Reader(&row).has("nt"));
+        }
+        if !item.health.is_active() {
             return Ok(false);
         }
         let health = Health {

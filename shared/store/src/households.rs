@@ -50,6 +50,23 @@ pub(crate) fn membership(row: &Row) -> Result<Membership, StoreError> {
     Ok(Membership { household: id.ok_or(StoreError::Corrupt("sk"))?, role: role(row)? })
 }
 
+impl Store {
+    /// The user's place in a household, one that is ending too.
+    pub(crate) async fn place_row(
+        &self,
+        user: &UserId,
+        household: &HouseholdId,
+    ) -> Result<Option<Row>, StoreError> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.data)
+            .set_key(Some(key(keys::user(user), keys::household(household))))
+            .consistent_read(true);
+        Ok(get.send().await.map_err(|error| unavailable(&error))?.item)
+    }
+}
+
 #[async_trait]
 impl Memberships for Store {
     async fn membership(
@@ -57,16 +74,8 @@ impl Memberships for Store {
         user: &UserId,
         household: &HouseholdId,
     ) -> Result<Option<Membership>, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.data)
-            .set_key(Some(key(keys::user(user), keys::household(household))))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| unavailable(&error))?;
-        answer.item.filter(|row| !is_ending(row)).as_ref().map(membership).transpose()
+        let row = self.place_row(user, household).await?;
+        row.filter(|row| !is_ending(row)).as_ref().map(membership).transpose()
     }
 
     async fn memberships(&self, user: &UserId) -> Result<Vec<Membership>, StoreError> {

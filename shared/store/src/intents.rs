@@ -26,24 +26,30 @@ fn intent(row: &Row) -> Result<Intent, StoreError> {
         at: ItemRef { household: row.parsed("hh")?, item: row.parsed("it")? },
         user: row.parsed("us")?,
         began: row.time("ct")?,
+        succession: row.maybe_number("ep"),
     })
+}
+
+fn intent_row(intent: &Intent) -> Row {
+    let mut row = key(PARTITION, &intent.token_hash);
+    row.insert("v".to_owned(), number(SCHEMA));
+    row.insert("hh".to_owned(), text(intent.at.household.as_str()));
+    row.insert("it".to_owned(), text(intent.at.item.as_str()));
+    row.insert("us".to_owned(), text(intent.user.as_str()));
+    row.insert("ct".to_owned(), text(intent.began.to_string()));
+    row.insert("ttl".to_owned(), number(intent.began.as_second() + DAYS_SHOWN * 86_400));
+    row.extend(intent.succession.map(|succession| ("ep".to_owned(), number(succession))));
+    row
 }
 
 #[async_trait]
 impl Intents for Store {
     async fn begin(&self, new: &Intent) -> Result<Option<Intent>, StoreError> {
-        let mut row = key(PARTITION, &new.token_hash);
-        row.insert("v".to_owned(), number(SCHEMA));
-        row.insert("hh".to_owned(), text(new.at.household.as_str()));
-        row.insert("it".to_owned(), text(new.at.item.as_str()));
-        row.insert("us".to_owned(), text(new.user.as_str()));
-        row.insert("ct".to_owned(), text(new.began.to_string()));
-        row.insert("ttl".to_owned(), number(new.began.as_second() + DAYS_SHOWN * 86_400));
         let put = self
             .client
             .put_item()
             .table_name(&self.guards)
-            .set_item(Some(row))
+            .set_item(Some(intent_row(new)))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match put.send().await {
@@ -57,6 +63,11 @@ impl Intents for Store {
                 _ => Err(unavailable(&error)),
             },
         }
+    }
+
+    async fn place(&self, intent: &Intent) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.guards).set_item(Some(intent_row(intent)));
+        put.send().await.map(drop).map_err(|error| unavailable(&error))
     }
 
     async fn end(&self, token_hash: &str) -> Result<(), StoreError> {

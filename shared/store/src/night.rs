@@ -26,11 +26,8 @@ use crate::{
     row::{Change, Reader, Row, bytes, key, number, pack, text, texts, unpack},
 };
 
-/// How long a night is remembered.
-const NIGHT_DAYS: i64 = 90;
-/// How long it is remembered which items of a message have been counted: longer than any message lives, the dead letters'
-/// fortnight included.
-const MESSAGE_DAYS: i64 = 20;
+/// How long a night is remembered, with all of its rows: longer than any message lives, the dead letters' fortnight included.
+const NIGHT_DAYS: i64 = 20;
 
 #[async_trait]
 impl DueItems for Store {
@@ -227,7 +224,7 @@ impl Store {
             change.value(&format!("p{place}"), text(place.to_string()));
             conditions.push(format!("NOT contains(d, :p{place})"));
         }
-        change.set("v", number(SCHEMA)).set("ttl", expires(now, MESSAGE_DAYS));
+        change.set("v", number(SCHEMA)).set("ttl", expires(now, NIGHT_DAYS));
         change.add("d", texts(settled.iter().map(|(place, _)| place.to_string())));
         for (name, count) in COUNTS.into_iter().zip(numbers(counted)).filter(|(_, count)| *count > 0) {
             change.add(name, number(count));
@@ -322,24 +319,9 @@ impl Breaker for Store {
         let mut change = Change::default();
         // A whole second, the next one: nothing is held for less than was asked.
         change.set("v", number(SCHEMA)).set("u", number(until.as_second() + 1)).set("ttl", expires(until, 1));
-        let (expression, names, values) = change.finish();
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.data)
-            .set_key(Some(key(BREAKER.0, BREAKER.1)))
-            .update_expression(expression)
-            .condition_expression("attribute_not_exists(u) OR u < :u")
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values);
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                // Held for longer already.
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(unavailable(&error)),
-            },
-        }
+        // Held for longer already is held.
+        let condition = "attribute_not_exists(u) OR u < :u";
+        self.change_row(key(BREAKER.0, BREAKER.1), change, condition).await.map(|_is_longer| ())
     }
 }
 

@@ -1,14 +1,11 @@
 //! Removing: beginning it under the item's revision, erasing, burying.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{AttributeValue, DeleteRequest, TransactWriteItem, WriteRequest},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, TransactWriteItem, WriteRequest};
 use domain::{
-    account::AccountState,
+    account::{Account, AccountState},
     ids::{AccountId, ItemRef, PlaidItemId},
-    item::{Health, HealthState},
+    item::{Health, HealthState, SyncState},
     removal::{Begun, RemovalStarts, RemovalSteps},
     secret::SealedToken,
     store::StoreError,
@@ -20,13 +17,15 @@ use crate::{
     actions::expires,
     encode, keys,
     outcome::{Cancelled, cancelled, unavailable, unbuildable},
-    row::{Change, Reader, Row, bytes, key, number, text},
+    row::{Change, Row, bytes, key, number, text},
 };
 
 /// Rows that one request deletes.
 const DELETES: usize = 25;
 /// A tombstone of an item whose data went, and the way from Plaid's id to it: longer than any webhook is late.
 pub(crate) const TOMBSTONE_DAYS: i64 = 400;
+/// Actions of one transaction.
+const ACTIONS: usize = 100;
 /// Tries of a request whose rest was not processed.
 const TRIES: u32 = 8;
 
@@ -111,38 +110,6 @@ impl Store {
             }
         }
     }
-
-    /// The later ids of an account's transactions: found by where they lead, so they go first.
-    async fn aliases(&self, at: &ItemRef, account: &AccountId) -> Result<Vec<Row>, StoreError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.data)
-            .consistent_read(true)
-            .projection_expression("pk, sk, #of")
-            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
-            .filter_expression("attribute_exists(#of)")
-            .expression_attribute_names("#of", "of")
-            .expression_attribute_values(":pk", text(keys::transactions(at)))
-            .expression_attribute_values(":sk", text("T#"));
-        let mut of_account = Vec::new();
-        for row in self.all(query).await? {
-            let of = Reader(&row).text("of")?;
-            let get = self
-                .client
-                .get_item()
-                .table_name(&self.data)
-                .set_key(Some(key(keys::transactions(at), format!("T#{of}"))))
-                .projection_expression("ac")
-                .consistent_read(true);
-            let target = get.send().await.map_err(|error| unavailable(&error))?.item;
-            let tail = target.as_ref().and_then(|row| Reader(row).maybe_text("ac"));
-            if tail.is_none_or(|tail| tail == account.tail()) {
-                of_account.push(row);
-            }
-        }
-        Ok(of_account)
-    }
 }
 
 struct Found {
@@ -185,7 +152,7 @@ impl RemovalStarts for Store {
         keep_data: bool,
     ) -> Result<bool, StoreError> {
         let mut item = Change::default();
-        item.set("rev", number(rev + 1)).value("read", number(rev)).value("removing", text("removing"));
+        item.set("rev", number(rev + 1)).value("read", number(rev));
         let item_key = key(keys::household(&at.household), keys::item(&at.item));
         let mut stop = Change::default();
         stop.put("st", encode::account_state(stopped(keep_data)).map(text));
@@ -193,7 +160,7 @@ impl RemovalStarts for Store {
         let request = self
             .client
             .transact_write_items()
-            .transact_items(self.update(item_key, item, Some("rev = :read AND hs <> :removing"))?)
+            .transact_items(self.update(item_key, item, Some("rev = :read"))?)
             .transact_items(self.update(account_key, stop, Some("attribute_exists(pk)"))?);
         match request.send().await {
             Ok(_) => Ok(true),
@@ -214,7 +181,6 @@ impl RemovalSteps for Store {
             self.delete_all(keys_of(found.rows)).await?;
             return Ok(found.are_more || !is_empty);
         };
-        self.delete_all(keys_of(self.aliases(at, account).await?)).await?;
         let mut are_more = false;
         let balances = format!("BAL#{}#", account.tail());
         for (prefix, filter, tail) in
@@ -227,28 +193,20 @@ impl RemovalSteps for Store {
         Ok(are_more)
     }
 
-    async fn account_erased(&self, at: &ItemRef, account: &AccountId) -> Result<(), StoreError> {
-        let mut change = Change::default();
-        change
-            .put("st", encode::account_state(AccountState::Removed { erased: true }).map(text))
-            .value("stopped", text("removed"));
-        let (expression, names, values) = change.finish();
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.data)
-            .set_key(Some(key(keys::household(&at.household), keys::account(account))))
-            .update_expression(expression)
-            .condition_expression("st = :stopped")
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values);
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(unavailable(&error)),
-            },
+    async fn account_erased(
+        &self,
+        at: &ItemRef,
+        account: &AccountId,
+        is_item_gone: bool,
+    ) -> Result<(), StoreError> {
+        let row_key = key(keys::household(&at.household), keys::account(account));
+        if is_item_gone {
+            return self.delete_all(vec![row_key]).await;
         }
+        let mut change = Change::default();
+        let erased = AccountState::Removed { erased: true };
+        change.put("st", encode::account_state(erased).map(text)).value("stopped", text("removed"));
+        self.change_row(row_key, change, "st = :stopped").await.map(|_was_removed| ())
     }
 
     async fn forget_replaced(&self, at: &ItemRef, token: &SealedToken) -> Result<(), StoreError> {
@@ -261,48 +219,60 @@ impl RemovalSteps for Store {
         if self.change_item(at, change, "rev = :read").await? { Ok(()) } else { Err(StoreError::Busy) }
     }
 
-    async fn bury(&self, at: &ItemRef, keep_data: bool, now: Timestamp) -> Result<(), StoreError> {
-        let Some(state) = self.read_state(at).await? else { return Ok(()) };
-        if state.leftovers.keep_data != keep_data && state.item.health.state == HealthState::Removing {
-            // Its household is ending meanwhile: what was to be kept goes too.
-            return Err(StoreError::Busy);
+    async fn bury(&self, state: &SyncState, now: Timestamp) -> Result<(), StoreError> {
+        if state.item.health.state != HealthState::Removing {
+            return Ok(());
         }
-        let household = keys::household(&at.household);
-        let mut accounts = Vec::new();
-        for account in &state.accounts {
-            let row_key = key(&household, keys::account(&account.id));
-            if keep_data && account.state.is_listed() {
-                let mut change = Change::default();
-                change.put("st", encode::account_state(AccountState::Manual).map(text));
-                self.change_account(row_key, change).await?;
-            } else {
-                accounts.push(row_key);
-            }
-        }
-        self.delete_all(accounts).await?;
-        let plaid_item = self.plaid_item(at).await?;
+        let (at, keep_data) = (&state.item.at, state.leftovers.keep_data);
         let mut change = Change::default();
         encode::health(&mut change, &Health { state: HealthState::Removed, ..Health::healthy(now) });
         change
             .set("rev", number(state.rev + 1))
             .value("read", number(state.rev))
             .value("removing", text("removing"));
-        for name in ["tk", "cr", "sg", "fa", "nt", "na", "ot", "bu", "dp", "ds"] {
+        for name in ["tk", "cr", "sg", "fa", "nt", "na", "ot", "bu"] {
             change.remove(name);
         }
         if !keep_data {
-            change.set("ttl", expires(now, TOMBSTONE_DAYS));
+            // What was kept may have to be erased later: the night goes on looking at it.
+            change.remove("dp").remove("ds").set("ttl", expires(now, TOMBSTONE_DAYS));
         }
-        let item_key = key(household, keys::item(&at.item));
+        let item_key = key(keys::household(&at.household), keys::item(&at.item));
         let condition = "rev = :read AND hs = :removing";
-        let mut request = self.client.transact_write_items().transact_items(self.update(
-            item_key,
-            change,
-            Some(condition),
-        )?);
-        if let Some(id) = plaid_item {
-            request = request.transact_items(self.gone(&id, now)?);
+        let mut actions =
+            vec![self.update(item_key, change, Some(condition))?, self.gone(&state.plaid_item, now)?];
+        for account in &state.accounts {
+            actions.push(self.bury_account(at, account, keep_data)?);
         }
+        // More accounts than a transaction takes go first; whoever comes again finds them as they are to be.
+        while actions.len() > ACTIONS {
+            let surplus = actions.split_off(ACTIONS.max(actions.len() - ACTIONS));
+            self.transact(surplus).await?;
+        }
+        self.transact(actions).await
+    }
+}
+
+impl Store {
+    /// What becomes of an account when its item goes.
+    fn bury_account(
+        &self,
+        at: &ItemRef,
+        account: &Account,
+        keep_data: bool,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let row_key = key(keys::household(&at.household), keys::account(&account.id));
+        if !keep_data || !account.state.is_listed() {
+            return self.delete(row_key);
+        }
+        let mut change = Change::default();
+        change.put("st", encode::account_state(AccountState::Manual).map(text));
+        self.update(row_key, change, Some("attribute_exists(pk)"))
+    }
+
+    /// All of it, or nothing: Busy if a condition does not hold or somebody else is at a row.
+    pub(crate) async fn transact(&self, actions: Vec<TransactWriteItem>) -> Result<(), StoreError> {
+        let request = self.client.transact_write_items().set_transact_items(Some(actions));
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) => match cancelled(&error) {
@@ -310,20 +280,5 @@ impl RemovalSteps for Store {
                 Cancelled::Failed(error) => Err(error),
             },
         }
-    }
-}
-
-impl Store {
-    async fn change_account(&self, row_key: Row, change: Change) -> Result<(), StoreError> {
-        let (expression, names, values) = change.finish();
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.data)
-            .set_key(Some(row_key))
-            .update_expression(expression)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values);
-        update.send().await.map(drop).map_err(|error| unavailable(&error))
     }
 }

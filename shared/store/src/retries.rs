@@ -1,7 +1,6 @@
 //! Items whose `retry_at` has come: the sparse index `retry`.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use domain::{
     retries::{Retries, Retry, RetryPage, RetryShard},
     store::StoreError,
@@ -13,7 +12,7 @@ use crate::{
     Store, keys,
     night::item_ref,
     outcome::unavailable,
-    row::{Change, Reader, key, text},
+    row::{Change, Reader, text},
 };
 
 /// The attributes of the index, which come with a failure that passes and go with it.
@@ -63,22 +62,6 @@ impl Retries for Store {
             .set("rs", text(keys::retry(until, &retry.at)))
             .value("seen", text(&retry.place))
             .value("removing", text("removing"));
-        let (expression, names, values) = change.finish();
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.data)
-            .set_key(Some(key(keys::household(&retry.at.household), keys::item(&retry.at.item))))
-            .update_expression(expression)
-            .condition_expression("rs = :seen AND hs <> :removing")
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values);
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(unavailable(&error)),
-            },
-        }
+        self.change_item(&retry.at, change, "rs = :seen AND hs <> :removing").await
     }
 }

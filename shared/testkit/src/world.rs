@@ -10,10 +10,10 @@ use domain::{
     ids::{HouseholdId, InstitutionId, ItemId, ItemRef},
     item::NewItem,
     link,
-    removal::RemovalMessage,
+    removal::{RemovalMessage, RemovalSteps},
     secret::{AccessToken, CredentialError, CredentialSource, PlaidCredentials, PlaidSecret},
     store::NewConnections,
-    sync::{self, Cause, Outcome, Trigger},
+    sync::{self, Cause, Outcome, SyncReads, Trigger},
     vault::TokenSealer,
 };
 use edge::system::System;
@@ -195,6 +195,12 @@ impl World {
         let trigger =
             Trigger { at: at.clone(), want: None, cause, deadline: Timestamp::MAX, fresh_within: None };
         sync::sync(&self.sync(), &trigger).await.expect("a run")
+    }
+
+    /// Turns an item that is on its way out into its tombstone, without Plaid.
+    pub async fn bury(&self, at: &ItemRef) {
+        let state = self.store.state(at).await.expect("a read").expect("an item");
+        self.store.bury(&state, Timestamp::now()).await.expect("a tombstone");
     }
 
     /// Calls Plaid as an operator would, without the client.

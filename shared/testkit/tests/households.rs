@@ -225,7 +225,10 @@ async fn a_household_that_is_full_takes_nobody_and_ends_in_one_go() {
     change(&world, &id, "owner-1", "owner-1", None).await.unwrap();
     assert_eq!(enter(&world, "guest", &code).await, Ok(Role::Viewer));
     is_sound(&world, &id).await;
-    assert_eq!(world.store.begin(&id, None, Timestamp::now()).await.unwrap(), Ending::Begun);
+    assert_eq!(
+        world.store.begin(&user("owner-2"), &id, None, Timestamp::now()).await.unwrap(),
+        Ending::Begun
+    );
     world.store.end(&id).await.unwrap();
     let scan = world.aws.ask("DynamoDB_20120810.Scan", &json!({"TableName": "DataTable"})).await.to_string();
     assert!(!scan.contains(id.as_str()), "{scan}");
@@ -236,10 +239,14 @@ async fn in_a_household_that_ends_nobody_can_do_anything() {
     let world = World::new().await;
     let id = household(&world, &[("ann", Role::Owner), ("ben", Role::Owner)]).await;
     let code = invite(&world, &id, "ann", Role::Member).await;
-    let stale = world.store.begin(&id, Some(7), Timestamp::now()).await.unwrap();
+    let stale = world.store.begin(&user("ann"), &id, Some(7), Timestamp::now()).await.unwrap();
     assert_eq!(stale, Ending::Stale);
-    assert_eq!(world.store.begin(&id, Some(1), Timestamp::now()).await.unwrap(), Ending::Begun);
-    assert_eq!(world.store.begin(&id, Some(1), Timestamp::now()).await.unwrap(), Ending::Begun, "again");
+    assert_eq!(world.store.begin(&user("ann"), &id, Some(1), Timestamp::now()).await.unwrap(), Ending::Begun);
+    assert_eq!(
+        world.store.begin(&user("ann"), &id, Some(1), Timestamp::now()).await.unwrap(),
+        Ending::Begun,
+        "again"
+    );
     assert_eq!(world.store.membership(&user("ann"), &id).await.unwrap(), None);
     assert_eq!(world.store.memberships(&user("ben")).await.unwrap(), []);
     assert_eq!(world.store.households(std::slice::from_ref(&id)).await.unwrap(), []);
@@ -252,7 +259,7 @@ async fn in_a_household_that_ends_nobody_can_do_anything() {
     assert_eq!(world.store.place(&user("ben"), &id).await.unwrap().unwrap().role, Role::Owner);
     assert_eq!(world.store.place(&user("cat"), &id).await.unwrap(), None);
     world.store.end(&id).await.unwrap();
-    assert_eq!(world.store.begin(&id, None, Timestamp::now()).await.unwrap(), Ending::NotThere);
+    assert_eq!(world.store.begin(&user("ann"), &id, None, Timestamp::now()).await.unwrap(), Ending::NotThere);
 }
 
 #[tokio::test]
@@ -260,7 +267,7 @@ async fn no_bank_is_connected_in_a_household_that_ends() {
     let world = World::new().await;
     let (at, token) = world.item("user_good", "pass_good").await;
     let sealed = world.sealer.seal(&at, &token).await.unwrap();
-    world.store.begin(&at.household, None, Timestamp::now()).await.unwrap();
+    world.store.begin(&user("alice"), &at.household, None, Timestamp::now()).await.unwrap();
     let new = domain::item::NewItem {
         at: domain::ids::ItemRef { item: domain::ids::ItemId::from_entropy([8; 10]), ..at.clone() },
         user: user("alice"),

@@ -9,6 +9,7 @@ use domain::{
     edit::{Change, Edited, TransactionEdits},
     ids::{AccountId, ItemRef, TransactionId},
     item::HealthState,
+    removal::RemovalStarts,
     store::Hints,
     sync::{Cause, Edit, Outcome, SyncReads},
 };
@@ -196,4 +197,24 @@ async fn a_connection_that_ends_at_a_date_works_until_then() {
     assert_eq!(health.state, HealthState::Healthy);
     let again = world.store.expires(&at, "PENDING_DISCONNECT", until, Timestamp::now()).await.unwrap();
     assert!(!again, "a late webhook of what was renewed is no news");
+}
+
+#[tokio::test]
+async fn what_was_kept_of_a_stopped_account_stays_as_it_was() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world, 0).await;
+    let account = world.sandbox.world().account_ids(&plaid_item).remove(0);
+    let add = json!({"change": "add", "account": account, "pending": true, "amount": "7"});
+    let pending = change(&world, &plaid_item, &add);
+    let gone = change(&world, &plaid_item, &json!({"change": "add", "account": account, "amount": "8"}));
+    world.run(&at, Cause::Webhook).await;
+    let state = world.store.state(&at).await.unwrap().unwrap();
+    let ours = state.accounts.iter().find(|stored| stored.bank.id.as_str() == account).unwrap();
+    assert!(world.store.stop_account(&at, state.rev, &ours.id, true).await.unwrap());
+    let before = rows(&world, &at).await;
+    change(&world, &plaid_item, &json!({"change": "post", "id": pending}));
+    change(&world, &plaid_item, &json!({"change": "remove", "id": gone}));
+    let counts = finished(world.run(&at, Cause::Webhook).await);
+    assert_eq!((counts.added, counts.modified, counts.removed), (0, 0, 0), "{counts:?}");
+    assert_eq!(rows(&world, &at).await, before);
 }

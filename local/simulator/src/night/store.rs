@@ -137,6 +137,7 @@ fn state(at: &ItemRef, kept: Kept) -> Option<SyncState> {
     Some(SyncState {
         item,
         accounts: Vec::new(),
+        plaid_item: at.item.as_str().parse().ok()?,
         rev: kept.rev.into(),
         token: SealedToken(number(at).to_string().into_bytes()),
         cursor: "cursor".parse().ok(),

@@ -5,7 +5,7 @@ use super::{Deps, LinkError, Session};
 use crate::{
     account::Account,
     ids::{InstitutionId, ItemRef},
-    item::{Connection, HealthState},
+    item::{Connection, HealthState, Item},
     pairing::is_same,
     secret::AccessToken,
 };
@@ -43,15 +43,21 @@ pub(super) async fn find(deps: &Deps, session: &Session) -> Result<Twin, LinkErr
             continue;
         }
         let in_common = session.accounts.as_ref().and_then(|linked| in_common(&connection, linked));
-        let is_dead = is_dead(&connection);
+        let is_dead = is_dead(&connection.item);
         match in_common {
-            Some(_) if is_dead && (session.allow_duplicate || is_over(&connection)) => {
+            Some(_)
+                if is_dead
+                    && session.institution.is_some()
+                    && (session.allow_duplicate || is_over(&connection)) =>
+            {
                 return Ok(Twin::Dead(connection.item.at));
             }
             Some(account) if !session.allow_duplicate && session.institution.is_some() => {
                 let account = account.name().to_owned();
                 return Err(LinkError::Duplicate { item: connection.item.at.item, account });
             }
+            // Which bank it is, or which accounts, is known once they can be asked for.
+            Some(_) if is_dead && session.institution.is_none() => dead.push(connection),
             None if is_dead && session.accounts.is_none() => dead.push(connection),
             Some(_) | None => {}
         }
@@ -78,8 +84,8 @@ pub(super) async fn settle(
     let answer = deps.accounts.accounts(token).await.ok()?;
     let is_twin = |connection: &Connection| {
         let institution = answer.item.institution.as_ref().or(session.institution.as_ref());
-        let mut pairs =
-            connection.accounts.iter().flat_map(|old| answer.accounts.iter().map(move |new| (old, new)));
+        let kept = connection.accounts.iter().filter(|account| !account.state.is_stopped());
+        let mut pairs = kept.flat_map(|old| answer.accounts.iter().map(move |new| (old, new)));
         institution.is_some()
             && connection.item.institution.as_ref() == institution
             && pairs.any(|(old, new)| is_same(&old.bank, new))
@@ -93,8 +99,8 @@ fn is_at(connection: &Connection, institution: Option<&InstitutionId>) -> bool {
 }
 
 /// Whether it works no more as it is.
-fn is_dead(connection: &Connection) -> bool {
-    match connection.item.health.state {
+pub(super) fn is_dead(item: &Item) -> bool {
+    match item.health.state {
         HealthState::NeedsLogin | HealthState::Revoked => true,
         HealthState::Healthy | HealthState::Expiring | HealthState::Removing | HealthState::Removed => false,
     }
@@ -106,7 +112,8 @@ fn is_over(connection: &Connection) -> bool {
 }
 
 fn in_common<'a>(connection: &'a Connection, linked: &[LinkedAccount]) -> Option<&'a Account> {
-    connection.accounts.iter().find(|account| linked.iter().any(|new| names(new, account)))
+    let mut kept = connection.accounts.iter().filter(|account| !account.state.is_stopped());
+    kept.find(|account| linked.iter().any(|new| names(new, account)))
 }
 
 /// By name, mask and subtype. A mask alone is not unique, and nothing at all says nothing.

@@ -348,7 +348,7 @@ pub(super) struct Run {
     pub(super) stage: Option<u64>,
     read: Option<Read>,
     /// Whether there may be news of the item's health.
-    has_news: bool,
+    pub(super) has_news: bool,
 }
 
 impl Run {
@@ -436,6 +436,10 @@ async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError
     // The run may have written since it read the item; whoever changed it meanwhile knows more than we do.
     let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(true) };
     let Some(read) = run.read.filter(|read| state.item.done <= read.done) else { return Ok(true) };
+    // Nor does what was said of an item that another one has replaced meanwhile tell anything of this one.
+    if run.open.as_ref().is_some_and(|(sealed, _)| *sealed != state.token) {
+        return Ok(true);
+    }
     let now = deps.clock.now();
     let mut commit = Commit::new(&state.item.at, state.rev, now);
     commit.item.failure = Edit::Set(LastFailure {

@@ -325,7 +325,6 @@ impl Fetch<'_> {
         commit.item.cursor = next.map_or(Edit::Keep, Edit::Set);
         let entry = self.run.entry(self.trigger.cause, self.deps.clock.now(), counts);
         finish(&mut commit, self.state, self.run.called, self.state.item.want, &page.history, entry);
-        self.renew(&mut commit);
         self.commit(&commit).await?;
         let is_partial = self.state.is_partial(&page.history);
         Ok(Some(Step::End(Outcome::Finished { counts, history: page.history.clone(), is_partial })))
@@ -406,7 +405,7 @@ impl Fetch<'_> {
     }
 
     /// A write with what every write after a call brings along.
-    fn commit_beside(&self, accounts: Accounts) -> Commit {
+    fn commit_beside(&mut self, accounts: Accounts) -> Commit {
         let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
         commit.accounts = accounts.writes;
         commit.balances = accounts.balances;
@@ -415,6 +414,7 @@ impl Fetch<'_> {
             commit.item.institution_name.clone_from(&bank.institution_name);
             commit.item.looked = Some(self.state.item.want);
         }
+        self.renew(&mut commit);
         commit.item.budget = self.run.budget;
         commit
     }

@@ -64,15 +64,6 @@ impl Fetch<'_> {
                 Some(_) => {}
             }
         }
-        // Of an account that changed twice, only how it ended is written.
-        let mut seen = BTreeSet::new();
-        accounts.writes.reverse();
-        accounts.writes.retain(|write| seen.insert(write.id.clone()));
-        accounts.writes.reverse();
-        let mut seen = BTreeSet::new();
-        accounts.balances.reverse();
-        accounts.balances.retain(|balance| seen.insert(balance.account.clone()));
-        accounts.balances.reverse();
         Ok(accounts)
     }
 
@@ -137,18 +128,21 @@ impl Fetch<'_> {
             }
         };
         accounts.are_continued |= generation != account.generation;
+        // Of an account that changes twice, only how it ends is written.
+        accounts.writes.retain(|write| write.id != account.id);
         if balances.unwrap_or_default() != account.bank.balances && !account.state.is_stopped() {
+            accounts.balances.retain(|balance| balance.account != account.id);
             accounts.balances.push(DayBalance::of(&account.id, &account.bank, self.deps.clock.now()));
         }
         accounts.writes.push(AccountWrite::from(account));
     }
 
     /// What a look has found out of the date on which the bank ends the connection.
-    pub(super) fn renew(&self, commit: &mut Commit) {
-        let Some(ends) = self.bank.as_ref().and_then(|bank| bank.consent_expires) else { return };
-        let health = commit.item.health.as_ref().unwrap_or(&self.state.item.health);
-        if let Some(health) = expiring(health, ends, commit.now) {
+    pub(super) fn renew(&mut self, commit: &mut Commit) {
+        let Some(ends) = self.bank.as_mut().and_then(|bank| bank.consent_expires.take()) else { return };
+        if let Some(health) = expiring(&self.state.item.health, ends, commit.now) {
             set_health(commit, health);
+            self.run.has_news = true;
         }
     }
 }

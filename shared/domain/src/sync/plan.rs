@@ -81,6 +81,8 @@ pub enum RowWrite {
         id: TransactionId,
         /// The row.
         of: TransactionId,
+        /// The row's account, by our id: what is erased with it.
+        account: AccountId,
         /// Whether there is a row under this id, which goes. Only if no person has written on it.
         replaces: bool,
     },
@@ -160,7 +162,12 @@ impl AccountIds {
 
     /// Whether an account was stopped: what the bank says of it is left out.
     pub(super) fn is_stopped(&self, plaid: &PlaidAccountId) -> bool {
-        self.states.get(&self.of(plaid)).is_some_and(|(state, _)| state.is_stopped())
+        self.are_left_out(&self.of(plaid))
+    }
+
+    /// The same, by our id.
+    fn are_left_out(&self, account: &AccountId) -> bool {
+        self.states.get(account).is_some_and(|(state, _)| state.is_stopped())
     }
 
     /// Whether any account goes on under another id than its first.
@@ -262,6 +269,9 @@ impl<'a> Plan<'a> {
     /// later than the posting, and the pending one too.
     pub(super) fn join(&mut self, facts: &BankFacts) {
         let Some(pending) = &facts.pending_of else { return };
+        if self.accounts.is_stopped(&facts.account) {
+            return;
+        }
         let Some(row) = self.find(pending) else { return };
         if self.find(&facts.id).is_none_or(|own| own.key == row.key) {
             return;
@@ -327,13 +337,19 @@ impl<'a> Plan<'a> {
     }
 
     fn take_over(&mut self, key: &TransactionId, facts: &BankFacts, digest: Digest, counts: Counts) {
-        let alias = RowWrite::Alias { id: facts.id.clone(), of: key.clone(), replaces: false };
+        let account = self.accounts.of(&facts.account);
+        let alias = RowWrite::Alias { id: facts.id.clone(), of: key.clone(), account, replaces: false };
         self.write(key, facts, digest, Some(alias), counts);
     }
 
     /// A transaction that is no more. It ends a row only if the row still carries it.
     pub(super) fn remove(&mut self, id: &TransactionId) {
         let Some(row) = self.find(id).filter(|row| row.carries.as_ref() == Some(id)) else { return };
+        // What was kept of a stopped account stays as it was; what is being erased is not written again.
+        if row.signature.as_ref().is_some_and(|(signature, _)| self.accounts.are_left_out(&signature.account))
+        {
+            return;
+        }
         let (key, unedited) = (row.key.clone(), !row.edited);
         let next = row.next.clone().or_else(|| self.links.posted_of(id).cloned());
         if let Some((from, carried)) = next.and_then(|next| self.ready(&next, &key)) {
@@ -363,11 +379,19 @@ impl<'a> Plan<'a> {
         counts: Counts,
     ) {
         let copied = self.copy(from, key);
-        let alias =
-            |id: &TransactionId, replaces| RowWrite::Alias { id: id.clone(), of: key.clone(), replaces };
-        let mut writes = vec![copied, alias(from, true)];
-        if carried != from {
-            writes.push(alias(carried, false));
+        let mut writes = vec![copied];
+        if let Some((Signature { account, .. }, _)) = self.rows.get(key).and_then(|row| row.signature.clone())
+        {
+            let alias = |id: &TransactionId, replaces| RowWrite::Alias {
+                id: id.clone(),
+                of: key.clone(),
+                account: account.clone(),
+                replaces,
+            };
+            writes.push(alias(from, true));
+            if carried != from {
+                writes.push(alias(carried, false));
+            }
         }
         self.rows.remove(from);
         self.key_of.insert(from.clone(), key.clone());
@@ -582,7 +606,7 @@ mod tests {
                         let row = StoredRow { key: to.clone(), edited, next, ..before[&from].clone() };
                         self.rows.insert(to, row);
                     }
-                    RowWrite::Alias { id, of, replaces } => {
+                    RowWrite::Alias { id, of, replaces, .. } => {
                         assert!(!edited, "an alias takes no edit away");
                         // What was only planned under this id may be said to go as well.
                         assert!(self.rows.remove(&id).is_none() || replaces);
