@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
+use thiserror::Error;
 
 use crate::{
     ids::{AccountId, CategoryId, FieldName, IdError, ItemRef, Tag, TransactionId},
@@ -52,6 +53,85 @@ pub enum FieldValue {
     Flag(bool),
 }
 
+/// A part of a transaction, with a category of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// How much of it. Never zero.
+    pub amount: Decimal,
+    /// What it was for; none for what the transaction is for.
+    pub category: Option<CategoryId>,
+    /// Words on it.
+    pub note: Option<Note>,
+}
+
+/// A transaction in parts, which add up to it exactly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splits {
+    of: Decimal,
+    parts: Vec<Part>,
+}
+
+const FEWEST_PARTS: usize = 2;
+const MOST_PARTS: usize = 20;
+
+/// Why parts do not make a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SplitError {
+    /// Too few or too many.
+    #[error("must have 2 to 20 parts")]
+    Number,
+    /// One is nothing.
+    #[error("has a part of zero")]
+    Zero,
+    /// They are more or less than the whole.
+    #[error("must add up to the transaction's amount exactly")]
+    Sum,
+}
+
+impl Splits {
+    /// The parts of an amount.
+    ///
+    /// # Errors
+    /// If they are not that.
+    pub fn new(of: Decimal, parts: Vec<Part>) -> Result<Self, SplitError> {
+        if !(FEWEST_PARTS..=MOST_PARTS).contains(&parts.len()) {
+            return Err(SplitError::Number);
+        }
+        if parts.iter().any(|part| part.amount.is_zero()) {
+            return Err(SplitError::Zero);
+        }
+        // A sum that has to be rounded, or that does not fit, is not the whole.
+        let sum = parts.iter().try_fold(Decimal::ZERO, |sum, part| exact_sum(sum, part.amount));
+        if sum == Some(of) { Ok(Self { of, parts }) } else { Err(SplitError::Sum) }
+    }
+
+    /// The amount that they add up to.
+    pub fn of(&self) -> Decimal {
+        self.of
+    }
+
+    /// The parts.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// What they leave over of the transaction, now that it is about `amount`: the bank may have changed it since. It counts
+    /// as what the transaction is for.
+    pub fn rest(&self, amount: Decimal) -> Decimal {
+        amount.checked_sub(self.of).unwrap_or_default()
+    }
+
+    /// Whether the bank has changed the amount since.
+    pub fn is_stale(&self, amount: Option<Decimal>) -> bool {
+        amount != Some(self.of)
+    }
+}
+
+fn exact_sum(left: Decimal, right: Decimal) -> Option<Decimal> {
+    let sum = left.checked_add(right)?;
+    (sum.checked_sub(left)? == right && sum.checked_sub(right)? == left).then_some(sum)
+}
+
 /// A person's half.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserHalf {
@@ -65,6 +145,10 @@ pub struct UserHalf {
     pub tags: BTreeSet<Tag>,
     /// The fields.
     pub fields: BTreeMap<FieldName, FieldValue>,
+    /// Whether it is left out of lists and sums: what people do with one that they would delete.
+    pub hidden: bool,
+    /// Its parts.
+    pub splits: Option<Splits>,
 }
 
 /// What a person changes. Writing the same twice is writing it once.
@@ -78,6 +162,10 @@ pub struct Change {
     pub tags: Edit<BTreeSet<Tag>>,
     /// Single fields; the others stay.
     pub fields: BTreeMap<FieldName, Edit<FieldValue>>,
+    /// Whether it is left out.
+    pub hidden: Option<bool>,
+    /// Its parts.
+    pub splits: Edit<Splits>,
 }
 
 impl UserHalf {
@@ -94,6 +182,8 @@ impl UserHalf {
             edit.apply(&mut value);
             self.fields.extend(value.map(|value| (name.clone(), value)));
         }
+        self.hidden = change.hidden.unwrap_or(self.hidden);
+        change.splits.apply(&mut self.splits);
         self.rev += 1;
         self
     }
@@ -188,6 +278,42 @@ mod tests {
         assert_eq!((half.rev, half.note.as_ref().map(Note::as_str)), (2, Some("tea")));
         assert_eq!(half.tags.len(), 1);
         assert_eq!(half.fields.keys().map(FieldName::as_str).collect::<Vec<_>>(), ["of"]);
+    }
+
+    fn parts(cents: &[i64]) -> Vec<Part> {
+        cents
+            .iter()
+            .map(|cents| Part { amount: Decimal::new(*cents, 2), category: None, note: None })
+            .collect()
+    }
+
+    #[test]
+    fn parts_add_up_exactly() {
+        let whole = Decimal::new(10_00, 2);
+        let splits = Splits::new(whole, parts(&[3_33, 3_33, 3_34])).unwrap();
+        assert!(!splits.is_stale(Some(whole)) && splits.rest(whole).is_zero());
+        // A refund within a purchase.
+        assert!(Splits::new(whole, parts(&[12_00, -2_00])).is_ok());
+        let changed = Decimal::new(12_50, 2);
+        assert!(splits.is_stale(Some(changed)) && splits.is_stale(None));
+        assert_eq!(splits.rest(changed), Decimal::new(2_50, 2));
+        for (cents, error) in [
+            (&[10_00][..], SplitError::Number),
+            (&[1; 21], SplitError::Number),
+            (&[10_00, 0], SplitError::Zero),
+            (&[3_33, 3_33, 3_33], SplitError::Sum),
+            (&[-3_33, -6_67], SplitError::Sum),
+        ] {
+            assert_eq!(Splits::new(whole, parts(cents)), Err(error), "{cents:?}");
+        }
+        let mut huge = parts(&[1, 1]);
+        huge.iter_mut().for_each(|part| part.amount = Decimal::MAX);
+        assert_eq!(Splits::new(whole, huge), Err(SplitError::Sum));
+        // 28 digits would be rounded away.
+        let mut lost = parts(&[1, 1]);
+        lost[0].amount = Decimal::MAX;
+        lost[1].amount = Decimal::new(1, 28);
+        assert_eq!(Splits::new(Decimal::MAX, lost), Err(SplitError::Sum));
     }
 
     #[test]

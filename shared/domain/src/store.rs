@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::{
     account::Account,
     bank::BankItem,
+    edit::UserHalf,
     ids::{AccountId, HouseholdId, ItemId, ItemRef, PlaidItemId, TransactionId, UserId},
     item::{Connection, NewItem, SyncState},
     transaction::{BankCategory, Month, PaymentMeta},
@@ -286,6 +287,10 @@ pub struct Listed {
     pub code: Option<String>,
     /// A picture of the merchant.
     pub logo_url: Option<String>,
+    /// Whether a person has entered it: no bank knows of it.
+    pub is_manual: bool,
+    /// What people have written on it.
+    pub half: UserHalf,
 }
 
 /// Searches transactions.

@@ -3,13 +3,17 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::AttributeValue};
 use domain::{
-    edit::{Change as UserChange, Edited, FieldValue, Orphan, Orphans, TransactionEdits, UserHalf},
+    edit::{
+        Change as UserChange, Edited, FieldValue, Orphan, Orphans, Part, Splits, TransactionEdits, UserHalf,
+    },
     ids::{FieldName, ItemRef, TransactionId},
     store::StoreError,
 };
 
 use crate::{
-    Store, keys,
+    Store,
+    encode::map,
+    keys,
     outcome::unavailable,
     row::{Change, Reader, Row, key, number, text, texts},
     transactions::{account_of, transaction_id},
@@ -133,8 +137,33 @@ fn encode(half: &UserHalf) -> Change {
         .put("uc", half.category.as_ref().map(|category| text(category.as_str())))
         .put("un", half.note.as_ref().map(|note| text(note.as_str())))
         .put("ut", (!tags.is_empty()).then(|| texts(tags)))
-        .put("uf", (!fields.is_empty()).then_some(AttributeValue::M(fields)));
+        .put("uf", (!fields.is_empty()).then_some(AttributeValue::M(fields)))
+        .put("uh", half.hidden.then_some(AttributeValue::Bool(true)))
+        .put(
+            "us",
+            half.splits.as_ref().map(|splits| AttributeValue::L(splits.parts().iter().map(part).collect())),
+        )
+        .put("ux", half.splits.as_ref().map(|splits| number(splits.of())));
     change
+}
+
+fn part(part: &Part) -> AttributeValue {
+    map([
+        ("a", Some(number(part.amount))),
+        ("c", part.category.as_ref().map(|category| text(category.as_str()))),
+        ("n", part.note.as_ref().map(|note| text(note.as_str()))),
+    ])
+}
+
+/// The parts of a row, and what they add up to.
+fn read_splits(row: Reader<'_>) -> Result<Option<Splits>, StoreError> {
+    let Some(of) = row.decimal("ux") else { return Ok(None) };
+    let parts = row.maps("us").map(|part| {
+        let amount = part.decimal("a")?;
+        Some(Part { amount, category: part.maybe_parsed("c"), note: part.maybe_parsed("n") })
+    });
+    let parts = parts.collect::<Option<Vec<_>>>().ok_or(StoreError::Corrupt("us"))?;
+    Splits::new(of, parts).map(Some).map_err(|_bad| StoreError::Corrupt("us"))
 }
 
 /// A day is told from a text by its first character.
@@ -167,6 +196,8 @@ pub(crate) fn user_half(row: Reader<'_>) -> Result<UserHalf, StoreError> {
         category: row.maybe_parsed("uc"),
         note: row.maybe_parsed("un"),
         tags: row.set("ut"),
+        hidden: row.flag("uh"),
+        splits: read_splits(row)?,
         ..UserHalf::default()
     };
     if let Some(fields) = row.map("uf") {

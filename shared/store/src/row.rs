@@ -97,6 +97,12 @@ impl<'a> Reader<'a> {
         self.0.get(name)?.as_m().ok().map(Reader)
     }
 
+    /// The maps of a list.
+    pub(crate) fn maps(self, name: &str) -> impl Iterator<Item = Reader<'a>> + use<'a> {
+        let values = self.0.get(name).and_then(|value| value.as_l().ok());
+        values.into_iter().flatten().filter_map(|value| value.as_m().ok().map(Reader))
+    }
+
     /// The texts of a list.
     pub(crate) fn texts(self, name: &str) -> Vec<String> {
         let values = self.0.get(name).and_then(|value| value.as_l().ok());

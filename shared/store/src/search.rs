@@ -12,7 +12,9 @@ use domain::{
 use futures::future::try_join_all;
 
 use crate::{
-    Store, encode,
+    Store,
+    edits::user_half,
+    encode,
     keys::{self, BY_MONTH, META},
     outcome::unavailable,
     row::{Reader, Row, key, text},
@@ -253,6 +255,8 @@ fn listed(household: &HouseholdId, row: &Row) -> Result<Listed, StoreError> {
         check_number: row.owned("ck"),
         code: row.owned("co"),
         logo_url: row.owned("lo"),
+        is_manual: row.flag("ma"),
+        half: user_half(row)?,
     })
 }
 

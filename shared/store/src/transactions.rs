@@ -104,7 +104,8 @@ impl Store {
             .table_name(&self.data)
             .consistent_read(true)
             .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
-            .filter_expression("attribute_exists(id)")
+            // What a person has entered is no business of the bank's.
+            .filter_expression("attribute_exists(id) AND attribute_not_exists(ma)")
             .projection_expression(FIELDS)
             .expression_attribute_names("#of", "of")
             .expression_attribute_values(":pk", text(&partition))
