@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use domain::{
-    edit::{Change, Edited, FieldValue, Note, Orphans, TransactionEdits, UserHalf},
+    edit::{Change, Edited, FieldValue, Note, Orphans, Part, Splits, TransactionEdits, UserHalf},
     ids::{ItemRef, TransactionId},
     sync::{Cause, Edit, Ledger, SyncReads, Trigger, sync},
 };
@@ -65,7 +65,15 @@ async fn a_change_is_written_read_back_and_counted() {
         ("date", FieldValue::Date(jiff::civil::date(2026, 2, 28))),
         ("flag", FieldValue::Flag(false)),
     ];
+    let part = |cents, category: Option<&str>| Part {
+        amount: rust_decimal::Decimal::new(cents, 2).normalize(),
+        category: category.map(|category| category.parse().unwrap()),
+        note: category.map(|_| "half".parse().unwrap()),
+    };
+    let parts = vec![part(1_50, Some("FOOD")), part(-25, None)];
     let first = Change {
+        hidden: Some(true),
+        splits: Edit::Set(Splits::new(rust_decimal::Decimal::new(1_25, 2), parts).unwrap()),
         category: Edit::Set("FOOD".parse().unwrap()),
         tags: Edit::Set(["trip".parse().unwrap(), "tax".parse().unwrap()].into()),
         fields: fields.into_iter().map(|(name, value)| (name.parse().unwrap(), Edit::Set(value))).collect(),
@@ -76,8 +84,16 @@ async fn a_change_is_written_read_back_and_counted() {
     assert_eq!(half, UserHalf::default().with(&first));
     let stale = world.store.edit(&at, &id, &note("no"), Some(0)).await.unwrap();
     assert_eq!(stale, Edited::Stale(half));
-    let next = Change { note: Edit::Clear, tags: Edit::Clear, ..Change::default() };
+    let next = Change {
+        note: Edit::Clear,
+        tags: Edit::Clear,
+        hidden: Some(false),
+        splits: Edit::Clear,
+        ..Change::default()
+    };
     let half = written(&world, &at, &id, &next).await;
+    assert_eq!(world.store.half(&at, &id).await.unwrap(), Some(half.clone()));
+    assert_eq!((half.hidden, half.splits.is_none()), (false, true));
     assert_eq!((half.rev, half.note.is_none(), half.tags.is_empty(), half.fields.len()), (2, true, true, 4));
 }
 
