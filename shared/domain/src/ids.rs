@@ -244,7 +244,7 @@ opaque_id!(
 );
 
 opaque_id!(
-    /// A category: Plaid's code, or one of the household's own.
+    /// A category: one of the system's set, or one of a household's own.
     CategoryId,
     64,
     "a category of 1 to 64 characters"
@@ -261,6 +261,18 @@ opaque_id!(
     50,
     "a field name of 1 to 50 characters"
 );
+
+impl CategoryId {
+    /// A new id of a household's own category from random bytes.
+    pub fn from_entropy(entropy: Entropy) -> Self {
+        Self(format!("cat_{}", base32(&entropy)))
+    }
+
+    /// The id of the system's category with a code of Plaid's: readable, and never one of a household's own.
+    pub(crate) fn of_system(code: &str) -> Self {
+        Self(format!("s_{}", code.to_ascii_lowercase()))
+    }
+}
 
 /// Where an item lives: every key of the store carries the household, so a wrong household finds nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

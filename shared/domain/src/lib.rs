@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod bank;
+pub mod category;
 pub mod edit;
 pub mod event;
 pub mod household;
