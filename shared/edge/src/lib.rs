@@ -11,6 +11,7 @@ pub mod problem;
 pub mod query;
 pub mod schedule;
 pub mod system;
+pub mod transaction;
 pub mod waiting;
 pub mod webhook;
 
