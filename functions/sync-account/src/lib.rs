@@ -54,6 +54,7 @@ struct Answer {
 
 #[derive(Serialize, JsonSchema)]
 struct Running {
+    #[schemars(extend("const" = "running"))]
     status: &'static str,
 }
 

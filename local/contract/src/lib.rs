@@ -25,7 +25,26 @@ pub enum ContractError {
 
 /// All endpoints of the HTTP API, in the order of their names.
 pub fn operations() -> Vec<Operation> {
-    vec![create_household::operation(), list_transactions::operation(), sync_account::operation()]
+    vec![
+        accept_invitation::operation(),
+        change_role::operation(),
+        confirm_repair::operation(),
+        create_household::operation(),
+        create_link_token::operation(),
+        delete_household::operation(),
+        exchange_public_token::operation(),
+        invite_member::operation(),
+        list_accounts::operation(),
+        list_households::operation(),
+        list_items::operation(),
+        list_members::operation(),
+        list_transactions::operation(),
+        remove_account::operation(),
+        remove_item::operation(),
+        remove_member::operation(),
+        sync_account::operation(),
+        update_household::operation(),
+    ]
 }
 
 /// Where the document is.

@@ -100,6 +100,16 @@ pub const CODES: &[Code] = &[
     ),
 ];
 
+/// Those that come of a call of Plaid's.
+pub const OF_BANK: &[&str] = &[
+    "account_gone",
+    "bank_unavailable",
+    "item_gone",
+    "item_needs_login",
+    "plaid_refused",
+    "plaid_unavailable",
+];
+
 /// What a code means.
 pub fn find(name: &str) -> Option<&'static Code> {
     CODES.iter().find(|code| code.name == name)

@@ -30,7 +30,7 @@ pub enum DocumentError {
 
 /// Types that mean the same in every endpoint, and keep their names. Every other one is its endpoint's, and gets the endpoint's
 /// name in front.
-const SHARED: [&str; 12] = [
+const SHARED: [&str; 14] = [
     "AccountId",
     "Amount",
     "CategoryId",
@@ -41,8 +41,10 @@ const SHARED: [&str; 12] = [
     "HouseholdName",
     "InstitutionId",
     "ItemId",
+    "NextAction",
     "Role",
     "TransactionId",
+    "UserId",
 ];
 
 /// The document of these endpoints.
