@@ -76,27 +76,25 @@ fn the_description_has_the_templates_routes_and_no_others() {
     assert_eq!(described, in_template, "openapi.json and template.yaml");
 }
 
+/// A function's code without its tests, its description and its blanks.
+fn code(binary: &str) -> String {
+    let files = files(&root().join("functions").join(binary).join("src"), ".rs").unwrap();
+    let is_code = |path: &std::path::PathBuf| {
+        let is_test = path.components().any(|part| part.as_os_str() == "tests");
+        !is_test && !path.ends_with("api.rs") && !path.ends_with("tests.rs")
+    };
+    let texts = files.iter().filter(|path| is_code(path)).map(|path| std::fs::read_to_string(path).unwrap());
+    texts.collect::<String>().chars().filter(|letter| !letter.is_whitespace()).collect()
+}
+
 /// The names that a function's code asks its query for.
 fn asked_of_query(binary: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for path in files(&root().join("functions").join(binary).join("src"), ".rs").unwrap() {
-        let is_other = ["api.rs", "tests.rs"].iter().any(|other| path.ends_with(other));
-        if is_other || path.components().any(|part| part.as_os_str() == "tests") {
-            continue;
-        }
-        let text: String = std::fs::read_to_string(&path)
-            .unwrap()
-            .chars()
-            .filter(|letter| !letter.is_whitespace())
-            .collect();
-        for rest in text.split("query.").skip(1) {
-            let (method, arguments) = rest.split_once('(').unwrap_or_default();
-            if !["value", "text", "read"].contains(&method.split("::").next().unwrap()) {
-                continue;
-            }
+    for rest in code(binary).split("query.").skip(1) {
+        let (method, arguments) = rest.split_once('(').unwrap_or_default();
+        if ["value", "text", "read"].contains(&method.split("::").next().unwrap()) {
             let name = arguments.strip_prefix('"').and_then(|rest| rest.split('"').next());
-            let name =
-                name.unwrap_or_else(|| panic!("{}: a parameter whose name is no literal", path.display()));
+            let name = name.unwrap_or_else(|| panic!("{binary}: a parameter whose name is no literal"));
             names.insert(name.to_owned());
         }
     }
@@ -122,14 +120,12 @@ fn headers_are_described_where_they_are_read() {
     let routes = routes();
     for endpoint in endpoints() {
         let (function, _) = &routes[&endpoint.route];
-        let read =
-            std::fs::read_to_string(root().join("functions").join(&function.binary).join("src/lib.rs"))
-                .unwrap();
+        let code = code(&function.binary);
         let headers = endpoint.parameters("header");
         let name = &function.binary;
-        assert_eq!(headers.contains("If-Match"), read.contains(".if_match()"), "{name}: If-Match");
+        assert_eq!(headers.contains("If-Match"), code.contains(".if_match()"), "{name}: If-Match");
         let is_once =
-            ["once(", "once_with_a_secret("].iter().any(|call| read.contains(&format!(" {call}&deps.once")));
+            ["once(&deps.once", "once_with_a_secret(&deps.once"].iter().any(|call| code.contains(call));
         assert_eq!(headers.contains("Idempotency-Key"), is_once, "{name}: Idempotency-Key");
         let is_post = endpoint.route.starts_with("POST ");
         assert_eq!(is_post, is_once, "{name}: every POST takes an Idempotency-Key, and nothing else does");
