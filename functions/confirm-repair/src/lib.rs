@@ -5,6 +5,7 @@
 //! Order of effects: the item is renewed → `want` + 1, with a look at all accounts → message → wait. A crash after any of them
 //! leaves an item that the next sync finds as it is; the caller asks again. Nothing is exchanged: update mode keeps the token.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -22,10 +23,14 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
+    idempotency::{Once, once},
     waiting::{Waited, ask, refused, wait},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -39,14 +44,16 @@ pub struct Deps {
     pub queue: Arc<dyn SyncQueue>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Requests with a key.
+    pub once: Once,
 }
 
 /// This endpoint takes no fields.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Empty {}
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     item_id: ItemId,
     health: HealthState,
@@ -54,13 +61,18 @@ struct Answer {
     account_ids: Vec<AccountId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Running {
+    #[schemars(extend("const" = "running"))]
     status: &'static str,
 }
 
 /// Takes note that an item was repaired.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    once(&deps.once, request, async |request, _| confirm(deps, &request).await).await
+}
+
+async fn confirm(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let _: Empty = request.json()?;
     let missing = || Problem::not_found("item_not_found", "item");

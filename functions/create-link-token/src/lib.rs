@@ -1,8 +1,11 @@
 //! `POST /api/v1/plaid/link/token` — a token to open Link with: for a new connection or, given an item, in update mode.
 //!
+//! With an `Idempotency-Key` the token is made once, and shown once: it opens Link for hours only, and is kept nowhere.
+//!
 //! Effects: one call of Plaid; who opened a hosted Link is remembered, since its end comes by a webhook. A crash before that
 //! leaves a link token that nobody has.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -22,9 +25,13 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
+    idempotency::{Once, once_with_a_secret},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -42,17 +49,26 @@ pub struct Deps {
     pub bank: Arc<dyn Linking>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Requests with a key.
+    pub once: Once,
 }
 
 /// Products that may be asked for: what this system can use, and what Plaid takes in a link token.
 const PRODUCTS: [&str; 1] = ["transactions"];
+const MOST_PRODUCTS: usize = 10;
 const LONGEST_URI: usize = 2048;
+/// What [`redirect_uri`] takes, for the description.
+const URI: &str = r"^https?://[^/?#\s\u0000-\u001F\u007F-\u009F][^?#\s\u0000-\u001F\u007F-\u009F]*$";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
+    /// May be left out by whoever is in one household only.
     household_id: Option<HouseholdId>,
+    #[schemars(length(min = 1, max = MOST_PRODUCTS), extend("items" = {"type": "string", "enum": PRODUCTS}))]
     products: Option<Vec<String>>,
+    /// One that the Plaid dashboard allows.
+    #[schemars(length(max = LONGEST_URI), regex(pattern = URI))]
     redirect_uri: Option<String>,
     /// The item to be repaired: update mode.
     item_id: Option<ItemId>,
@@ -62,7 +78,7 @@ struct Body {
     hosted_link: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     link_token: String,
     expiration: Timestamp,
@@ -72,6 +88,10 @@ struct Answer {
 
 /// Creates a link token.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    once_with_a_secret(&deps.once, request, async |request, _| create(deps, request).await).await
+}
+
+async fn create(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let body: Body = request.json()?;
     let redirect_uri = body.redirect_uri.clone().map(redirect_uri).transpose()?;
@@ -138,8 +158,11 @@ async fn update(
 fn products(asked: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
     let Some(asked) = asked else { return Ok(PRODUCTS.map(str::to_owned).to_vec()) };
     let is_known = |product: &String| PRODUCTS.contains(&product.as_str());
-    if asked.is_empty() || !asked.iter().all(is_known) {
-        return Err(Problem::field("products", format!("must be a list of: {}", PRODUCTS.join(", "))));
+    if asked.is_empty() || asked.len() > MOST_PRODUCTS || !asked.iter().all(is_known) {
+        return Err(Problem::field(
+            "products",
+            format!("must be a list of 1 to 10 of: {}", PRODUCTS.join(", ")),
+        ));
     }
     let mut products = asked;
     products.dedup();
@@ -162,7 +185,7 @@ fn redirect_uri(uri: String) -> Result<String, Problem> {
     if !has_host
         || uri.contains(char::is_whitespace)
         || uri.contains(['?', '#'])
-        || uri.len() > LONGEST_URI
+        || uri.chars().count() > LONGEST_URI
         || uri.chars().any(char::is_control)
     {
         let must = "must be an http or https URL of at most 2048 characters, without query or fragment";

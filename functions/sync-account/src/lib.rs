@@ -4,6 +4,7 @@
 //! Order of effects: `want` + 1 → message → wait until the worker has covered that number. A crash after the first step
 //! leaves a number that the next sync covers; the caller asks again.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -21,10 +22,14 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
+    idempotency::{Once, once},
     waiting::{Waited, ask, refused, wait},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -38,9 +43,11 @@ pub struct Deps {
     pub queue: Arc<dyn SyncQueue>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Requests with a key.
+    pub once: Once,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     transactions_added: u32,
     transactions_modified: u32,
@@ -48,18 +55,23 @@ struct Answer {
     last_synced_at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Running {
+    #[schemars(extend("const" = "running"))]
     status: &'static str,
 }
 
 /// Syncs the item of an account.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    once(&deps.once, request, async |request, _| sync(deps, &request).await).await
+}
+
+async fn sync(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let _: Empty = request.json()?;
     let missing = || Problem::not_found("account_not_found", "account");
     let account: AccountId = request.path("account_id", missing)?;
-    let before = find(deps, &request, &account).await?.ok_or_else(missing)?;
+    let before = find(deps, request, &account).await?.ok_or_else(missing)?;
     let at = &before.at;
     let wanted = ask(&*deps.clock, async || deps.requests.want_sync(at).await).await?;
     let number = wanted.ok_or_else(missing)?.number;
@@ -77,7 +89,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
 }
 
 /// This endpoint takes no fields.
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Empty {}
 
