@@ -98,12 +98,12 @@ async fn nothing_hangs_below_what_is_deleted_or_below_itself_meanwhile() {
         parent: Edit::Set(parent.clone()),
         ..CategoryChange::default()
     };
-    let (to_b, to_a) = (below(&b), below(&a));
+    let (to_b, to_a, travel) = (below(&b), below(&a), known("s_travel"));
     let outcomes = tokio::join!(
         update(store, &world.household, &a, &to_b, None),
         update(store, &world.household, &b, &to_a, None),
-        delete(store, store, &world.household, &a, (Some(&known("s_travel")), None)),
-        delete(store, store, &world.household, &b, (Some(&known("s_travel")), None)),
+        delete(store, store, &world.household, &a, (Some(&travel), None)),
+        delete(store, store, &world.household, &b, (Some(&travel), None)),
     );
     let tree = tree(&world).await;
     for category in tree.all() {
