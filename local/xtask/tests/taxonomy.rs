@@ -1,11 +1,6 @@
 //! The system's categories, against Plaid's published taxonomy.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test fails where it stands"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails where it stands")]
 
 use std::collections::BTreeSet;
 

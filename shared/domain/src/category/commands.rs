@@ -491,7 +491,7 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Command {
         Add { own: usize, name: u8, parent: Option<usize> },
-        Change { at: usize, name: u8, is_active: bool, parent: Option<Option<usize>> },
+        Change { at: usize, name: u8, is_active: bool, parent: Edit<usize> },
         Delete { at: usize, to: Option<usize> },
     }
 
@@ -511,12 +511,16 @@ mod tests {
         "cat_x",
     ];
 
+    fn parent() -> impl Strategy<Value = Edit<usize>> {
+        prop_oneof![Just(Edit::Keep), Just(Edit::Clear), (0..PLACES.len()).prop_map(Edit::Set)]
+    }
+
     fn command() -> impl Strategy<Value = Command> {
         let place = || 0..PLACES.len();
         prop_oneof![
             3 => (0..8_usize, 0..6_u8, proptest::option::of(place()))
                 .prop_map(|(own, name, parent)| Command::Add { own, name, parent }),
-            3 => (place(), 0..6_u8, any::<bool>(), proptest::option::of(proptest::option::of(place())))
+            3 => (place(), 0..6_u8, any::<bool>(), parent())
                 .prop_map(|(at, name, is_active, parent)| Command::Change { at, name, is_active, parent }),
             2 => (place(), proptest::option::of(place())).prop_map(|(at, to)| Command::Delete { at, to }),
         ]
@@ -531,9 +535,9 @@ mod tests {
             }
             Command::Change { at, name: n, is_active, parent } => {
                 let parent = match parent {
-                    None => Edit::Keep,
-                    Some(None) => Edit::Clear,
-                    Some(Some(n)) => Edit::Set(place(n)),
+                    Edit::Keep => Edit::Keep,
+                    Edit::Clear => Edit::Clear,
+                    Edit::Set(n) => Edit::Set(place(n)),
                 };
                 let change = CategoryChange {
                     name: Some(name(n).parse().unwrap()),
