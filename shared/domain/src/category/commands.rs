@@ -167,7 +167,10 @@ impl Tree {
         if after.parent != before.parent {
             self.may_move(&after)?;
         }
-        self.has_no_sibling_named(id, after.parent.as_ref(), &after.name)?;
+        // A namesake may have come with another version of the system's set: it is in nobody's way.
+        if after.parent != before.parent || after.name != before.name {
+            self.has_no_sibling_named(id, after.parent.as_ref(), &after.name)?;
+        }
         after.revision += 1;
         self.keep(after);
         Ok(())
@@ -421,6 +424,16 @@ mod tests {
         assert_eq!(tree.change(&a, &named("flights"), None), Err(CategoryError::Exists));
         tree.change(&a, &named("JOURNEYS"), None).unwrap();
         assert_eq!(tree.get(&a).unwrap().name.as_str(), "JOURNEYS");
+    }
+
+    #[test]
+    fn a_namesake_that_came_with_the_systems_set_keeps_nothing_from_changing() {
+        let own = serde_json::json!({"n": "FLIGHTS", "p": "s_travel", "k": "expense", "c": "#000000", "i": "x", "r": 1});
+        let kept: KeptTree = serde_json::from_value(serde_json::json!({"o": {"cat_a": own}})).unwrap();
+        let mut tree = Tree::of(1, kept).unwrap();
+        tree.change(&id("cat_a"), &active(false), None).unwrap();
+        assert!(!tree.get(&id("cat_a")).unwrap().is_active);
+        assert_eq!(tree.change(&id("cat_a"), &named("flights"), None), Err(CategoryError::Exists));
     }
 
     #[test]
