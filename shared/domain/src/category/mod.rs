@@ -1,5 +1,7 @@
 //! Categories: what a household counts its money by. One tree of the system's set and the household's own.
 
+mod commands;
+mod keeping;
 mod look;
 mod system;
 mod tree;
@@ -7,8 +9,11 @@ mod tree;
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use commands::{CategoryChange, CategoryError, DEEPEST, MOST_MOVES, MOST_OWN, NewCategory};
+pub use keeping::{create, delete, household_of, update};
 pub use look::{CategoryName, Colour, Icon, LookError};
 pub use tree::{BrokenTree, KeptTree, Tree};
 
@@ -18,7 +23,7 @@ use crate::{
 };
 
 /// Which way a category counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Money earned.
@@ -30,7 +35,7 @@ pub enum Kind {
 }
 
 /// Who says that a transaction is of a category. A household's rules will come between the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// A person.

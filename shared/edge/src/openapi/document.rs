@@ -30,19 +30,25 @@ pub enum DocumentError {
 
 /// Types that mean the same in every endpoint, and keep their names. Every other one is its endpoint's, and gets the endpoint's
 /// name in front.
-const SHARED: [&str; 14] = [
+const SHARED: [&str; 20] = [
     "AccountId",
     "Amount",
+    "Category",
     "CategoryId",
+    "CategoryName",
+    "Colour",
     "Currency",
     "Data",
     "HealthState",
     "HouseholdId",
     "HouseholdName",
+    "Icon",
     "InstitutionId",
     "ItemId",
+    "Kind",
     "NextAction",
     "Role",
+    "Source",
     "TransactionId",
     "UserId",
 ];
