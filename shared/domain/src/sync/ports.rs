@@ -52,7 +52,7 @@ pub struct LiveRows {
 }
 
 /// A change of one attribute: most commits leave most attributes alone.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Edit<T> {
     /// Leave it.
     #[default]
