@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 use crate::{
     authority::Authority,
     aws_front::AwsFront,
-    compile, console,
+    compile, console, cors,
     function_url::FunctionUrl,
     gateway::Gateway,
     lambda,
@@ -190,7 +190,8 @@ impl Stack {
         };
         serve(&mut tasks, page, console::router(&ready));
         let routes = Arc::new(resources::routes(&functions, &pools)?);
-        serve(&mut tasks, api, Gateway { routes, authority, output: output.clone() }.router());
+        let cors = Arc::new(cors::Rules::new(&template.api()?.cors, &known)?);
+        serve(&mut tasks, api, Gateway { routes, authority, cors, output: output.clone() }.router());
         let surroundings = Surroundings {
             time_scale: options.time_scale,
             known,
@@ -283,6 +284,8 @@ fn parameters(template: &Template, addresses: &Addresses<'_>, time_scale: u32) -
         [
             ("JwtIssuer", addresses.authority.issuer.as_str()),
             ("JwtAudience", AUDIENCE),
+            // Whoever develops a page serves it from somewhere on this machine.
+            ("CorsOrigins", "*"),
             ("PlaidBaseUrl", addresses.plaid_url),
             ("PlaidEnvironment", environment.as_str()),
             ("PlaidWebhookUrl", addresses.webhook_url),
