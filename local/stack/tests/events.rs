@@ -40,7 +40,12 @@ async fn every_event_runs() {
             "malformed" | "unknown-field" | "missing-token" | "bad-date" | "bad-data" | "bad-parameter" => {
                 &[Some(400)]
             }
-            "other-household" | "unknown-code" | "unknown-member" | "unknown-account" | "no-account-id"
+            "other-household"
+            | "unknown-code"
+            | "unknown-member"
+            | "unknown-account"
+            | "unknown-transaction"
+            | "no-account-id"
             | "other-path" => &[Some(404)],
             "unknown-item" => &[Some(404), None],
             _ => &[Some(200), None],

@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod account;
 pub mod batch;
+pub mod body;
 pub mod codes;
+pub mod edits;
 pub mod env;
 mod household;
 pub mod http;

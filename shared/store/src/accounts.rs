@@ -33,7 +33,7 @@ const LATER: &str = "ar = :read";
 
 #[async_trait]
 impl AccountEdits for Store {
-    async fn open(&self, new: &NewManualAccount) -> Result<Option<Account>, StoreError> {
+    async fn open(&self, new: &NewManualAccount) -> Result<bool, StoreError> {
         let account = manual_account(new)?;
         let actions = vec![
             self.put_new(item_row(new))?,
@@ -42,14 +42,11 @@ impl AccountEdits for Store {
         ];
         for _ in 0..TRIES {
             let request = self.client.transact_write_items().set_transact_items(Some(actions.clone()));
-            let Err(error) = request.send().await else { return Ok(Some(account)) };
+            let Err(error) = request.send().await else { return Ok(true) };
             match cancelled(&error) {
                 // Our ids are random: a row that is there is our own first try.
-                Cancelled::Condition(0) => {
-                    let there = self.account(&new.at, &account.id).await?;
-                    return Ok(Some(there.map_or(account, |(there, _)| there)));
-                }
-                Cancelled::Condition(_) => return Ok(None),
+                Cancelled::Condition(0) => return Ok(true),
+                Cancelled::Condition(_) => return Ok(false),
                 Cancelled::Conflict => {}
                 Cancelled::Failed(error) => return Err(error),
             }

@@ -103,8 +103,8 @@ pub enum AccountEdited {
 /// Keeps what people decide about accounts.
 #[async_trait]
 pub trait AccountEdits: Send + Sync {
-    /// Makes an account that is kept by hand. Making the same again leaves it as it is. None if the household is gone.
-    async fn open(&self, new: &NewManualAccount) -> Result<Option<Account>, StoreError>;
+    /// Makes an account that is kept by hand. Making the same again leaves it as it is. False if the household is gone.
+    async fn open(&self, new: &NewManualAccount) -> Result<bool, StoreError>;
 
     /// Changes the person's half of an account; only if it has `if_rev`, where that is given.
     async fn change_account(

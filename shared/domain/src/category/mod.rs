@@ -9,6 +9,7 @@ mod tree;
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use commands::{CategoryChange, CategoryError, DEEPEST, MOST_MOVES, MOST_OWN, NewCategory};
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// Which way a category counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Money earned.
@@ -34,7 +35,7 @@ pub enum Kind {
 }
 
 /// Who says that a transaction is of a category. A household's rules will come between the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// A person.

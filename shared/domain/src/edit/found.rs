@@ -36,11 +36,8 @@ pub struct Found {
 pub trait OneTransaction: Send + Sync {
     /// What stands under an id, any that the transaction has had, in one of these households; read consistently. One
     /// query a household, then one batch read.
-    async fn find(
-        &self,
-        households: &[HouseholdId],
-        id: &TransactionId,
-    ) -> Result<Option<Found>, StoreError>;
+    async fn find(&self, households: &[HouseholdId], id: &TransactionId)
+    -> Result<Option<Found>, StoreError>;
 }
 
 /// The transaction of that id, in whichever of the user's households it is, if the user may do `permission` there.
@@ -58,5 +55,9 @@ pub async fn one_transaction(
     let households: Vec<_> = places.iter().map(|place| place.household.clone()).collect();
     let found = transactions.find(&households, id).await?.ok_or(AccessError::NotFound)?;
     let place = places.iter().find(|place| place.household == found.at.household);
-    if place.is_some_and(|place| place.role.allows(permission)) { Ok(found) } else { Err(AccessError::NotAllowed) }
+    if place.is_some_and(|place| place.role.allows(permission)) {
+        Ok(found)
+    } else {
+        Err(AccessError::NotAllowed)
+    }
 }

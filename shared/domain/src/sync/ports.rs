@@ -63,6 +63,17 @@ pub enum Edit<T> {
     Clear,
 }
 
+impl<T> Edit<T> {
+    /// The same change of what `change` makes of it.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Edit<U> {
+        match self {
+            Self::Keep => Edit::Keep,
+            Self::Set(value) => Edit::Set(change(value)),
+            Self::Clear => Edit::Clear,
+        }
+    }
+}
+
 impl<T: Clone> Edit<T> {
     /// Makes the change.
     pub fn apply(&self, value: &mut Option<T>) {

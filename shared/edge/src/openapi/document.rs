@@ -30,21 +30,35 @@ pub enum DocumentError {
 
 /// Types that mean the same in every endpoint, and keep their names. Every other one is its endpoint's, and gets the endpoint's
 /// name in front.
-const SHARED: [&str; 14] = [
+const SHARED: [&str; 28] = [
     "AccountId",
+    "AccountView",
     "Amount",
     "CategoryId",
     "Currency",
     "Data",
+    "EffectiveCategoryView",
+    "FieldBody",
+    "FieldName",
+    "FieldView",
     "HealthState",
     "HouseholdId",
     "HouseholdName",
     "InstitutionId",
     "ItemId",
+    "Kind",
     "NextAction",
+    "Note",
+    "PartBody",
+    "PartView",
+    "PaymentMetaView",
     "Role",
+    "Source",
+    "Tag",
     "TransactionId",
+    "TransactionView",
     "UserId",
+    "WholeView",
 ];
 
 /// The document of these endpoints.

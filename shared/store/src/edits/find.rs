@@ -31,7 +31,8 @@ impl OneTransaction for Store {
         let mut found: Option<Found> = None;
         for at in &items {
             let partition = keys::transactions(at);
-            let Some(row) = rows.iter().find(|row| Reader(row).maybe_text(keys::PK) == Some(&partition)) else {
+            let Some(row) = rows.iter().find(|row| Reader(row).maybe_text(keys::PK) == Some(&partition))
+            else {
                 continue;
             };
             let here = match Reader(row).maybe_parsed("of") {
