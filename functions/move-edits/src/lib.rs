@@ -61,7 +61,7 @@ async fn move_them(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     let from = from.map_err(Problem::no_transaction_access)?;
     let Body { to } = request.json()?;
     let household = std::slice::from_ref(&from.at.household);
-    let to = deps.transactions.find(household, &to).await?.ok_or_else(Problem::no_transaction)?;
+    let to = deps.transactions.find_one(household, &to).await?.ok_or_else(Problem::no_transaction)?;
     match deps.moves.move_edits(&from, &to).await? {
         Moved::Done(whole) => {
             let tree = deps.categories.tree(&to.at.household).await?;

@@ -36,7 +36,7 @@ pub struct Found {
 pub trait OneTransaction: Send + Sync {
     /// What stands under an id, any that the transaction has had, in one of these households; read consistently. One
     /// query a household, then one batch read.
-    async fn find(&self, households: &[HouseholdId], id: &TransactionId)
+    async fn find_one(&self, households: &[HouseholdId], id: &TransactionId)
     -> Result<Option<Found>, StoreError>;
 }
 
@@ -53,7 +53,7 @@ pub async fn one_transaction(
 ) -> Result<Found, AccessError> {
     let places = memberships.memberships(user).await?;
     let households: Vec<_> = places.iter().map(|place| place.household.clone()).collect();
-    let found = transactions.find(&households, id).await?.ok_or(AccessError::NotFound)?;
+    let found = transactions.find_one(&households, id).await?.ok_or(AccessError::NotFound)?;
     let place = places.iter().find(|place| place.household == found.at.household);
     if place.is_some_and(|place| place.role.allows(permission)) {
         Ok(found)

@@ -30,9 +30,8 @@ pub enum DocumentError {
 
 /// Types that mean the same in every endpoint, and keep their names. Every other one is its endpoint's, and gets the endpoint's
 /// name in front.
-const SHARED: [&str; 28] = [
+const SHARED: [&str; 27] = [
     "AccountId",
-    "AccountView",
     "Amount",
     "CategoryId",
     "Currency",

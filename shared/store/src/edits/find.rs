@@ -19,7 +19,7 @@ use crate::{
 
 #[async_trait]
 impl OneTransaction for Store {
-    async fn find(
+    async fn find_one(
         &self,
         households: &[HouseholdId],
         id: &TransactionId,
