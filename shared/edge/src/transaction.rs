@@ -4,16 +4,23 @@ use std::collections::BTreeMap;
 
 use domain::{
     category::{Kind, Source, Tree},
-    edit::{FieldValue, Note, Part},
+    edit::{FieldValue, Note, Part, Whole},
     ids::{AccountId, CategoryId, FieldName, HouseholdId, ItemId, Tag, TransactionId},
     store::Listed,
     transaction::PaymentMeta,
 };
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    Problem,
+    openapi::{Amount, Currency},
+};
 
 /// A transaction. All fields are there, set or not, so that a client need not ask which are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct TransactionView {
     /// The id under which it was first seen. It never changes.
     pub id: TransactionId,
@@ -28,8 +35,10 @@ pub struct TransactionView {
     /// When it was authorized.
     pub authorized_date: Option<Date>,
     /// A decimal; positive leaves the account.
+    #[schemars(with = "Option<Amount>")]
     pub amount: Option<String>,
     /// ISO code, or Plaid's for what ISO does not name.
+    #[schemars(with = "Option<Currency>")]
     pub currency: Option<String>,
     /// The bank's text, or the person's who entered it.
     pub name: String,
@@ -68,7 +77,7 @@ pub struct TransactionView {
 }
 
 /// How it was paid.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct PaymentMetaView {
     /// The bank's reference.
     pub reference_number: Option<String>,
@@ -89,7 +98,7 @@ pub struct PaymentMetaView {
 }
 
 /// The category that counts, who has said so, and what the bank says beside it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct EffectiveCategoryView {
     /// The category.
     pub id: CategoryId,
@@ -109,7 +118,7 @@ pub struct EffectiveCategoryView {
 }
 
 /// The value of a field of the household's own.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", content = "value", rename_all = "lowercase")]
 pub enum FieldView {
     /// Text.
@@ -123,14 +132,39 @@ pub enum FieldView {
 }
 
 /// A part of a transaction.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct PartView {
     /// A decimal; the parts add up to the transaction's amount.
+    #[schemars(with = "Amount")]
     pub amount: String,
     /// What it was for; none for what the transaction is for.
     pub category_id: Option<CategoryId>,
     /// Words on it.
     pub note: Option<String>,
+}
+
+/// A transaction with what is rarely read.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WholeView {
+    /// What lists show.
+    #[serde(flatten)]
+    pub transaction: TransactionView,
+    /// What else the bank says, in Plaid's words: `location`, `counterparties`, `website`, `datetime`, ….
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub detail: Option<Box<RawValue>>,
+}
+
+impl WholeView {
+    /// The view of a transaction, by its household's categories.
+    ///
+    /// # Errors
+    /// If the stored detail is no JSON, which is ours to mend.
+    pub fn new(whole: Whole, tree: &Tree) -> Result<Self, Problem> {
+        let detail = whole.detail.map(RawValue::from_string).transpose().map_err(|error| {
+            Problem::new(500, "internal_error", "Something is wrong on our side.").because(error)
+        })?;
+        Ok(Self { transaction: TransactionView::new(whole.listed, tree), detail })
+    }
 }
 
 impl TransactionView {

@@ -221,7 +221,8 @@ fn key_position(household: &HouseholdId, row: &Row) -> Result<Position, StoreErr
     })
 }
 
-fn listed(household: &HouseholdId, row: &Row) -> Result<Listed, StoreError> {
+/// A row as lists show it.
+pub(crate) fn listed(household: &HouseholdId, row: &Row) -> Result<Listed, StoreError> {
     let place = key_position(household, row)?;
     let row = Reader(row);
     let item: ItemId = row

@@ -30,7 +30,7 @@ pub enum DocumentError {
 
 /// Types that mean the same in every endpoint, and keep their names. Every other one is its endpoint's, and gets the endpoint's
 /// name in front.
-const SHARED: [&str; 20] = [
+const SHARED: [&str; 31] = [
     "AccountId",
     "Amount",
     "Category",
@@ -39,6 +39,10 @@ const SHARED: [&str; 20] = [
     "Colour",
     "Currency",
     "Data",
+    "EffectiveCategoryView",
+    "FieldBody",
+    "FieldName",
+    "FieldView",
     "HealthState",
     "HouseholdId",
     "HouseholdName",
@@ -47,10 +51,17 @@ const SHARED: [&str; 20] = [
     "ItemId",
     "Kind",
     "NextAction",
+    "Note",
+    "PartBody",
+    "PartView",
+    "PaymentMetaView",
     "Role",
     "Source",
+    "Tag",
     "TransactionId",
+    "TransactionView",
     "UserId",
+    "WholeView",
 ];
 
 /// The document of these endpoints.
