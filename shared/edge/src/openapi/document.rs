@@ -151,13 +151,18 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             Place::Query => "query",
             Place::Header => "header",
         };
-        json!({
+        let mut described = json!({
             "name": parameter.name,
             "in": place,
             "required": parameter.place == Place::Path,
             "description": parameter.about,
             "schema": parameter.schema,
-        })
+        });
+        if parameter.place == Place::Query {
+            // One without a value counts as absent.
+            described["allowEmptyValue"] = json!(true);
+        }
+        described
     };
     operation.parameters.iter().map(one).collect()
 }
