@@ -106,7 +106,9 @@ async fn a_transaction_is_entered_on_an_account_of_either_kind() {
         assert_eq!((&answer["account_id"], &answer["pending"]), (&json!(account), &json!(true)));
         assert_eq!(answer["splits"].as_array().unwrap().len(), 2);
         let households = std::slice::from_ref(&world.household);
-        assert!(world.store.find_one(households, &id.parse().unwrap()).await.unwrap().unwrap().whole.is_some());
+        assert!(
+            world.store.find_one(households, &id.parse().unwrap()).await.unwrap().unwrap().whole.is_some()
+        );
     }
     assert_eq!(count(&world).await, 2);
 }

@@ -12,6 +12,7 @@ use domain::webhook::Environment;
 use emulators::Emulators;
 use plaid_sandbox::Sandbox;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use store::{Store, Tables};
 use template::Template;
 use thiserror::Error;
@@ -224,7 +225,7 @@ impl Stack {
     /// How many messages a queue of the template has, those that are being worked on among them.
     pub async fn messages(&self, queue: &str) -> u64 {
         let url = names::queue_url(&names::queue(queue));
-        let request = serde_json::json!({"QueueUrl": url, "AttributeNames": ["All"]});
+        let request = json!({"QueueUrl": url, "AttributeNames": ["All"]});
         let answer = self.services.ask("AmazonSQS.GetQueueAttributes", &request).await.unwrap_or_default();
         let number =
             |name: &str| answer["Attributes"][name].as_str().and_then(|text| text.parse::<u64>().ok());
@@ -234,6 +235,20 @@ impl Stack {
             "ApproximateNumberOfMessagesDelayed",
         ];
         all.into_iter().filter_map(number).sum()
+    }
+
+    /// All rows of a table of the template, as DynamoDB has them.
+    pub async fn rows(&self, table: &str) -> Result<Vec<Value>, StackError> {
+        let mut rows = Vec::new();
+        let mut request = json!({"TableName": names::table(table)});
+        loop {
+            let page = self.services.ask("DynamoDB_20120810.Scan", &request).await?;
+            rows.extend(page["Items"].as_array().cloned().unwrap_or_default());
+            match &page["LastEvaluatedKey"] {
+                Value::Null => return Ok(rows),
+                last => request["ExclusiveStartKey"] = last.clone(),
+            }
+        }
     }
 
     /// The process ids of a function.

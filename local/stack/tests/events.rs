@@ -34,7 +34,7 @@ async fn every_event_runs() {
             "other-method" => &[Some(405)],
             "link" | "created" | "created-again" => &[Some(201)],
             "stale" => &[Some(412)],
-            "last-owner" => &[Some(409)],
+            "last-owner" | "system-category" => &[Some(409)],
             "not-an-owner" => &[Some(403)],
             "unknown-token" | "other-body" => &[Some(422)],
             "malformed" | "unknown-field" | "missing-token" | "bad-date" | "bad-data" | "bad-parameter" => {
@@ -45,6 +45,7 @@ async fn every_event_runs() {
             | "unknown-member"
             | "unknown-account"
             | "unknown-transaction"
+            | "unknown-category"
             | "no-account-id"
             | "other-path" => &[Some(404)],
             "unknown-item" => &[Some(404), None],

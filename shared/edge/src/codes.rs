@@ -25,6 +25,7 @@ pub const CODES: &[Code] = &[
     code(401, "unauthorized", "The token does not say who its owner is."),
     code(403, "role_not_sufficient", "Your role in the household does not allow this."),
     code(404, "account_not_found", "There is no such account in your households."),
+    code(404, "category_not_found", "There is no such category in the household."),
     code(404, "household_not_found", "There is no such household among yours."),
     code(
         404,
@@ -47,6 +48,17 @@ pub const CODES: &[Code] = &[
         "answer_not_kept",
         "The request was carried out, and its answer had a secret, which is shown once. Ask anew, with a new key.",
     ),
+    code(409, "category_exists", "A category in the same place has this name."),
+    code(
+        409,
+        "category_has_children",
+        "There are categories below this one, `count` of them. Move or delete them first.",
+    ),
+    code(
+        409,
+        "category_in_use",
+        "`count` transactions have the category. Send `move_to` with what they are to have.",
+    ),
     code(
         409,
         "duplicate_connection",
@@ -67,7 +79,18 @@ pub const CODES: &[Code] = &[
         "request_in_progress",
         "The same request is being carried out. Send it again after `Retry-After` seconds.",
     ),
+    code(
+        409,
+        "system_category",
+        "The category is in every household: it can be changed and deactivated, but neither deleted nor moved.",
+    ),
     code(409, "target_edited", "Something is written on the other transaction already."),
+    code(409, "too_many_categories", "The household has as many categories of its own as it may have."),
+    code(
+        409,
+        "too_many_deleted_categories",
+        "So many categories were deleted that meant others. Deactivate this one instead.",
+    ),
     code(409, "too_many_households", "You are in as many households as one may be in."),
     code(
         412,

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod batch;
 pub mod body;
+pub mod category;
 pub mod codes;
 pub mod edits;
 pub mod env;

@@ -167,7 +167,10 @@ impl Tree {
         if after.parent != before.parent {
             self.may_move(&after)?;
         }
-        self.has_no_sibling_named(id, after.parent.as_ref(), &after.name)?;
+        // A namesake may have come with another version of the system's set: it is in nobody's way.
+        if after.parent != before.parent || after.name != before.name {
+            self.has_no_sibling_named(id, after.parent.as_ref(), &after.name)?;
+        }
         after.revision += 1;
         self.keep(after);
         Ok(())
@@ -424,6 +427,16 @@ mod tests {
     }
 
     #[test]
+    fn a_namesake_that_came_with_the_systems_set_keeps_nothing_from_changing() {
+        let own = serde_json::json!({"n": "FLIGHTS", "p": "s_travel", "k": "expense", "c": "#000000", "i": "x", "r": 1});
+        let kept: KeptTree = serde_json::from_value(serde_json::json!({"o": {"cat_a": own}})).unwrap();
+        let mut tree = Tree::of(1, kept).unwrap();
+        tree.change(&id("cat_a"), &active(false), None).unwrap();
+        assert!(!tree.get(&id("cat_a")).unwrap().is_active);
+        assert_eq!(tree.change(&id("cat_a"), &named("flights"), None), Err(CategoryError::Exists));
+    }
+
+    #[test]
     fn one_of_the_system_changes_but_stays_where_it_is() {
         let mut tree = Tree::system();
         let flights = id("s_travel_flights");
@@ -491,7 +504,7 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Command {
         Add { own: usize, name: u8, parent: Option<usize> },
-        Change { at: usize, name: u8, is_active: bool, parent: Option<Option<usize>> },
+        Change { at: usize, name: u8, is_active: bool, parent: Edit<usize> },
         Delete { at: usize, to: Option<usize> },
     }
 
@@ -511,12 +524,16 @@ mod tests {
         "cat_x",
     ];
 
+    fn parent() -> impl Strategy<Value = Edit<usize>> {
+        prop_oneof![Just(Edit::Keep), Just(Edit::Clear), (0..PLACES.len()).prop_map(Edit::Set)]
+    }
+
     fn command() -> impl Strategy<Value = Command> {
         let place = || 0..PLACES.len();
         prop_oneof![
             3 => (0..8_usize, 0..6_u8, proptest::option::of(place()))
                 .prop_map(|(own, name, parent)| Command::Add { own, name, parent }),
-            3 => (place(), 0..6_u8, any::<bool>(), proptest::option::of(proptest::option::of(place())))
+            3 => (place(), 0..6_u8, any::<bool>(), parent())
                 .prop_map(|(at, name, is_active, parent)| Command::Change { at, name, is_active, parent }),
             2 => (place(), proptest::option::of(place())).prop_map(|(at, to)| Command::Delete { at, to }),
         ]
@@ -531,9 +548,9 @@ mod tests {
             }
             Command::Change { at, name: n, is_active, parent } => {
                 let parent = match parent {
-                    None => Edit::Keep,
-                    Some(None) => Edit::Clear,
-                    Some(Some(n)) => Edit::Set(place(n)),
+                    Edit::Keep => Edit::Keep,
+                    Edit::Clear => Edit::Clear,
+                    Edit::Set(n) => Edit::Set(place(n)),
                 };
                 let change = CategoryChange {
                     name: Some(name(n).parse().unwrap()),

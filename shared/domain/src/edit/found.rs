@@ -36,8 +36,11 @@ pub struct Found {
 pub trait OneTransaction: Send + Sync {
     /// What stands under an id, any that the transaction has had, in one of these households; read consistently. One
     /// query a household, then one batch read.
-    async fn find_one(&self, households: &[HouseholdId], id: &TransactionId)
-    -> Result<Option<Found>, StoreError>;
+    async fn find_one(
+        &self,
+        households: &[HouseholdId],
+        id: &TransactionId,
+    ) -> Result<Option<Found>, StoreError>;
 }
 
 /// The transaction of that id, in whichever of the user's households it is, if the user may do `permission` there.

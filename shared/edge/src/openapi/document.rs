@@ -30,10 +30,13 @@ pub enum DocumentError {
 
 /// Types that mean the same in every endpoint, and keep their names. Every other one is its endpoint's, and gets the endpoint's
 /// name in front.
-const SHARED: [&str; 27] = [
+const SHARED: [&str; 31] = [
     "AccountId",
     "Amount",
+    "Category",
     "CategoryId",
+    "CategoryName",
+    "Colour",
     "Currency",
     "Data",
     "EffectiveCategoryView",
@@ -43,6 +46,7 @@ const SHARED: [&str; 27] = [
     "HealthState",
     "HouseholdId",
     "HouseholdName",
+    "Icon",
     "InstitutionId",
     "ItemId",
     "Kind",
