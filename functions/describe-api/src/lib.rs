@@ -1,4 +1,4 @@
-//! `GET /api/v1/openapi.json` — what all endpoints take and answer, as OpenAPI 3.1. For anybody, since it holds nobody's data.
+//! `GET /api/v1/openapi.json` — what all endpoints take and answer, as `OpenAPI` 3.1. For anybody, since it holds nobody's data.
 //!
 //! Touches nothing: the document is compiled in, as `cargo contract` has written it.
 
@@ -15,7 +15,7 @@ const DOCUMENT: &str = include_str!("../../../openapi.json");
 const CACHED: &str = "public, max-age=300";
 
 /// Shows the document.
-pub async fn handle(visit: Visit) -> Result<Reply, Problem> {
+pub fn handle(visit: &Visit) -> Result<Reply, Problem> {
     visit.query().finish()?;
     let headers = vec![("cache-control", CACHED.to_owned())];
     Ok(Reply { status: 200, body: DOCUMENT.to_owned(), headers })

@@ -53,6 +53,7 @@ struct Body {
     #[schemars(extend("enum" = ["admin", "member", "viewer"]))]
     role: Role,
     /// 168 without it.
+    #[serde(default, deserialize_with = "edge::numbers::whole")]
     #[schemars(range(min = 1, max = MOST_HOURS))]
     expires_in_hours: Option<u32>,
 }

@@ -12,6 +12,7 @@ pub mod http;
 pub mod idempotency;
 pub mod logs;
 pub mod metrics;
+pub mod numbers;
 pub mod open;
 pub mod openapi;
 pub mod problem;

@@ -30,16 +30,14 @@ impl Visit {
 ///
 /// # Errors
 /// When the Runtime API cannot be reached.
-pub async fn serve(
-    handle: impl AsyncFn(Visit) -> Result<Reply, Problem>,
-) -> Result<(), lambda_runtime::Error> {
+pub async fn serve(handle: impl Fn(&Visit) -> Result<Reply, Problem>) -> Result<(), lambda_runtime::Error> {
     let handle = &handle;
     let service = service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| async move {
         let began = Instant::now();
         let (event, context) = event.into_parts();
         let request_id = event.request_context.request_id.unwrap_or(context.request_id);
         let route = event.route_key.unwrap_or_default();
-        let outcome = handle(Visit { raw_query: event.raw_query_string.unwrap_or_default() }).await;
+        let outcome = handle(&Visit { raw_query: event.raw_query_string.unwrap_or_default() });
         Ok::<_, lambda_runtime::Error>(answer(&request_id, &route, outcome, began))
     });
     lambda_runtime::run(service).await

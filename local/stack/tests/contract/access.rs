@@ -69,3 +69,23 @@ async fn every_endpoint_tells_every_caller_what_it_should() {
     }
     stack.stop().await.unwrap();
 }
+
+/// Descriptions are made of the endpoints' types and compiled beside them, but no function calls them: the linker leaves them
+/// out. describe-api has the finished document.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deployed_has_no_description_of_itself() {
+    let stack = Stack::start(Options::default()).await.unwrap();
+    stack.stop().await.unwrap();
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().unwrap().parent().unwrap();
+    let mark = b"components/schemas";
+    let mut with = Vec::new();
+    for entry in std::fs::read_dir(stack::root().join("functions")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let program = std::fs::read(folder.join(&name)).unwrap();
+        if program.windows(mark.len()).any(|part| part == mark) {
+            with.push(name);
+        }
+    }
+    assert_eq!(with, ["describe-api"]);
+}

@@ -230,7 +230,7 @@ fn headers(good: &Good<'_>) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut with = |name: &'static str, text: &str, told| {
         let header = Some((name, text.to_owned()));
-        cases.push(Case { header, ..good.case(format!("{name}: {:.40}", text), told) });
+        cases.push(Case { header, ..good.case(format!("{name}: {text:.40}"), told) });
     };
     let names: Vec<_> = good.parameters("header").into_iter().map(|(name, _)| name).collect();
     if names.iter().any(|name| name == "If-Match") {

@@ -1,4 +1,6 @@
-//! All endpoints as one document: OpenAPI 3.1.
+//! All endpoints as one document: `OpenAPI` 3.1.
+
+#![expect(clippy::indexing_slicing, reason = "what a JSON object does not have yet is made by writing to it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -168,13 +170,18 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             Place::Query => "query",
             Place::Header => "header",
         };
-        json!({
+        let mut described = json!({
             "name": parameter.name,
             "in": place,
             "required": parameter.place == Place::Path,
             "description": parameter.about,
             "schema": parameter.schema,
-        })
+        });
+        if parameter.place == Place::Query {
+            // One without a value counts as absent.
+            described["allowEmptyValue"] = json!(true);
+        }
+        described
     };
     operation.parameters.iter().map(one).collect()
 }
