@@ -110,9 +110,9 @@ pub struct TransactionPatch {
     #[serde(default, deserialize_with = "some")]
     #[schemars(with = "bool")]
     pending: Option<bool>,
-    /// Never changes: it is named so that whoever sends it is told.
+    /// Never changes: it is read so that whoever sends it is told so.
     #[serde(default, deserialize_with = "some")]
-    #[schemars(with = "AccountId")]
+    #[schemars(skip)]
     account_id: Option<AccountId>,
 }
 
@@ -278,7 +278,8 @@ fn fields(fields: Fields) -> BTreeMap<FieldName, Edit<FieldValue>> {
 impl Problem {
     /// 422: these fields of a linked transaction or account are the bank's.
     pub fn of_bank(errors: Vec<FieldError>) -> Self {
-        Self { status: 422, ..Self::fields("bank_field", errors) }
+        let told: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+        Self { errors, ..Self::new(422, "bank_field", told.join("; ")) }
     }
 
     /// 404: there is no such transaction, or none any more.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     category::{Kind, Source, Tree},
-    edit::{FieldValue, Note, Part, Whole},
+    edit::{FieldValue, Note, Part, Splits, Whole},
     ids::{AccountId, CategoryId, FieldName, HouseholdId, ItemId, Tag, TransactionId},
     store::Listed,
     transaction::PaymentMeta,
@@ -21,6 +21,7 @@ use crate::{
 
 /// A transaction. All fields are there, set or not, so that a client need not ask which are.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "an answer's fields, each of which says one thing")]
 pub struct TransactionView {
     /// The id under which it was first seen. It never changes.
     pub id: TransactionId,
@@ -173,7 +174,7 @@ impl TransactionView {
         let half = listed.half;
         let category = effective(tree, half.category.as_ref(), listed.category);
         let splits_stale = half.splits.as_ref().is_some_and(|splits| splits.is_stale(listed.amount));
-        let parts = half.splits.as_ref().map(|splits| splits.parts()).unwrap_or_default();
+        let parts = half.splits.as_ref().map(Splits::parts).unwrap_or_default();
         Self {
             id: listed.id,
             account_id: listed.account,
