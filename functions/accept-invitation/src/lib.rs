@@ -3,6 +3,7 @@
 //! Effects: one transaction, which uses the code up and lets the caller in. A crash before it leaves the code unused; after it
 //! the same request finds the caller in the household.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,10 @@ use edge::{
     http::{Reply, Request},
     idempotency::{Once, once},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -36,13 +40,14 @@ pub struct Deps {
 
 const LONGEST_CODE: usize = 128;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
+    #[schemars(length(min = 1, max = LONGEST_CODE))]
     code: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     household_id: HouseholdId,
     role: Role,
@@ -56,7 +61,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
 async fn enter(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let Body { code } = request.json()?;
-    if code.is_empty() || code.len() > LONGEST_CODE {
+    if code.is_empty() || code.chars().count() > LONGEST_CODE {
         return Err(Problem::field("code", "must have 1 to 128 characters"));
     }
     let (code, now) = (InvitationCode::new(code), deps.clock.now());

@@ -2,6 +2,7 @@
 //!
 //! Effects: one transaction, which requires the roles of both as they were read. The same again finds it done.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,10 @@ use edge::{
     Problem,
     http::{Reply, Request},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -26,13 +30,13 @@ pub struct Deps {
     pub members: Arc<dyn Members>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
     role: Role,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     household_id: HouseholdId,
     user_id: UserId,

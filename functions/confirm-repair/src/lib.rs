@@ -5,6 +5,7 @@
 //! Order of effects: the item is renewed → `want` + 1, with a look at all accounts → message → wait. A crash after any of them
 //! leaves an item that the next sync finds as it is; the caller asks again. Nothing is exchanged: update mode keeps the token.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,10 @@ use edge::{
     waiting::{Waited, ask, refused, wait},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -42,11 +46,11 @@ pub struct Deps {
 }
 
 /// This endpoint takes no fields.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Empty {}
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     item_id: ItemId,
     health: HealthState,
@@ -54,8 +58,9 @@ struct Answer {
     account_ids: Vec<AccountId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Running {
+    #[schemars(extend("const" = "running"))]
     status: &'static str,
 }
 

@@ -3,6 +3,7 @@
 //! Effects: one transaction. A crash before it leaves nothing; with an `Idempotency-Key` the same request makes the same
 //! household however often it comes.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,10 @@ use edge::{
     idempotency::{Once, once},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -34,13 +38,13 @@ pub struct Deps {
     pub once: Once,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
     name: HouseholdName,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     id: HouseholdId,
     name: HouseholdName,

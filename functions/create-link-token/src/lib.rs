@@ -3,6 +3,7 @@
 //! Effects: one call of Plaid; who opened a hosted Link is remembered, since its end comes by a webhook. A crash before that
 //! leaves a link token that nobody has.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,10 @@ use edge::{
     http::{Reply, Request},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -46,13 +50,20 @@ pub struct Deps {
 
 /// Products that may be asked for: what this system can use, and what Plaid takes in a link token.
 const PRODUCTS: [&str; 1] = ["transactions"];
+const MOST_PRODUCTS: usize = 10;
 const LONGEST_URI: usize = 2048;
+/// What [`redirect_uri`] takes, for the description.
+const URI: &str = r"^https?://[^/?#\s\u0000-\u001F\u007F-\u009F][^?#\s\u0000-\u001F\u007F-\u009F]*$";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
+    /// May be left out by whoever is in one household only.
     household_id: Option<HouseholdId>,
+    #[schemars(length(min = 1, max = MOST_PRODUCTS), extend("items" = {"type": "string", "enum": PRODUCTS}))]
     products: Option<Vec<String>>,
+    /// One that the Plaid dashboard allows.
+    #[schemars(length(max = LONGEST_URI), regex(pattern = URI))]
     redirect_uri: Option<String>,
     /// The item to be repaired: update mode.
     item_id: Option<ItemId>,
@@ -62,7 +73,7 @@ struct Body {
     hosted_link: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     link_token: String,
     expiration: Timestamp,
@@ -138,8 +149,11 @@ async fn update(
 fn products(asked: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
     let Some(asked) = asked else { return Ok(PRODUCTS.map(str::to_owned).to_vec()) };
     let is_known = |product: &String| PRODUCTS.contains(&product.as_str());
-    if asked.is_empty() || !asked.iter().all(is_known) {
-        return Err(Problem::field("products", format!("must be a list of: {}", PRODUCTS.join(", "))));
+    if asked.is_empty() || asked.len() > MOST_PRODUCTS || !asked.iter().all(is_known) {
+        return Err(Problem::field(
+            "products",
+            format!("must be a list of 1 to 10 of: {}", PRODUCTS.join(", ")),
+        ));
     }
     let mut products = asked;
     products.dedup();
@@ -162,7 +176,7 @@ fn redirect_uri(uri: String) -> Result<String, Problem> {
     if !has_host
         || uri.contains(char::is_whitespace)
         || uri.contains(['?', '#'])
-        || uri.len() > LONGEST_URI
+        || uri.chars().count() > LONGEST_URI
         || uri.chars().any(char::is_control)
     {
         let must = "must be an http or https URL of at most 2048 characters, without query or fragment";

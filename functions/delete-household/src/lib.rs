@@ -5,6 +5,7 @@
 //! mark on nobody can do anything in it. A crash anywhere after it is made up for by whoever reads the first message; its owners
 //! can send the same request again as well.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,10 @@ use edge::{
     Problem,
     http::{Reply, Request},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -36,9 +40,10 @@ pub struct Deps {
 /// When somebody comes to look whether the end has come.
 const LATER: Duration = Duration::from_mins(1);
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     household_id: HouseholdId,
+    #[schemars(extend("const" = "deleting"))]
     status: &'static str,
 }
 

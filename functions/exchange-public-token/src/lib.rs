@@ -9,6 +9,7 @@
 //! crash between Plaid's answer and the store leaves the intent row and an item at Plaid that nobody can open any more:
 //! it is counted and listed, since no one can repair it.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -26,8 +27,12 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
+    openapi::{Amount, Currency},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -37,31 +42,39 @@ pub struct Deps {
     pub link: link::Deps,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
+    #[schemars(length(min = 1, max = LONGEST_TOKEN))]
     public_token: String,
+    /// May be left out by whoever is in one household only.
     household_id: Option<HouseholdId>,
     institution: Option<LinkedInstitution>,
+    #[schemars(length(max = MOST_ACCOUNTS))]
     accounts: Option<Vec<LinkedAccount>>,
+    /// Connects accounts that are connected already.
     #[serde(default)]
     allow_duplicate: Option<bool>,
 }
 
 /// The institution as Link named it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LinkedInstitution {
     institution_id: Option<InstitutionId>,
+    #[schemars(length(max = LONGEST_NAME))]
     name: Option<String>,
 }
 
 /// An account as Link named it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LinkedAccount {
+    #[schemars(length(max = LONGEST_NAME))]
     name: Option<String>,
+    #[schemars(length(max = LONGEST_WORD))]
     mask: Option<String>,
+    #[schemars(length(max = LONGEST_WORD))]
     subtype: Option<String>,
 }
 
@@ -71,7 +84,7 @@ impl LinkedAccount {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     item_id: ItemId,
     institution: InstitutionView,
@@ -79,13 +92,13 @@ struct Answer {
     accounts_added: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct InstitutionView {
     institution_id: Option<InstitutionId>,
     name: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct AccountView {
     id: String,
     name: String,
@@ -94,13 +107,17 @@ struct AccountView {
     #[serde(rename = "type")]
     kind: String,
     subtype: Option<String>,
+    #[schemars(with = "Option<Amount>")]
     current_balance: Option<String>,
+    #[schemars(with = "Option<Amount>")]
     available_balance: Option<String>,
+    #[schemars(with = "Option<Currency>")]
     currency: Option<String>,
 }
 
 const LONGEST_TOKEN: usize = 512;
 const LONGEST_NAME: usize = 256;
+const LONGEST_WORD: usize = 64;
 const MOST_ACCOUNTS: usize = 100;
 
 /// Connects a bank.
@@ -169,17 +186,31 @@ fn problem(error: LinkError) -> Problem {
 
 impl Body {
     fn check(&self) -> Result<(), Problem> {
-        if self.public_token.is_empty() || self.public_token.len() > LONGEST_TOKEN {
+        if self.public_token.is_empty() || self.public_token.chars().count() > LONGEST_TOKEN {
             return Err(Problem::field("public_token", "must have 1 to 512 characters"));
         }
-        if self.accounts.as_ref().is_some_and(|accounts| accounts.len() > MOST_ACCOUNTS) {
+        let name = self.institution.as_ref().and_then(|institution| institution.name.as_ref());
+        bounded(name, "institution.name", LONGEST_NAME)?;
+        let accounts = self.accounts.as_deref().unwrap_or_default();
+        if accounts.len() > MOST_ACCOUNTS {
             return Err(Problem::field("accounts", "must have at most 100 entries"));
         }
-        let name = self.institution.as_ref().and_then(|institution| institution.name.as_ref());
-        if name.is_some_and(|name| name.len() > LONGEST_NAME) {
-            return Err(Problem::field("institution.name", "must have at most 256 characters"));
+        for (index, account) in accounts.iter().enumerate() {
+            let LinkedAccount { name, mask, subtype } = account;
+            bounded(name.as_ref(), &format!("accounts[{index}].name"), LONGEST_NAME)?;
+            bounded(mask.as_ref(), &format!("accounts[{index}].mask"), LONGEST_WORD)?;
+            bounded(subtype.as_ref(), &format!("accounts[{index}].subtype"), LONGEST_WORD)?;
         }
         Ok(())
+    }
+}
+
+fn bounded(text: Option<&String>, field: &str, most: usize) -> Result<(), Problem> {
+    match text {
+        Some(text) if text.chars().count() > most => {
+            Err(Problem::field(field, format!("must have at most {most} characters")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Effects: one row, which has the code's hash alone. The code is shown in this answer and nowhere else; a crash leaves an
 //! invitation that nobody has.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,10 @@ use edge::{
     idempotency::{Once, once_with_a_secret},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -42,14 +46,18 @@ const USUAL_HOURS: u32 = 7 * 24;
 /// 30 days.
 const MOST_HOURS: u32 = 30 * 24;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
+    /// An owner is made of who is in the household already.
+    #[schemars(extend("enum" = ["admin", "member", "viewer"]))]
     role: Role,
+    /// 168 without it.
+    #[schemars(range(min = 1, max = MOST_HOURS))]
     expires_in_hours: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer<'a> {
     household_id: HouseholdId,
     role: Role,

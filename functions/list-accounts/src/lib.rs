@@ -3,6 +3,7 @@
 //!
 //! Reads only: the memberships, then one query a household.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -19,9 +20,13 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
+    openapi::{Amount, Currency},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -31,12 +36,12 @@ pub struct Deps {
     pub connections: Arc<dyn Connections>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     accounts: Vec<AccountView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct AccountView {
     id: AccountId,
     item_id: ItemId,
@@ -49,9 +54,13 @@ struct AccountView {
     #[serde(rename = "type")]
     kind: String,
     subtype: Option<String>,
+    #[schemars(with = "Option<Amount>")]
     current_balance: Option<String>,
+    #[schemars(with = "Option<Amount>")]
     available_balance: Option<String>,
+    #[schemars(with = "Option<Amount>")]
     credit_limit: Option<String>,
+    #[schemars(with = "Option<Currency>")]
     currency: Option<String>,
     include_in_budget: bool,
     is_active: bool,

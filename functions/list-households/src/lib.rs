@@ -2,6 +2,7 @@
 //!
 //! Reads only: the memberships, then one batch of the households.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,10 @@ use edge::{
     http::{Reply, Request},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -27,12 +31,12 @@ pub struct Deps {
     pub households: Arc<dyn Households>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     households: Vec<HouseholdView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct HouseholdView {
     id: HouseholdId,
     name: HouseholdName,

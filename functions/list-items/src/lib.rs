@@ -3,6 +3,7 @@
 //!
 //! Reads only: the memberships, then one query a household.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,10 @@ use edge::{
     http::{Reply, Request},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -30,12 +34,12 @@ pub struct Deps {
     pub connections: Arc<dyn Connections>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     items: Vec<ItemView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ItemView {
     id: ItemId,
     household_id: HouseholdId,

@@ -2,6 +2,7 @@
 //!
 //! Reads only: the membership, then one query.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,10 @@ use edge::{
     http::{Reply, Request},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -27,12 +31,12 @@ pub struct Deps {
     pub members: Arc<dyn Members>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     members: Vec<MemberView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MemberView {
     user_id: UserId,
     role: Role,

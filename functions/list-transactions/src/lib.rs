@@ -4,6 +4,7 @@
 //! Reads only: the memberships, where there is anything, and the months in range. A page may be shorter than its limit
 //! and still have a next one.
 
+mod api;
 pub mod config;
 mod cursor;
 #[cfg(test)]
@@ -20,9 +21,13 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
+    openapi::{Amount, Currency},
 };
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -35,13 +40,13 @@ pub struct Deps {
 const DEFAULT_LIMIT: u16 = 100;
 const LARGEST_LIMIT: u16 = 500;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     transactions: Vec<View>,
     next_cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct View {
     id: TransactionId,
     account_id: AccountId,
@@ -49,7 +54,9 @@ struct View {
     household_id: HouseholdId,
     date: Date,
     authorized_date: Option<Date>,
+    #[schemars(with = "Option<Amount>")]
     amount: Option<String>,
+    #[schemars(with = "Option<Currency>")]
     currency: Option<String>,
     name: String,
     merchant_name: Option<String>,
@@ -63,7 +70,7 @@ struct View {
 }
 
 /// All fields, set or not, so that a client need not ask which are there.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PaymentMetaView {
     reference_number: Option<String>,
     ppd_id: Option<String>,
@@ -75,7 +82,7 @@ struct PaymentMetaView {
     reason: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CategoryView {
     primary: String,
     detailed: String,

@@ -5,6 +5,7 @@
 //! data, and removes the item if no account is left that lives. A crash between the two leaves that to the night; the same
 //! request again asks for it at once.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,10 @@ use edge::{
     Problem,
     http::{Reply, Request},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -48,10 +52,11 @@ const TRIES: u32 = 20;
 /// Between two of them.
 const PAUSE: Duration = Duration::from_millis(100);
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     account_id: AccountId,
     item_id: ItemId,
+    #[schemars(extend("const" = "removing"))]
     status: &'static str,
     /// Whether it was the last one, and the connection goes too.
     item_removed: bool,

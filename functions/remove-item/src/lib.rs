@@ -4,6 +4,7 @@
 //! Order of effects: the item is marked → message. From the mark on nothing syncs it. A crash between the two leaves an item
 //! that is being removed and that nobody comes to remove until the night; the same request again asks for it at once.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,10 @@ use edge::{
     http::{Reply, Request},
     waiting::ask,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -38,9 +42,10 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     item_id: ItemId,
+    #[schemars(extend("const" = "removing"))]
     status: &'static str,
 }
 

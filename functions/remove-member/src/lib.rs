@@ -2,6 +2,7 @@
 //!
 //! Effects: one transaction, which requires the roles of both as they were read. What the member connected or wrote stays.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,10 @@ use edge::{
     Problem,
     http::{Reply, Request},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -26,10 +30,11 @@ pub struct Deps {
     pub members: Arc<dyn Members>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     household_id: HouseholdId,
     user_id: UserId,
+    #[schemars(extend("const" = "removed"))]
     status: &'static str,
 }
 

@@ -4,6 +4,7 @@
 //! Order of effects: `want` + 1 → message → wait until the worker has covered that number. A crash after the first step
 //! leaves a number that the next sync covers; the caller asks again.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,10 @@ use edge::{
     waiting::{Waited, ask, refused, wait},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -40,7 +44,7 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     transactions_added: u32,
     transactions_modified: u32,
@@ -48,8 +52,9 @@ struct Answer {
     last_synced_at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Running {
+    #[schemars(extend("const" = "running"))]
     status: &'static str,
 }
 
@@ -77,7 +82,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
 }
 
 /// This endpoint takes no fields.
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Empty {}
 

@@ -2,6 +2,7 @@
 //!
 //! Effects: one update. The same again counts its revision once more.
 
+mod api;
 pub mod config;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,10 @@ use edge::{
     http::{Reply, Request},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use api::operation;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -29,13 +33,13 @@ pub struct Deps {
     pub households: Arc<dyn Households>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
     name: HouseholdName,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Answer {
     id: HouseholdId,
     name: HouseholdName,

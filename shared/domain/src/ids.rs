@@ -1,7 +1,8 @@
 //! Identifiers. Ours are random and carry their kind in a prefix; Plaid's are opaque, case-sensitive text.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -85,6 +86,21 @@ macro_rules! serde_as_text {
     };
 }
 
+/// What `openapi.json` says of an identifier.
+macro_rules! schema_of_id {
+    ($name:ident, $schema:tt) => {
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
 macro_rules! own_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $must:literal) => {
         $(#[$doc])*
@@ -110,6 +126,10 @@ macro_rules! own_id {
         }
 
         serde_as_text!($name);
+        schema_of_id!($name, {
+            "type": "string",
+            "pattern": concat!("^", $prefix, "[0-9a-hjkmnp-tv-z]{16}$"),
+        });
     };
 }
 
@@ -177,6 +197,10 @@ impl FromStr for AccountId {
 }
 
 serde_as_text!(AccountId);
+schema_of_id!(AccountId, {
+    "type": "string",
+    "pattern": "^acc_[0-9a-hjkmnp-tv-z]{16}_[0-9a-hjkmnp-tv-z]{10}$",
+});
 
 macro_rules! opaque_id {
     ($(#[$doc:meta])* $name:ident, $max:literal, $must:literal) => {
@@ -203,6 +227,13 @@ macro_rules! opaque_id {
         }
 
         serde_as_text!($name);
+        // Bytes are what is counted: a text beyond ASCII may be shorter at most.
+        schema_of_id!($name, {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": $max,
+            "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$",
+        });
     };
 }
 

@@ -73,7 +73,7 @@ impl Request {
     /// The body as `T`, strictly: what is unknown, missing or of another type is named.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         if self.body.len() > LARGEST_BODY {
-            return Err(Problem::new(400, "body_too_large", "The body is larger than 256 KB."));
+            return Err(Problem::new(413, "body_too_large", "The body is larger than 256 KB."));
         }
         // No body says as much as an empty object.
         let text = if self.body.trim_ascii().is_empty() { b"{}".as_slice() } else { &self.body };

@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 pub mod batch;
+pub mod codes;
 pub mod env;
 mod household;
 pub mod http;
 pub mod idempotency;
 pub mod logs;
 pub mod metrics;
+pub mod openapi;
 pub mod problem;
 pub mod query;
 pub mod schedule;

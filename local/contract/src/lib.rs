@@ -1,0 +1,74 @@
+#![doc = include_str!("../README.md")]
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use edge::openapi::{DocumentError, Operation, document};
+use serde_json::Value;
+use thiserror::Error;
+
+/// The document cannot be made or written.
+#[derive(Debug, Error)]
+pub enum ContractError {
+    /// An endpoint does not describe itself as it should.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// It is no JSON.
+    #[error("the document is no JSON")]
+    Json(#[from] serde_json::Error),
+    /// The file cannot be written.
+    #[error("the file cannot be written")]
+    File(#[from] std::io::Error),
+}
+
+/// All endpoints of the HTTP API, in the order of their names.
+pub fn operations() -> Vec<Operation> {
+    vec![
+        accept_invitation::operation(),
+        change_role::operation(),
+        confirm_repair::operation(),
+        create_household::operation(),
+        create_link_token::operation(),
+        delete_household::operation(),
+        exchange_public_token::operation(),
+        invite_member::operation(),
+        list_accounts::operation(),
+        list_households::operation(),
+        list_items::operation(),
+        list_members::operation(),
+        list_transactions::operation(),
+        remove_account::operation(),
+        remove_item::operation(),
+        remove_member::operation(),
+        sync_account::operation(),
+        update_household::operation(),
+    ]
+}
+
+/// Where the document is.
+pub fn file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi.json")
+}
+
+/// The document's text.
+///
+/// # Errors
+/// When an endpoint does not describe itself as it should.
+pub fn text() -> Result<String, ContractError> {
+    Ok(serde_json::to_string_pretty(&in_order(document(operations())?))? + "\n")
+}
+
+/// Fields by name, whatever features JSON was compiled with elsewhere.
+fn in_order(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let sorted: BTreeMap<_, _> =
+                fields.into_iter().map(|(name, field)| (name, in_order(field))).collect();
+            sorted.into_iter().collect()
+        }
+        Value::Array(list) => list.into_iter().map(in_order).collect(),
+        other => other,
+    }
+}

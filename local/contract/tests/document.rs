@@ -1,0 +1,14 @@
+//! The committed document.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+use contract::{file, text};
+
+#[test]
+fn the_committed_document_is_what_the_code_says() {
+    let committed = std::fs::read_to_string(file()).unwrap_or_default();
+    assert!(
+        committed == text().unwrap(),
+        "openapi.json is not what the code says: `cargo contract` writes it"
+    );
+}
