@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 
 use domain::{
     category::{Kind, Source, Tree},
-    edit::{FieldValue, Note, Part},
-    ids::{AccountId, CategoryId, FieldName, HouseholdId, ItemId, Tag, TransactionId},
-    store::Listed,
+    edit::{FieldValue, Note, Orphan, Part, Splits},
+    ids::{AccountId, CategoryId, FieldName, HouseholdId, ItemId, ItemRef, Tag, TransactionId},
+    search::Listed,
     transaction::PaymentMeta,
 };
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::openapi::{Amount, Currency};
+
 /// A transaction. All fields are there, set or not, so that a client need not ask which are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Transaction")]
 pub struct TransactionView {
     /// The id under which it was first seen. It never changes.
     pub id: TransactionId,
@@ -28,8 +32,10 @@ pub struct TransactionView {
     /// When it was authorized.
     pub authorized_date: Option<Date>,
     /// A decimal; positive leaves the account.
+    #[schemars(with = "Option<Amount>")]
     pub amount: Option<String>,
     /// ISO code, or Plaid's for what ISO does not name.
+    #[schemars(with = "Option<Currency>")]
     pub currency: Option<String>,
     /// The bank's text, or the person's who entered it.
     pub name: String,
@@ -68,7 +74,8 @@ pub struct TransactionView {
 }
 
 /// How it was paid.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PaymentMeta")]
 pub struct PaymentMetaView {
     /// The bank's reference.
     pub reference_number: Option<String>,
@@ -89,7 +96,8 @@ pub struct PaymentMetaView {
 }
 
 /// The category that counts, who has said so, and what the bank says beside it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EffectiveCategory")]
 pub struct EffectiveCategoryView {
     /// The category.
     pub id: CategoryId,
@@ -109,8 +117,9 @@ pub struct EffectiveCategoryView {
 }
 
 /// The value of a field of the household's own.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", content = "value", rename_all = "lowercase")]
+#[schemars(rename = "CustomField")]
 pub enum FieldView {
     /// Text.
     Text(String),
@@ -123,14 +132,74 @@ pub enum FieldView {
 }
 
 /// A part of a transaction.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Part")]
 pub struct PartView {
     /// A decimal; the parts add up to the transaction's amount.
+    #[schemars(with = "Amount")]
     pub amount: String,
     /// What it was for; none for what the transaction is for.
     pub category_id: Option<CategoryId>,
     /// Words on it.
     pub note: Option<String>,
+}
+
+/// What was written on a transaction that is no more, and what is still known of it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OrphanedEdit")]
+pub struct OrphanView {
+    /// The id of the transaction.
+    pub id: TransactionId,
+    /// The household.
+    pub household_id: HouseholdId,
+    /// The connection that it belonged to.
+    pub item_id: ItemId,
+    /// The account.
+    pub account_id: Option<AccountId>,
+    /// A decimal; positive has left the account.
+    #[schemars(with = "Option<Amount>")]
+    pub amount: Option<String>,
+    /// When it happened or posted.
+    pub date: Option<Date>,
+    /// The bank's text.
+    pub name: Option<String>,
+    /// The category that a person has chosen.
+    pub category_id: Option<CategoryId>,
+    /// Whether it was hidden.
+    pub hidden: bool,
+    /// A person's words.
+    pub note: Option<String>,
+    /// What people found it by.
+    pub tags: Vec<Tag>,
+    /// Fields of the household's own.
+    pub custom_fields: BTreeMap<FieldName, FieldView>,
+    /// Its parts, if it had any.
+    pub splits: Vec<PartView>,
+    /// Counts what people have changed.
+    pub revision: u64,
+}
+
+impl OrphanView {
+    /// The view of what was written, by its household's categories.
+    pub fn new(at: ItemRef, orphan: Orphan, tree: &Tree) -> Self {
+        let half = orphan.half;
+        Self {
+            id: orphan.key,
+            household_id: at.household,
+            item_id: at.item,
+            account_id: orphan.account,
+            amount: orphan.amount.map(|amount| amount.to_string()),
+            date: orphan.date,
+            name: orphan.name,
+            category_id: half.category.as_ref().and_then(|id| tree.resolve(id)).map(|category| category.id.clone()),
+            hidden: half.hidden,
+            note: half.note.as_ref().map(words),
+            tags: half.tags.into_iter().collect(),
+            custom_fields: fields(half.fields),
+            splits: parts(half.splits.as_ref(), tree),
+            revision: half.rev,
+        }
+    }
 }
 
 impl TransactionView {
@@ -139,7 +208,6 @@ impl TransactionView {
         let half = listed.half;
         let category = effective(tree, half.category.as_ref(), listed.category);
         let splits_stale = half.splits.as_ref().is_some_and(|splits| splits.is_stale(listed.amount));
-        let parts = half.splits.as_ref().map(|splits| splits.parts()).unwrap_or_default();
         Self {
             id: listed.id,
             account_id: listed.account,
@@ -162,8 +230,8 @@ impl TransactionView {
             hidden: half.hidden,
             note: half.note.as_ref().map(words),
             tags: half.tags.into_iter().collect(),
-            custom_fields: half.fields.into_iter().map(|(name, value)| (name, field(value))).collect(),
-            splits: parts.iter().map(|part| part_view(part, tree)).collect(),
+            custom_fields: fields(half.fields),
+            splits: parts(half.splits.as_ref(), tree),
             splits_stale,
             revision: half.rev,
         }
@@ -193,6 +261,15 @@ fn effective(
 
 fn words(note: &Note) -> String {
     note.as_str().to_owned()
+}
+
+fn fields(fields: BTreeMap<FieldName, FieldValue>) -> BTreeMap<FieldName, FieldView> {
+    fields.into_iter().map(|(name, value)| (name, field(value))).collect()
+}
+
+fn parts(splits: Option<&Splits>, tree: &Tree) -> Vec<PartView> {
+    let parts = splits.map(Splits::parts).unwrap_or_default();
+    parts.iter().map(|part| part_view(part, tree)).collect()
 }
 
 fn field(value: FieldValue) -> FieldView {

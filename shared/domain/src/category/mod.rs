@@ -7,6 +7,7 @@ mod tree;
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use look::{CategoryName, Colour, Icon, LookError};
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Which way a category counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Money earned.
@@ -30,7 +31,7 @@ pub enum Kind {
 }
 
 /// Who says that a transaction is of a category. A household's rules will come between the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// A person.

@@ -30,19 +30,29 @@ pub enum DocumentError {
 
 /// Types that mean the same in every endpoint, and keep their names. Every other one is its endpoint's, and gets the endpoint's
 /// name in front.
-const SHARED: [&str; 14] = [
+const SHARED: [&str; 24] = [
     "AccountId",
     "Amount",
     "CategoryId",
     "Currency",
+    "CurrencyTotals",
+    "CustomField",
     "Data",
+    "EffectiveCategory",
+    "FieldName",
     "HealthState",
     "HouseholdId",
     "HouseholdName",
     "InstitutionId",
     "ItemId",
+    "Kind",
     "NextAction",
+    "Part",
+    "PaymentMeta",
     "Role",
+    "Source",
+    "Tag",
+    "Transaction",
     "TransactionId",
     "UserId",
 ];

@@ -1,0 +1,3 @@
+//! What is found, and what it comes to.
+
+use super::*;

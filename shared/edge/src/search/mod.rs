@@ -1,0 +1,167 @@
+//! What a search asks for, read from the query: the same for every endpoint that searches.
+
+mod cursor;
+mod description;
+mod totals;
+
+use std::{collections::BTreeSet, str::FromStr};
+
+use domain::{
+    household::readable_households,
+    household::Memberships,
+    ids::{AccountId, CategoryId, HouseholdId, UserId},
+    money::parse_amount,
+    search::{Direction, Filter, Hidden, SearchError, SearchScope, Sort, TransactionSearch},
+    transaction::parse_date,
+};
+use rust_decimal::Decimal;
+
+pub use cursor::Binding;
+pub use description::{described, sort_schema};
+pub use totals::{CurrencyTotals, totals};
+
+use crate::{problem::Problem, query::Query};
+
+/// Ids in one parameter.
+pub const MOST_IDS: usize = 20;
+/// Decimals of an amount: as many as the smallest unit of a currency of Plaid's has.
+pub const MOST_DECIMALS: u32 = 18;
+
+const AMOUNT: &str = "must be a decimal without a sign, of at most 28 digits and 18 decimals, such as 12.50";
+const DATE: &str = "must be a date, YYYY-MM-DD";
+const FLAG: &str = "must be true or false";
+
+/// What is looked for, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The household; none for all of the caller's.
+    pub household: Option<HouseholdId>,
+    /// What is looked for.
+    pub filter: Filter,
+}
+
+impl Asked {
+    /// Reads the parameters of a search, and notes what is wrong with them.
+    pub fn read(query: &mut Query) -> Self {
+        let household = query.value("household_id");
+        let filter = Filter {
+            words: query.value("q"),
+            from: query.read("from", DATE, parse_date),
+            to: query.read("to", DATE, parse_date),
+            least: query.read("min_amount", AMOUNT, amount),
+            most: query.read("max_amount", AMOUNT, amount),
+            direction: query.read("direction", "must be in or out", direction),
+            categories: ids(query, "category_id", category),
+            accounts: ids(query, "account_id", |text| AccountId::from_str(text).ok()),
+            tag: query.value("tag"),
+            pending: flag(query, "pending"),
+            manual: flag(query, "manual"),
+            hidden: query.read("hidden", "must be true, false or any", hidden).unwrap_or_default(),
+            field: query.value("field"),
+        };
+        if filter.from.zip(filter.to).is_some_and(|(from, to)| from > to) {
+            query.fault("to", "must not be before from");
+        }
+        if filter.least.zip(filter.most).is_some_and(|(least, most)| least > most) {
+            query.fault("max_amount", "must not be less than min_amount");
+        }
+        Self { household, filter }
+    }
+
+    /// The households to look in.
+    pub async fn households(
+        &self,
+        memberships: &dyn Memberships,
+        user: &UserId,
+    ) -> Result<Vec<HouseholdId>, Problem> {
+        Ok(readable_households(memberships, user, self.household.as_ref()).await?)
+    }
+
+    /// Where there is anything in these households. An account or a category that is in none of them is not there.
+    pub async fn scope(
+        &self,
+        search: &dyn TransactionSearch,
+        households: &[HouseholdId],
+    ) -> Result<SearchScope, Problem> {
+        let scope = search.scope(households, &self.filter.accounts).await?;
+        if !scope.has_accounts(&self.filter.accounts) {
+            return Err(Problem::not_found("account_not_found", "account"));
+        }
+        if !scope.has_categories(&self.filter.categories) {
+            return Err(Problem::not_found("category_not_found", "category"));
+        }
+        Ok(scope)
+    }
+}
+
+/// The order that is asked for.
+pub fn sort(query: &mut Query) -> Sort {
+    let read = |text: &str| Sort::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, sort)| sort);
+    query.read("sort", "must be -date, date, -amount or amount", read).unwrap_or_default()
+}
+
+/// A parameter that is true or false.
+pub fn flag(query: &mut Query, name: &str) -> Option<bool> {
+    query.read(name, FLAG, |text| text.parse().ok())
+}
+
+/// A number of one or more, up to the largest.
+pub fn count(query: &mut Query, name: &str, largest: usize) -> Option<usize> {
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let read = |text: &str| text.parse().ok().filter(|count| is_number(text) && (1..=largest).contains(count));
+    query.read(name, &format!("must be a number from 1 to {largest}"), read)
+}
+
+fn amount(text: &str) -> Option<Decimal> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let fits = u32::try_from(decimals).is_ok_and(|decimals| decimals <= MOST_DECIMALS);
+    if is_plain && fits { parse_amount(text) } else { None }
+}
+
+fn direction(text: &str) -> Option<Direction> {
+    match text {
+        "in" => Some(Direction::In),
+        "out" => Some(Direction::Out),
+        _ => None,
+    }
+}
+
+fn hidden(text: &str) -> Option<Hidden> {
+    match text {
+        "false" => Some(Hidden::LeftOut),
+        "true" => Some(Hidden::Only),
+        "any" => Some(Hidden::Any),
+        _ => None,
+    }
+}
+
+/// A category, or none.
+fn category(text: &str) -> Option<Option<CategoryId>> {
+    if text == NO_CATEGORY { Some(None) } else { text.parse().ok().map(Some) }
+}
+
+/// Means that there is none.
+pub const NO_CATEGORY: &str = "none";
+
+/// Several with commas between them.
+fn ids<T: Ord>(query: &mut Query, name: &str, read: impl Fn(&str) -> Option<T>) -> BTreeSet<T> {
+    let must = format!("must be up to {MOST_IDS} ids with commas between them");
+    let all = |text: &str| {
+        let ids: Vec<_> = text.split(',').take(MOST_IDS + 1).map(&read).collect::<Option<_>>()?;
+        (ids.len() <= MOST_IDS).then(|| ids.into_iter().collect())
+    };
+    query.read(name, &must, all).unwrap_or_default()
+}
+
+impl From<SearchError> for Problem {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::TooMuch => {
+                let message = "the range holds too much to be added up or put in order by amount: give a shorter one";
+                Self { code: "range_too_large", ..Self::field("from", message) }
+            }
+            SearchError::Store(error) => error.into(),
+        }
+    }
+}

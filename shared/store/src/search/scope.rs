@@ -1,0 +1,65 @@
+//! Where there is anything to be found: a household's months, categories and accounts.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    category::{KeptTree, Tree},
+    ids::{AccountId, HouseholdId},
+    search::{HouseholdScope, SearchScope},
+    store::StoreError,
+};
+
+use crate::{
+    Store,
+    keys::{self, META},
+    row::{Reader, Row, key, unpack},
+};
+
+const CATEGORIES: &str = "CATEGORIES";
+
+impl Store {
+    pub(super) async fn read_scope(
+        &self,
+        households: &[HouseholdId],
+        accounts: &BTreeSet<AccountId>,
+    ) -> Result<SearchScope, StoreError> {
+        let mut wanted = Vec::new();
+        for household in households {
+            let sorts = [META.to_owned(), CATEGORIES.to_owned()].into_iter();
+            let sorts = sorts.chain(accounts.iter().map(keys::account));
+            wanted.extend(sorts.map(|sort| key(keys::household(household), sort)));
+        }
+        let rows = self.batch_get(wanted, None, false).await?;
+        let scopes = households.iter().map(|household| scope(household, accounts, &rows));
+        Ok(SearchScope { households: scopes.collect::<Result<_, _>>()? })
+    }
+}
+
+fn scope(
+    household: &HouseholdId,
+    accounts: &BTreeSet<AccountId>,
+    rows: &[Row],
+) -> Result<HouseholdScope, StoreError> {
+    let pk = keys::household(household);
+    let find = |sk: &str| {
+        rows.iter().find(|row| {
+            let row = Reader(row);
+            row.maybe_text("pk") == Some(&pk) && row.maybe_text("sk") == Some(sk)
+        })
+    };
+    Ok(HouseholdScope {
+        household: household.clone(),
+        months: find(META).map(|row| Reader(row).set("mo")).unwrap_or_default(),
+        tree: tree(find(CATEGORIES))?,
+        accounts: accounts.iter().filter(|id| find(&keys::account(id)).is_some()).cloned().collect(),
+    })
+}
+
+/// The tree of a household's row; the system's, if it has none.
+fn tree(row: Option<&Row>) -> Result<Tree, StoreError> {
+    let Some(row) = row.map(Reader) else { return Ok(Tree::system()) };
+    let corrupt = || StoreError::Corrupt("categories");
+    let plain = unpack(row.bytes("z").ok_or_else(corrupt)?)?;
+    let kept: KeptTree = serde_json::from_slice(&plain).map_err(|_unreadable| corrupt())?;
+    Tree::of(row.number("rev")?, kept).map_err(|_below_itself| corrupt())
+}
