@@ -1,6 +1,10 @@
 //! What the worker does to the store, what it sends, and what it costs.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{
     ids::ItemRef,

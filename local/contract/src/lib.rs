@@ -33,6 +33,7 @@ pub fn operations() -> Vec<Operation> {
         create_link_token::operation(),
         delete_household::operation(),
         exchange_public_token::operation(),
+        export_transactions::operation(),
         invite_member::operation(),
         list_accounts::operation(),
         list_households::operation(),
@@ -42,6 +43,7 @@ pub fn operations() -> Vec<Operation> {
         remove_account::operation(),
         remove_item::operation(),
         remove_member::operation(),
+        summarize_transactions::operation(),
         sync_account::operation(),
         update_household::operation(),
     ]

@@ -10,8 +10,8 @@ use domain::{
     edit::{Orphans, UserHalf},
     ids::{Cursor, TransactionId},
     item::SyncState,
-    secret::AccessToken,
     search::{Search, TransactionSearch},
+    secret::AccessToken,
     sync::{StoredRow, SyncReads},
     transaction::BankFacts,
 };

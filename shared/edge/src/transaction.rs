@@ -191,7 +191,11 @@ impl OrphanView {
             amount: orphan.amount.map(|amount| amount.to_string()),
             date: orphan.date,
             name: orphan.name,
-            category_id: half.category.as_ref().and_then(|id| tree.resolve(id)).map(|category| category.id.clone()),
+            category_id: half
+                .category
+                .as_ref()
+                .and_then(|id| tree.resolve(id))
+                .map(|category| category.id.clone()),
             hidden: half.hidden,
             note: half.note.as_ref().map(words),
             tags: half.tags.into_iter().collect(),

@@ -192,7 +192,8 @@ impl<'a> Matcher<'a> {
             Some(Direction::In) => amount < Decimal::ZERO,
             Some(Direction::Out) => amount > Decimal::ZERO,
         };
-        goes && least.is_none_or(|least| amount.abs() >= least) && most.is_none_or(|most| amount.abs() <= most)
+        goes && least.is_none_or(|least| amount.abs() >= least)
+            && most.is_none_or(|most| amount.abs() <= most)
     }
 }
 

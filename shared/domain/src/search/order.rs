@@ -46,8 +46,12 @@ pub struct Position {
 
 impl Sort {
     /// All of them, with the names that they go by.
-    pub const ALL: [(&'static str, Self); 4] =
-        [("-date", Self::Newest), ("date", Self::Oldest), ("-amount", Self::Largest), ("amount", Self::Smallest)];
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("-date", Self::Newest),
+        ("date", Self::Oldest),
+        ("-amount", Self::Largest),
+        ("amount", Self::Smallest),
+    ];
 
     /// Whether it is by date.
     pub fn is_by_date(self) -> bool {

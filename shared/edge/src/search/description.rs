@@ -12,7 +12,8 @@ use crate::openapi::Operation;
 
 /// An endpoint that takes all that [`super::Asked`] reads.
 pub fn described(operation: Operation) -> Operation {
-    let amount = json!({"type": "string", "pattern": format!(r"^[0-9]{{1,28}}(\.[0-9]{{1,{MOST_DECIMALS}}})?$")});
+    let amount =
+        json!({"type": "string", "pattern": format!(r"^[0-9]{{1,28}}(\.[0-9]{{1,{MOST_DECIMALS}}})?$")});
     let flag = json!({"type": "boolean"});
     let ids = format!("Up to {MOST_IDS} with commas between them.");
     operation

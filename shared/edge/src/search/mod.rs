@@ -7,8 +7,7 @@ mod totals;
 use std::{collections::BTreeSet, str::FromStr};
 
 use domain::{
-    household::readable_households,
-    household::Memberships,
+    household::{Memberships, readable_households},
     ids::{AccountId, CategoryId, HouseholdId, UserId},
     money::parse_amount,
     search::{Direction, Filter, Hidden, SearchError, SearchScope, Sort, TransactionSearch},
@@ -108,7 +107,8 @@ pub fn flag(query: &mut Query, name: &str) -> Option<bool> {
 /// A number of one or more, up to the largest.
 pub fn count(query: &mut Query, name: &str, largest: usize) -> Option<usize> {
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let read = |text: &str| text.parse().ok().filter(|count| is_number(text) && (1..=largest).contains(count));
+    let read =
+        |text: &str| text.parse().ok().filter(|count| is_number(text) && (1..=largest).contains(count));
     query.read(name, &format!("must be a number from 1 to {largest}"), read)
 }
 
@@ -154,11 +154,20 @@ fn ids<T: Ord>(query: &mut Query, name: &str, read: impl Fn(&str) -> Option<T>) 
     query.read(name, &must, all).unwrap_or_default()
 }
 
+/// The `Link` to what comes next: the same question with another cursor.
+pub fn next_link(path: &str, raw_query: &str, cursor: &str) -> String {
+    let same = form_urlencoded::parse(raw_query.as_bytes()).filter(|(name, _)| name != "cursor");
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(same).append_pair("cursor", cursor);
+    format!("<{path}?{}>; rel=\"next\"", query.finish())
+}
+
 impl From<SearchError> for Problem {
     fn from(error: SearchError) -> Self {
         match error {
             SearchError::TooMuch => {
-                let message = "the range holds too much to be added up or put in order by amount: give a shorter one";
+                let message =
+                    "the range holds too much to be added up or put in order by amount: give a shorter one";
                 Self { code: "range_too_large", ..Self::field("from", message) }
             }
             SearchError::Store(error) => error.into(),

@@ -46,10 +46,8 @@ fn places<'a>(filter: &'a Filter, scope: &'a SearchScope) -> Vec<Place<'a>> {
 fn months(filter: &Filter, places: &[Place<'_>]) -> BTreeSet<Month> {
     let (first, last) = (filter.from.map(Month::of), filter.to.map(Month::of));
     let all = places.iter().flat_map(|place| &place.scope.months).copied();
-    all.filter(|month| {
-        first.is_none_or(|first| *month >= first) && last.is_none_or(|last| *month <= last)
-    })
-    .collect()
+    all.filter(|month| first.is_none_or(|first| *month >= first) && last.is_none_or(|last| *month <= last))
+        .collect()
 }
 
 /// The months that a page can be made of, in its order.
@@ -105,8 +103,7 @@ impl TransactionSearch for Store {
         let mut reads = Vec::new();
         for month in months(filter, &places) {
             for place in places.iter().filter(|place| place.scope.months.contains(&month)) {
-                let query =
-                    self.month_query((&place.scope.household, month), filter, fields, &range, true);
+                let query = self.month_query((&place.scope.household, month), filter, fields, &range, true);
                 let pages = Self::pages(query).map_ok(move |page| (place, page));
                 reads.push(pages.boxed());
             }

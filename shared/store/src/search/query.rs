@@ -170,7 +170,12 @@ mod tests {
         let month: Month = "2026-02".parse().unwrap();
         let of_month = |id: &str, day| {
             let date = jiff::civil::date(2026, 2, day);
-            Position { amount: None, date, transaction: id.parse().unwrap(), household: "hh_zzzzzzzzzzzzzzzz".parse().unwrap() }
+            Position {
+                amount: None,
+                date,
+                transaction: id.parse().unwrap(),
+                household: "hh_zzzzzzzzzzzzzzzz".parse().unwrap(),
+            }
         };
         for sort in [Sort::Newest, Sort::Oldest] {
             let before = sort.before_month(month, &household).unwrap();
