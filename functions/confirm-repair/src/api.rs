@@ -16,6 +16,7 @@ pub fn operation() -> Operation {
     )
     .about("After Link in update mode: the accounts are looked at again, and what was missed is synced.")
     .path::<ItemId>("item_id", "The connection.")
+    .idempotent()
     .optional_body::<Empty>()
     .answer::<Answer>(200, "The connection as it is now.")
     .answer::<Running>(202, "It takes longer than 20 seconds, and goes on by itself.")

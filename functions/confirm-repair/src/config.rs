@@ -7,6 +7,8 @@ use edge::env::{Env, EnvError};
 pub struct Config {
     /// The table of data.
     pub table: String,
+    /// The table of guards.
+    pub guards: String,
     /// The queue of syncs.
     pub queue_url: String,
 }
@@ -15,7 +17,11 @@ impl Config {
     /// Reads the settings through `read`.
     pub fn from_env(read: &dyn Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
         let mut env = Env::new(read);
-        let config = Self { table: env.required("TABLE_NAME"), queue_url: env.required("SYNC_QUEUE_URL") };
+        let config = Self {
+            table: env.required("TABLE_NAME"),
+            guards: env.required("GUARDS_TABLE_NAME"),
+            queue_url: env.required("SYNC_QUEUE_URL"),
+        };
         env.finish(config)
     }
 }

@@ -23,6 +23,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
+    idempotency::{Once, once},
     waiting::{Waited, ask, refused, wait},
 };
 use jiff::Timestamp;
@@ -43,6 +44,8 @@ pub struct Deps {
     pub queue: Arc<dyn SyncQueue>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Requests with a key.
+    pub once: Once,
 }
 
 /// This endpoint takes no fields.
@@ -66,6 +69,10 @@ struct Running {
 
 /// Takes note that an item was repaired.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    once(&deps.once, request, async |request, _| confirm(deps, &request).await).await
+}
+
+async fn confirm(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let _: Empty = request.json()?;
     let missing = || Problem::not_found("item_not_found", "item");

@@ -6,21 +6,26 @@ use domain::{
     ids::ItemRef,
     sync::{Cause, Outcome, Trigger, sync},
 };
-use edge::system::System;
+use edge::{http::Request, idempotency::Once, system::System};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{World, body, request};
+use testkit::{World, body, request, with_header};
 
 use crate::{Deps, handle};
 
 /// Calls the endpoint with a worker beside it that serves its queue.
 async fn call(world: &World, user: &str, item: &str, asked: &Value) -> (u16, Value) {
+    send(world, request(user, &[("item_id", item)], "", asked)).await
+}
+
+async fn send(world: &World, request: Request) -> (u16, Value) {
     let deps = Deps {
         memberships: world.store.clone(),
         connections: world.store.clone(),
         hints: world.store.clone(),
         queue: world.queue.clone(),
         clock: Arc::new(System),
+        once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
     };
     let worker = async {
         loop {
@@ -33,7 +38,7 @@ async fn call(world: &World, user: &str, item: &str, asked: &Value) -> (u16, Val
         }
     };
     tokio::select! {
-        outcome = handle(&deps, request(user, &[("item_id", item)], "", asked)) => body(outcome),
+        outcome = handle(&deps, request) => body(outcome),
         () = worker => unreachable!("the worker has no end"),
     }
 }
@@ -76,4 +81,21 @@ async fn only_members_who_may_connect_confirm() {
     assert_eq!(call(&world, "alice", "x", &Value::Null).await.0, 404);
     let token = json!({"public_token": "public-sandbox-1"});
     assert_eq!(call(&world, "alice", item, &token).await.1["errors"][0]["field"], "public_token");
+}
+
+#[tokio::test]
+async fn a_key_looks_once() {
+    let world = World::new().await;
+    let at = lost(&world).await;
+    change(&world, &json!({"change": "repair"}));
+    let keyed = || {
+        with_header(
+            request("alice", &[("item_id", at.item.as_str())], "", &json!({})),
+            "idempotency-key",
+            "k",
+        )
+    };
+    let first = send(&world, keyed()).await;
+    assert_eq!(first.0, 200, "{first:?}");
+    assert_eq!(send(&world, keyed()).await, first);
 }

@@ -18,8 +18,9 @@ pub fn operation() -> Operation {
         Access::Allowed(Permission::Connect),
     )
     .about("For a new connection or, with `item_id`, for update mode, which repairs one.")
+    .idempotent()
     .body::<Body>()
     .answer::<Answer>(200, "The token, and until when it is good.")
-    .problems(&["household_not_found", "item_not_found", "vault_unavailable"])
+    .problems(&["household_not_found", "item_not_found", "vault_unavailable", "answer_not_kept"])
     .problems(OF_BANK)
 }

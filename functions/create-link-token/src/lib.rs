@@ -1,5 +1,7 @@
 //! `POST /api/v1/plaid/link/token` — a token to open Link with: for a new connection or, given an item, in update mode.
 //!
+//! With an `Idempotency-Key` the token is made once, and shown once: it opens Link for hours only, and is kept nowhere.
+//!
 //! Effects: one call of Plaid; who opened a hosted Link is remembered, since its end comes by a webhook. A crash before that
 //! leaves a link token that nobody has.
 
@@ -23,6 +25,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
+    idempotency::{Once, once_with_a_secret},
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -46,6 +49,8 @@ pub struct Deps {
     pub bank: Arc<dyn Linking>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Requests with a key.
+    pub once: Once,
 }
 
 /// Products that may be asked for: what this system can use, and what Plaid takes in a link token.
@@ -83,6 +88,10 @@ struct Answer {
 
 /// Creates a link token.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    once_with_a_secret(&deps.once, request, async |request, _| create(deps, request).await).await
+}
+
+async fn create(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let body: Body = request.json()?;
     let redirect_uri = body.redirect_uri.clone().map(redirect_uri).transpose()?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use create_link_token::{Deps, config::Config, handle};
-use edge::system::System;
+use edge::{idempotency::Once, system::System};
 use store::{Store, Tables};
 use vault::{Credentials, Opener};
 
@@ -21,9 +21,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         connections: store.clone(),
         reads: store.clone(),
         vault: Arc::new(Opener::new(&sdk, config.key)),
-        sessions: store,
+        sessions: store.clone(),
         bank: Arc::new(bank),
         clock: Arc::new(System),
+        once: Once { records: store, clock: Arc::new(System), random: Arc::new(System) },
     };
     edge::http::serve(deps, handle).await
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::bank::{BankError, LinkRequest, LinkToken, Linking, Meaning, Patience};
-use edge::system::System;
+use edge::{idempotency::Once, system::System};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{World, body, request};
+use testkit::{World, body, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -38,6 +38,7 @@ fn deps(world: &World, down: bool) -> Deps {
         sessions: world.store.clone(),
         bank: Arc::new(Plaid { down }),
         clock: Arc::new(System),
+        once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
     }
 }
 
@@ -144,4 +145,16 @@ async fn who_opened_a_hosted_link_is_remembered() {
     let hash = domain::ids::fingerprint(answer["link_token"].as_str().unwrap());
     let session = domain::store::LinkSessions::session(&*world.store, &hash).await.unwrap().unwrap();
     assert_eq!((session.user.as_str(), session.household), ("alice", world.household.clone()));
+}
+
+#[tokio::test]
+async fn with_a_key_a_token_is_made_once_and_kept_nowhere() {
+    let world = World::new().await;
+    let keyed = |asked: &Value| with_header(request("alice", &[], "", asked), "idempotency-key", "k");
+    let (status, answer) = body(handle(&deps(&world, false), keyed(&json!({}))).await);
+    assert_eq!(status, 200, "{answer}");
+    let (status, again) = body(handle(&deps(&world, false), keyed(&json!({}))).await);
+    assert_eq!((status, &again["code"]), (409, &json!("answer_not_kept")), "{again}");
+    let (status, other) = body(handle(&deps(&world, false), keyed(&json!({"hosted_link": true}))).await);
+    assert_eq!((status, &other["code"]), (422, &json!("idempotency_key_reused")), "{other}");
 }

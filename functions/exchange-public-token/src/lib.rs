@@ -27,6 +27,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
+    idempotency::{Once, once},
     openapi::{Amount, Currency},
 };
 use schemars::JsonSchema;
@@ -40,6 +41,8 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// What linking needs.
     pub link: link::Deps,
+    /// Requests with a key.
+    pub once: Once,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -122,6 +125,10 @@ const MOST_ACCOUNTS: usize = 100;
 
 /// Connects a bank.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    once(&deps.once, request, async |request, _| connect(deps, request).await).await
+}
+
+async fn connect(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let body: Body = request.json()?;
     body.check()?;

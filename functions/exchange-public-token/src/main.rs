@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{link, sync::Webhooks};
-use edge::system::System;
+use edge::{idempotency::Once, system::System};
 use exchange_public_token::{Deps, config::Config, handle};
 use queue::Queue;
 use store::{Store, Tables};
@@ -32,6 +32,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         clock: Arc::new(System),
         random: Arc::new(System),
     };
-    let deps = Deps { memberships: store, link };
+    let once = Once { records: store.clone(), clock: Arc::new(System), random: Arc::new(System) };
+    let deps = Deps { memberships: store, link, once };
     edge::http::serve(deps, handle).await
 }

@@ -6,19 +6,22 @@ use async_trait::async_trait;
 use domain::{
     bank::{AccountFeed, AccountsAnswer, BankError},
     edit::TransactionEdits,
+    household::{Households, NewHousehold, Role},
+    ids::HouseholdId,
     secret::AccessToken,
     store::{Connections, Intents},
     sync::{Cause, SyncReads, Trigger},
 };
-use edge::http::Request;
+use edge::{http::Request, idempotency::Once, system::System};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
-use testkit::{Fault, World, body, request};
+use testkit::{Fault, World, body, request, with_header};
 
 use crate::{Deps, handle};
 
 fn deps(world: &World) -> Deps {
-    Deps { memberships: world.store.clone(), link: world.link() }
+    let once = Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) };
+    Deps { memberships: world.store.clone(), link: world.link(), once }
 }
 
 fn exchange(public_token: &str) -> Request {
@@ -99,13 +102,43 @@ async fn a_body_that_is_wrong_is_told_where() {
 }
 
 #[tokio::test]
-async fn a_used_token_is_422_with_plaids_code() {
+async fn whoever_lost_the_answer_gets_it_again_with_or_without_a_key() {
+    let world = World::new().await;
+    for key in [None, Some("k")] {
+        let token = world.public_token("user_good", "pass_good").await;
+        let asked = || match key {
+            Some(key) => with_header(exchange(&token), "idempotency-key", key),
+            None => exchange(&token),
+        };
+        let first = call(&world, asked()).await;
+        assert_eq!(first.0, 201, "{first:?}");
+        world.queue.take();
+        assert_eq!(call(&world, asked()).await, first);
+        world.queue.take();
+        assert!(world.store.unfinished().await.unwrap().is_empty());
+    }
+    assert_eq!(world.sandbox.world().items(), 2);
+    let other = request("alice", &[], "", &json!({"public_token": "another"}));
+    let (status, answer) = call(&world, with_header(other, "idempotency-key", "k")).await;
+    assert_eq!((status, &answer["code"]), (422, &json!("idempotency_key_reused")));
+}
+
+#[tokio::test]
+async fn a_token_that_another_person_used_or_that_never_was_is_422_with_plaids_code() {
     let world = World::new().await;
     let token = world.public_token("user_good", "pass_good").await;
     assert_eq!(call(&world, exchange(&token)).await.0, 201);
     world.queue.take();
-    for token in [token.as_str(), "public-sandbox-never-was"] {
-        let (status, answer) = call(&world, exchange(token)).await;
+    let new = NewHousehold {
+        id: HouseholdId::from_entropy([7; 10]),
+        name: "Dora's".parse().unwrap(),
+        members: vec![("dora".parse().unwrap(), Role::Owner)],
+        at: Timestamp::now(),
+    };
+    world.store.create(&new).await.unwrap();
+    let of_dora = request("dora", &[], "", &json!({"public_token": token}));
+    for asked in [of_dora, exchange("public-sandbox-never-was")] {
+        let (status, answer) = call(&world, asked).await;
         assert_eq!((status, answer["plaid_code"].as_str()), (422, Some("INVALID_PUBLIC_TOKEN")), "{answer}");
     }
     assert!(world.store.unfinished().await.unwrap().is_empty(), "a refusal leaves nothing");

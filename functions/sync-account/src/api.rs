@@ -10,6 +10,7 @@ pub fn operation() -> Operation {
     let route = ("POST", "/api/v1/plaid/accounts/{account_id}/sync");
     Operation::new(route, "sync-account", "Sync an account's bank now", Access::Allowed(Permission::Connect))
         .path::<AccountId>("account_id", "One of the accounts that the bank's log-in shares.")
+        .idempotent()
         .optional_body::<Empty>()
         .answer::<Answer>(200, "What the sync has brought.")
         .answer::<Running>(

@@ -22,6 +22,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
+    idempotency::{Once, once},
     waiting::{Waited, ask, refused, wait},
 };
 use jiff::Timestamp;
@@ -42,6 +43,8 @@ pub struct Deps {
     pub queue: Arc<dyn SyncQueue>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Requests with a key.
+    pub once: Once,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -60,11 +63,15 @@ struct Running {
 
 /// Syncs the item of an account.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    once(&deps.once, request, async |request, _| sync(deps, &request).await).await
+}
+
+async fn sync(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let _: Empty = request.json()?;
     let missing = || Problem::not_found("account_not_found", "account");
     let account: AccountId = request.path("account_id", missing)?;
-    let before = find(deps, &request, &account).await?.ok_or_else(missing)?;
+    let before = find(deps, request, &account).await?.ok_or_else(missing)?;
     let at = &before.at;
     let wanted = ask(&*deps.clock, async || deps.requests.want_sync(at).await).await?;
     let number = wanted.ok_or_else(missing)?.number;

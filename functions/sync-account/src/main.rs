@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use edge::system::System;
+use edge::{idempotency::Once, system::System};
 use queue::Queue;
 use store::{Store, Tables};
 use sync_account::{Deps, config::Config, handle};
@@ -12,13 +12,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     edge::logs::init();
     let config = Config::from_env(&edge::env::variable)?;
     let sdk = aws::sdk_config(aws::settings()?)?;
-    let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
+    let store = Arc::new(Store::new(&sdk, Tables { data: config.table, guards: config.guards }));
     let deps = Deps {
         memberships: store.clone(),
         connection: store.clone(),
-        requests: store,
+        requests: store.clone(),
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
         clock: Arc::new(System),
+        once: Once { records: store, clock: Arc::new(System), random: Arc::new(System) },
     };
     edge::http::serve(deps, handle).await
 }

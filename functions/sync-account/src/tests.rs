@@ -6,21 +6,26 @@ use domain::{
     ids::ItemRef,
     sync::{Cause, Trigger, sync},
 };
-use edge::system::System;
+use edge::{http::Request, idempotency::Once, system::System};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{World, body, request};
+use testkit::{World, body, request, with_header};
 
 use crate::{Deps, handle};
 
 /// Calls the endpoint with a worker beside it that serves its queue.
 async fn call(world: &World, user: &str, account: &str) -> (u16, Value) {
+    send(world, request(user, &[("account_id", account)], "", &Value::Null)).await
+}
+
+async fn send(world: &World, request: Request) -> (u16, Value) {
     let deps = Deps {
         memberships: world.store.clone(),
         connection: world.store.clone(),
         requests: world.store.clone(),
         queue: world.queue.clone(),
         clock: Arc::new(System),
+        once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
     };
     let worker = async {
         loop {
@@ -38,7 +43,7 @@ async fn call(world: &World, user: &str, account: &str) -> (u16, Value) {
         }
     };
     tokio::select! {
-        outcome = handle(&deps, request(user, &[("account_id", account)], "", &Value::Null)) => body(outcome),
+        outcome = handle(&deps, request) => body(outcome),
         () = worker => unreachable!("the worker has no end"),
     }
 }
@@ -111,4 +116,18 @@ async fn what_the_bank_refuses_is_said() {
     let fault = json!({"path": "/transactions/sync", "times": 1, "error_code": "INSTITUTION_DOWN"});
     world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
     assert!(matches!(call(&world, "alice", &account).await.0, 409 | 503));
+}
+
+#[tokio::test]
+async fn a_key_asks_for_one_sync() {
+    let world = World::new().await;
+    let (at, token) = world.item("user_transactions_dynamic", "x").await;
+    let account = first_sync(&world, &at).await;
+    let keyed = || {
+        with_header(request("alice", &[("account_id", &account)], "", &Value::Null), "idempotency-key", "k")
+    };
+    let first = send(&world, keyed()).await;
+    assert_eq!(first.0, 200, "{first:?}");
+    world.call_plaid("/transactions/refresh", &json!({"access_token": token.expose()})).await;
+    assert_eq!(send(&world, keyed()).await, first, "the answer that it had, although there is news");
 }

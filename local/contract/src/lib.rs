@@ -32,6 +32,7 @@ pub fn operations() -> Vec<Operation> {
         create_household::operation(),
         create_link_token::operation(),
         delete_household::operation(),
+        describe_api::operation(),
         exchange_public_token::operation(),
         export_transactions::operation(),
         invite_member::operation(),

@@ -61,13 +61,18 @@ impl Authority {
 
     /// A token for a user.
     pub(crate) fn token(&self, user: &str) -> Result<String, StackError> {
+        self.mint(Mint { user: user.to_owned(), issuer: None, audience: None, expires_in_s: None })
+    }
+
+    fn mint(&self, mint: Mint) -> Result<String, StackError> {
         let now = Timestamp::now().as_second();
+        let lives = i64::try_from(TOKEN_LIVES.as_secs()).unwrap_or_default();
         let claims = Claims {
-            iss: self.issuer.clone(),
-            aud: self.audience.clone(),
-            sub: user.to_owned(),
+            iss: mint.issuer.unwrap_or_else(|| self.issuer.clone()),
+            aud: mint.audience.unwrap_or_else(|| self.audience.clone()),
+            sub: mint.user,
             iat: now,
-            exp: now + i64::try_from(TOKEN_LIVES.as_secs()).unwrap_or_default(),
+            exp: now.saturating_add(mint.expires_in_s.unwrap_or(lives)),
         };
         let mut header = Header::new(Algorithm::RS256);
         header.kid = Some(KEY_ID.to_owned());
@@ -109,13 +114,19 @@ async fn jwks(State(authority): State<Authority>) -> Json<Value> {
     Json(json!({"keys": [authority.jwk]}))
 }
 
+/// A token to be made: for whom, and what is wrong with it, if anything.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Mint {
     user: String,
+    issuer: Option<String>,
+    audience: Option<String>,
+    /// Negative: it has expired.
+    expires_in_s: Option<i64>,
 }
 
 async fn mint(State(authority): State<Authority>, Json(mint): Json<Mint>) -> Result<Json<Value>, StatusCode> {
-    match authority.token(&mint.user) {
+    match authority.mint(mint) {
         Ok(token) => Ok(Json(json!({"token": token}))),
         Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR),
     }

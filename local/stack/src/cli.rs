@@ -241,6 +241,7 @@ fn announce(ready: &Ready) {
     print(&format!("issuer    {}", ready.issuer_url));
     print(&format!("webhooks  {}", ready.webhook_url));
     print(&format!("console   {}", ready.console_url));
+    print(&format!("docs      {}{}", ready.console_url, crate::console::DOCS));
     print(&format!("log       {}", ready.log.display()));
     for (user, household) in &ready.households {
         print(&format!("{user:<9} {household}  (cargo dev token {user})"));

@@ -78,6 +78,23 @@ impl Client {
         self.send(request.header("content-type", "application/json").body(body)).await
     }
 
+    /// Any method, with any text as a JSON body if there is one.
+    pub async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<(u16, Value), StackError> {
+        let method = reqwest::Method::from_bytes(method.as_bytes())
+            .map_err(|_unknown| StackError::Unexpected(format!("{method} is no method")))?;
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        self.send(match body {
+            Some(body) => request.header("content-type", "application/json").body(body),
+            None => request,
+        })
+        .await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<(u16, Value), StackError> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),

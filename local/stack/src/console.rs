@@ -1,13 +1,17 @@
-//! The console's address: for now a page that says what is where.
+//! The console's address: a page that says what is where, and one that shows what the API takes and answers.
 
 use axum::{Router, response::Html, routing::get};
 
 use crate::Ready;
 
+/// Where the second one is.
+pub(crate) const DOCS: &str = "/docs";
+
 pub(crate) fn router(ready: &Ready) -> Router {
     let row = |name: &str, url: &str| format!("<tr><th>{name}</th><td><a href=\"{url}\">{url}</a></td></tr>");
     let rows = [
         row("API", &ready.api_url),
+        row("What it takes and answers", &format!("{}{DOCS}", ready.console_url)),
         row("Plaid", &ready.plaid_url),
         row("Issuer", &ready.issuer_url),
         row("Webhooks", &ready.webhook_url),
@@ -18,5 +22,6 @@ pub(crate) fn router(ready: &Ready) -> Router {
          <h1>Wumbo's bank connection</h1><table>{}</table></html>",
         rows.concat()
     );
-    Router::new().route("/", get(|| async { Html(page) }))
+    let docs = include_str!("docs.html").replace("{api}", &ready.api_url);
+    Router::new().route("/", get(|| async { Html(page) })).route(DOCS, get(|| async { Html(docs) }))
 }

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     authority::Authority,
+    cors,
     output::Output,
     pool::{Ended, Invoked, Pool},
 };
@@ -35,6 +36,7 @@ pub(crate) struct Route {
 pub(crate) struct Gateway {
     pub(crate) routes: Arc<Vec<Route>>,
     pub(crate) authority: Authority,
+    pub(crate) cors: Arc<cors::Rules>,
     pub(crate) output: Arc<Output>,
 }
 
@@ -107,6 +109,14 @@ pub(crate) fn message(status: StatusCode, text: &str) -> Response {
 }
 
 async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
+    let (method, headers) = (request.method().clone(), request.headers().clone());
+    match gateway.cors.preflight(&method, &headers) {
+        Some(response) => response,
+        None => gateway.cors.mark(&headers, route(&gateway, request).await),
+    }
+}
+
+async fn route(gateway: &Gateway, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let Some((route, path_parameters)) = gateway.find(&parts.method, &path) else {

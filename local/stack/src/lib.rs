@@ -8,6 +8,7 @@ mod client;
 mod compile;
 mod connect;
 mod console;
+mod cors;
 mod dead_letters;
 mod demo;
 mod function_url;

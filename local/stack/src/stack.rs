@@ -12,6 +12,7 @@ use domain::webhook::Environment;
 use emulators::Emulators;
 use plaid_sandbox::Sandbox;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use store::{Store, Tables};
 use template::Template;
 use thiserror::Error;
@@ -20,7 +21,7 @@ use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 use crate::{
     authority::Authority,
     aws_front::AwsFront,
-    compile, console,
+    compile, console, cors,
     function_url::FunctionUrl,
     gateway::Gateway,
     lambda,
@@ -190,7 +191,8 @@ impl Stack {
         };
         serve(&mut tasks, page, console::router(&ready));
         let routes = Arc::new(resources::routes(&functions, &pools)?);
-        serve(&mut tasks, api, Gateway { routes, authority, output: output.clone() }.router());
+        let cors = Arc::new(cors::Rules::new(&template.api()?.cors, &known)?);
+        serve(&mut tasks, api, Gateway { routes, authority, cors, output: output.clone() }.router());
         let surroundings = Surroundings {
             time_scale: options.time_scale,
             known,
@@ -223,7 +225,7 @@ impl Stack {
     /// How many messages a queue of the template has, those that are being worked on among them.
     pub async fn messages(&self, queue: &str) -> u64 {
         let url = names::queue_url(&names::queue(queue));
-        let request = serde_json::json!({"QueueUrl": url, "AttributeNames": ["All"]});
+        let request = json!({"QueueUrl": url, "AttributeNames": ["All"]});
         let answer = self.services.ask("AmazonSQS.GetQueueAttributes", &request).await.unwrap_or_default();
         let number =
             |name: &str| answer["Attributes"][name].as_str().and_then(|text| text.parse::<u64>().ok());
@@ -233,6 +235,20 @@ impl Stack {
             "ApproximateNumberOfMessagesDelayed",
         ];
         all.into_iter().filter_map(number).sum()
+    }
+
+    /// All rows of a table of the template, as DynamoDB has them.
+    pub async fn rows(&self, table: &str) -> Result<Vec<Value>, StackError> {
+        let mut rows = Vec::new();
+        let mut request = json!({"TableName": names::table(table)});
+        loop {
+            let page = self.services.ask("DynamoDB_20120810.Scan", &request).await?;
+            rows.extend(page["Items"].as_array().cloned().unwrap_or_default());
+            match &page["LastEvaluatedKey"] {
+                Value::Null => return Ok(rows),
+                last => request["ExclusiveStartKey"] = last.clone(),
+            }
+        }
     }
 
     /// The process ids of a function.
@@ -283,6 +299,8 @@ fn parameters(template: &Template, addresses: &Addresses<'_>, time_scale: u32) -
         [
             ("JwtIssuer", addresses.authority.issuer.as_str()),
             ("JwtAudience", AUDIENCE),
+            // Whoever develops a page serves it from somewhere on this machine.
+            ("CorsOrigins", "*"),
             ("PlaidBaseUrl", addresses.plaid_url),
             ("PlaidEnvironment", environment.as_str()),
             ("PlaidWebhookUrl", addresses.webhook_url),

@@ -37,7 +37,9 @@ async fn every_event_runs() {
             "last-owner" => &[Some(409)],
             "not-an-owner" => &[Some(403)],
             "unknown-token" | "other-body" => &[Some(422)],
-            "malformed" | "unknown-field" | "missing-token" | "bad-date" | "bad-data" => &[Some(400)],
+            "malformed" | "unknown-field" | "missing-token" | "bad-date" | "bad-data" | "bad-parameter" => {
+                &[Some(400)]
+            }
             "other-household" | "unknown-code" | "unknown-member" | "unknown-account" | "no-account-id"
             | "other-path" => &[Some(404)],
             "unknown-item" => &[Some(404), None],

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![expect(clippy::indexing_slicing, reason = "a field that a serde_json::Value does not have reads as null")]
 
+mod api;
 mod resolve;
 mod resources;
 mod schedule;
@@ -10,6 +11,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+pub use api::{Cors, HttpApi, Throttle};
 pub use resolve::Known;
 pub use resources::{Event, Function, Queue, Statement, Table};
 pub use schedule::{Schedule, ScheduleError};

@@ -154,14 +154,22 @@ pub async fn link(deps: &Deps, session: &Session) -> Result<SyncState, LinkError
     let first = SyncMessage::first(linked.state.item.at.clone(), linked.state.item.want);
     deps.queue.send(&first, Duration::ZERO).await?;
     let state = with_accounts(deps, session, linked).await?;
+    // Where the item is, which may be the place of another, for whoever's answer was lost.
+    let done = Intent { at: state.item.at.clone(), succession: succession(&state), ..intent.clone() };
     // If this fails the intent is listed as unfinished although all is well: a warning too many, no loss.
-    forget(deps, intent).await;
-    Ok(state)
+    match deps.intents.linked(&done, deps.clock.now()).await {
+        Ok(()) | Err(_) => Ok(state),
+    }
 }
 
-/// Whether the intent's item is what stands there: in a row of its own, or in the place of another.
+/// How many have gone before an item in its place, if any.
+fn succession(state: &SyncState) -> Option<u32> {
+    Some(state.succession).filter(|count| *count > 0)
+}
+
+/// Whether the intent's item is what stands there: in a row of its own, or in the place of another; and has not gone since.
 fn is_linked(state: &SyncState, intent: &Intent) -> bool {
-    intent.succession.is_none_or(|succession| state.succession >= succession)
+    state.item.health.may_sync() && intent.succession.is_none_or(|succession| state.succession >= succession)
 }
 
 /// Remembers the exchange. The same public token finds the same intent, whoever died over it.

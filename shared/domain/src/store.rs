@@ -152,7 +152,10 @@ pub trait Intents: Send + Sync {
     /// Remembers where the item goes, now that it is known.
     async fn place(&self, intent: &Intent) -> Result<(), StoreError>;
 
-    /// Forgets it: the exchange is complete, or certainly did not happen.
+    /// The exchange is complete. For a day the same public token leads to what it has made.
+    async fn linked(&self, intent: &Intent, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Forgets it: the exchange certainly did not happen, or was taken back.
     async fn end(&self, token_hash: &str) -> Result<(), StoreError>;
 
     /// All that never ended, oldest first.

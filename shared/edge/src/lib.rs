@@ -8,6 +8,7 @@ pub mod http;
 pub mod idempotency;
 pub mod logs;
 pub mod metrics;
+pub mod open;
 pub mod openapi;
 pub mod problem;
 pub mod query;

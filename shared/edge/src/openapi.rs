@@ -183,6 +183,13 @@ impl Operation {
         self
     }
 
+    /// Answers with a JSON object that is described elsewhere.
+    pub fn answer_object(mut self, status: u16, about: &'static str) -> Self {
+        let content = Some(("application/json", serde_json::json!({"type": "object"})));
+        self.answers.push(Answer { status, about, content, headers: Vec::new() });
+        self
+    }
+
     /// Answers with text of this content type.
     pub fn answer_as(mut self, status: u16, content_type: &'static str, about: &'static str) -> Self {
         let content = Some((content_type, serde_json::json!({"type": "string"})));

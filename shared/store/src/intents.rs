@@ -6,6 +6,7 @@ use domain::{
     ids::ItemRef,
     store::{Intent, Intents, StoreError},
 };
+use jiff::Timestamp;
 
 use crate::{
     Store,
@@ -18,6 +19,8 @@ use crate::{
 const PARTITION: &str = "INTENT";
 /// An intent that nobody could finish is shown for so long.
 const DAYS_SHOWN: i64 = 90;
+/// One that is complete leads whoever's answer was lost to the connection for so long.
+const DAY_S: i64 = 86_400;
 
 fn intent(row: &Row) -> Result<Intent, StoreError> {
     let row = Reader(row);
@@ -37,7 +40,7 @@ fn intent_row(intent: &Intent) -> Row {
     row.insert("it".to_owned(), text(intent.at.item.as_str()));
     row.insert("us".to_owned(), text(intent.user.as_str()));
     row.insert("ct".to_owned(), text(intent.began.to_string()));
-    row.insert("ttl".to_owned(), number(intent.began.as_second() + DAYS_SHOWN * 86_400));
+    row.insert("ttl".to_owned(), number(intent.began.as_second() + DAYS_SHOWN * DAY_S));
     row.extend(intent.succession.map(|succession| ("ep".to_owned(), number(succession))));
     row
 }
@@ -70,6 +73,14 @@ impl Intents for Store {
         put.send().await.map(drop).map_err(|error| unavailable(&error))
     }
 
+    async fn linked(&self, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
+        let mut row = intent_row(intent);
+        row.insert("dn".to_owned(), text(now.to_string()));
+        row.insert("ttl".to_owned(), number(now.as_second() + DAY_S));
+        let put = self.client.put_item().table_name(&self.guards).set_item(Some(row));
+        put.send().await.map(drop).map_err(|error| unavailable(&error))
+    }
+
     async fn end(&self, token_hash: &str) -> Result<(), StoreError> {
         let delete = self
             .client
@@ -86,6 +97,7 @@ impl Intents for Store {
             .query()
             .table_name(&self.guards)
             .key_condition_expression("pk = :pk")
+            .filter_expression("attribute_not_exists(dn)")
             .expression_attribute_values(":pk", text(PARTITION));
         let mut intents: Vec<_> = self.all(query).await?.iter().map(intent).collect::<Result<_, _>>()?;
         intents.sort_by_key(|intent: &Intent| intent.began);
