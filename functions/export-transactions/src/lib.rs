@@ -18,7 +18,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
-    search::{Asked, Binding, next_link, sort},
+    search::{Asked, Binding, SORT, next_link, sort},
 };
 use sheet::Sheet;
 
@@ -77,8 +77,10 @@ async fn part(deps: &Deps, request: Request, bounds: &Bounds) -> Result<Reply, P
 
 fn read(request: &Request) -> Result<(Asked, Sort, Option<String>), Problem> {
     let mut query = request.query();
-    let read = (Asked::read(&mut query), sort(&mut query), query.text("cursor"));
-    query.finish().map(|()| read)
+    let asked = Asked::read(&mut query);
+    let sort = query.read("sort", SORT, sort).unwrap_or_default();
+    let cursor = query.text("cursor");
+    query.finish().map(|()| (asked, sort, cursor))
 }
 
 fn reply(sheet: Sheet, link: Option<String>) -> Reply {

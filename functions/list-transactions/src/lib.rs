@@ -22,7 +22,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
-    search::{Asked, Binding, CurrencyTotals, count, flag, sort, totals},
+    search::{Asked, Binding, CurrencyTotals, FLAG, SORT, count, flag, sort, totals},
     transaction::{OrphanView, TransactionView},
 };
 use schemars::JsonSchema;
@@ -106,13 +106,14 @@ fn views(found: FoundPage, scope: &SearchScope) -> Vec<TransactionView> {
 impl Question {
     fn read(request: &Request) -> Result<Self, Problem> {
         let mut query = request.query();
+        let limit = |text: &str| count(text, LARGEST_LIMIT);
         let question = Self {
             asked: Asked::read(&mut query),
-            sort: sort(&mut query),
-            with_totals: flag(&mut query, "totals").unwrap_or_default(),
-            orphaned: flag(&mut query, "orphaned").unwrap_or_default(),
+            sort: query.read("sort", SORT, sort).unwrap_or_default(),
+            with_totals: query.read("totals", FLAG, flag).unwrap_or_default(),
+            orphaned: query.read("orphaned", FLAG, flag).unwrap_or_default(),
             cursor: query.text("cursor"),
-            limit: count(&mut query, "limit", LARGEST_LIMIT).unwrap_or(DEFAULT_LIMIT),
+            limit: query.read("limit", "must be a number from 1 to 500", limit).unwrap_or(DEFAULT_LIMIT),
         };
         let is_narrowed = question.asked.filter != Filter::default() || question.sort != Sort::default();
         if question.orphaned && (is_narrowed || question.with_totals) {

@@ -34,14 +34,14 @@ async fn every_event_runs() {
             "other-method" => &[Some(405)],
             "link" | "created" | "created-again" => &[Some(201)],
             "stale" => &[Some(412)],
-            "last-owner" => &[Some(409)],
+            "last-owner" | "system-category" => &[Some(409)],
             "not-an-owner" => &[Some(403)],
             "unknown-token" | "other-body" => &[Some(422)],
             "malformed" | "unknown-field" | "missing-token" | "bad-date" | "bad-data" | "bad-parameter" => {
                 &[Some(400)]
             }
             "other-household" | "unknown-code" | "unknown-member" | "unknown-account" | "no-account-id"
-            | "other-path" => &[Some(404)],
+            | "unknown-category" | "other-path" => &[Some(404)],
             "unknown-item" => &[Some(404), None],
             _ => &[Some(200), None],
         };

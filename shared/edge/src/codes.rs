@@ -47,6 +47,17 @@ pub const CODES: &[Code] = &[
         "answer_not_kept",
         "The request was carried out, and its answer had a secret, which is shown once. Ask anew, with a new key.",
     ),
+    code(409, "category_exists", "A category in the same place has this name."),
+    code(
+        409,
+        "category_has_children",
+        "There are categories below this one, `count` of them. Move or delete them first.",
+    ),
+    code(
+        409,
+        "category_in_use",
+        "`count` transactions have the category. Send `move_to` with what they are to have.",
+    ),
     code(
         409,
         "duplicate_connection",
@@ -65,6 +76,17 @@ pub const CODES: &[Code] = &[
         409,
         "request_in_progress",
         "The same request is being carried out. Send it again after `Retry-After` seconds.",
+    ),
+    code(
+        409,
+        "system_category",
+        "The category is in every household: it can be changed and deactivated, but neither deleted nor moved.",
+    ),
+    code(409, "too_many_categories", "The household has as many categories of its own as it may have."),
+    code(
+        409,
+        "too_many_deleted_categories",
+        "So many categories were deleted that meant others. Deactivate this one instead.",
     ),
     code(409, "too_many_households", "You are in as many households as one may be in."),
     code(

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod batch;
+pub mod category;
 pub mod codes;
 pub mod env;
 mod household;

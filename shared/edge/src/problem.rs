@@ -25,6 +25,8 @@ pub struct Problem {
     pub retry_after_s: Option<u32>,
     /// Plaid's code, where Plaid refused.
     pub plaid_code: Option<String>,
+    /// How many things are in the way, where their number tells what to do.
+    pub count: Option<u64>,
     /// What the log says beside it; never shown to the caller.
     pub cause: Option<String>,
 }
@@ -51,6 +53,8 @@ struct Body<'a> {
     errors: &'a [FieldError],
     #[serde(skip_serializing_if = "Option::is_none")]
     plaid_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
 }
 
 impl Problem {
@@ -63,6 +67,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after_s: None,
             plaid_code: None,
+            count: None,
             cause: None,
         }
     }
@@ -115,6 +120,7 @@ impl Problem {
             request_id,
             errors: &self.errors,
             plaid_code: self.plaid_code.as_deref(),
+            count: self.count,
         };
         serde_json::to_string(&body).unwrap_or_default()
     }

@@ -18,6 +18,8 @@ pub(crate) const RETRY: &str = "retry";
 pub(crate) const PK: &str = "pk";
 pub(crate) const SK: &str = "sk";
 pub(crate) const META: &str = "META";
+/// A household's tree of categories.
+pub(crate) const CATEGORIES: &str = "CATEGORIES";
 pub(crate) const REF: &str = "REF";
 
 pub(crate) fn user(user: &UserId) -> String {

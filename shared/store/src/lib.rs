@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod actions;
+mod categories;
 mod connections;
 mod decode;
 mod edits;

@@ -1,12 +1,14 @@
 //! What a category looks like: its name, colour and icon.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 const LONGEST_NAME: usize = 60;
 const LONGEST_ICON: usize = 40;
+const COLOUR: usize = 7;
 
 /// A text that does not say what a category looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -71,7 +73,17 @@ impl FromStr for Icon {
 }
 
 macro_rules! as_text {
-    ($name:ident) => {
+    ($name:ident, $pattern:literal, $longest:expr) => {
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "minLength": 1, "maxLength": $longest, "pattern": $pattern})
+            }
+        }
+
         impl $name {
             /// As text.
             pub fn as_str(&self) -> &str {
@@ -104,9 +116,13 @@ macro_rules! as_text {
     };
 }
 
-as_text!(CategoryName);
-as_text!(Colour);
-as_text!(Icon);
+as_text!(
+    CategoryName,
+    r"^[^\u0000-\u001F\u007F-\u009F]*[^\u0000-\u001F\u007F-\u009F\s][^\u0000-\u001F\u007F-\u009F]*$",
+    LONGEST_NAME
+);
+as_text!(Colour, "^#[0-9A-Fa-f]{6}$", COLOUR);
+as_text!(Icon, "^[a-z0-9-]+$", LONGEST_ICON);
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,7 @@
 //! Categories: what a household counts its money by. One tree of the system's set and the household's own.
 
+mod commands;
+mod keeping;
 mod look;
 mod system;
 mod tree;
@@ -10,6 +12,8 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use commands::{CategoryChange, CategoryError, DEEPEST, MOST_MOVES, MOST_OWN, NewCategory};
+pub use keeping::{create, delete, household_of, update};
 pub use look::{CategoryName, Colour, Icon, LookError};
 pub use tree::{BrokenTree, KeptTree, Tree};
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     category::Tree,
-    edit::FieldValue,
+    edit::{FieldValue, Note},
     ids::{AccountId, CategoryId, IdError, Tag},
     money::parse_amount,
     transaction::parse_date,
@@ -198,6 +198,6 @@ impl<'a> Matcher<'a> {
 }
 
 fn texts(listed: &Listed) -> impl Iterator<Item = &str> {
-    let note = listed.half.note.as_ref().map(|note| note.as_str());
+    let note = listed.half.note.as_ref().map(Note::as_str);
     [Some(listed.name.as_str()), listed.merchant_name.as_deref(), note].into_iter().flatten()
 }

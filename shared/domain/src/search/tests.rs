@@ -186,7 +186,9 @@ proptest! {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let mut best = Best::new(sort, after.as_ref(), limit);
-            all.iter().for_each(|listed| best.add(listed.clone()));
+            for listed in &all {
+                best.add(listed.clone());
+            }
             let page = best.page();
             prop_assert!(page.transactions.len() <= limit);
             found.extend(page.transactions.iter().map(|listed| sort.position(listed)));

@@ -30,10 +30,13 @@ pub enum DocumentError {
 
 /// Types that mean the same in every endpoint, and keep their names. Every other one is its endpoint's, and gets the endpoint's
 /// name in front.
-const SHARED: [&str; 24] = [
+const SHARED: [&str; 28] = [
     "AccountId",
     "Amount",
+    "Category",
     "CategoryId",
+    "CategoryName",
+    "Colour",
     "Currency",
     "CurrencyTotals",
     "CustomField",
@@ -43,6 +46,7 @@ const SHARED: [&str; 24] = [
     "HealthState",
     "HouseholdId",
     "HouseholdName",
+    "Icon",
     "InstitutionId",
     "ItemId",
     "Kind",

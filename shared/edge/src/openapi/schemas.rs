@@ -77,6 +77,7 @@ pub(super) fn problem() -> Value {
                     },
                 },
             },
+            "count": {"type": "integer", "minimum": 1, "description": "How many things are in the way."},
             "plaid_code": {"type": "string", "description": "Plaid's code, where Plaid refused."},
         },
     })

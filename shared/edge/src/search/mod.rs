@@ -4,7 +4,7 @@ mod cursor;
 mod description;
 mod totals;
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::collections::BTreeSet;
 
 use domain::{
     household::{Memberships, readable_households},
@@ -28,7 +28,11 @@ pub const MOST_DECIMALS: u32 = 18;
 
 const AMOUNT: &str = "must be a decimal without a sign, of at most 28 digits and 18 decimals, such as 12.50";
 const DATE: &str = "must be a date, YYYY-MM-DD";
-const FLAG: &str = "must be true or false";
+/// What a flag must be.
+pub const FLAG: &str = "must be true or false";
+/// What an order must be.
+pub const SORT: &str = "must be -date, date, -amount or amount";
+const IDS: &str = "must be up to 20 ids with commas between them";
 
 /// What is looked for, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +54,11 @@ impl Asked {
             least: query.read("min_amount", AMOUNT, amount),
             most: query.read("max_amount", AMOUNT, amount),
             direction: query.read("direction", "must be in or out", direction),
-            categories: ids(query, "category_id", category),
-            accounts: ids(query, "account_id", |text| AccountId::from_str(text).ok()),
+            categories: query.read("category_id", IDS, |text| ids(text, category)).unwrap_or_default(),
+            accounts: query.read("account_id", IDS, |text| ids(text, account)).unwrap_or_default(),
             tag: query.value("tag"),
-            pending: flag(query, "pending"),
-            manual: flag(query, "manual"),
+            pending: query.read("pending", FLAG, flag),
+            manual: query.read("manual", FLAG, flag),
             hidden: query.read("hidden", "must be true, false or any", hidden).unwrap_or_default(),
             field: query.value("field"),
         };
@@ -93,23 +97,20 @@ impl Asked {
     }
 }
 
-/// The order that is asked for.
-pub fn sort(query: &mut Query) -> Sort {
-    let read = |text: &str| Sort::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, sort)| sort);
-    query.read("sort", "must be -date, date, -amount or amount", read).unwrap_or_default()
+/// An order by its name.
+pub fn sort(text: &str) -> Option<Sort> {
+    Sort::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, sort)| sort)
 }
 
-/// A parameter that is true or false.
-pub fn flag(query: &mut Query, name: &str) -> Option<bool> {
-    query.read(name, FLAG, |text| text.parse().ok())
+/// Whether something is asked for.
+pub fn flag(text: &str) -> Option<bool> {
+    text.parse().ok()
 }
 
 /// A number of one or more, up to the largest.
-pub fn count(query: &mut Query, name: &str, largest: usize) -> Option<usize> {
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let read =
-        |text: &str| text.parse().ok().filter(|count| is_number(text) && (1..=largest).contains(count));
-    query.read(name, &format!("must be a number from 1 to {largest}"), read)
+pub fn count(text: &str, largest: usize) -> Option<usize> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|count| is_number && (1..=largest).contains(count))
 }
 
 fn amount(text: &str) -> Option<Decimal> {
@@ -144,14 +145,14 @@ fn category(text: &str) -> Option<Option<CategoryId>> {
 /// Means that there is none.
 pub const NO_CATEGORY: &str = "none";
 
+fn account(text: &str) -> Option<AccountId> {
+    text.parse().ok()
+}
+
 /// Several with commas between them.
-fn ids<T: Ord>(query: &mut Query, name: &str, read: impl Fn(&str) -> Option<T>) -> BTreeSet<T> {
-    let must = format!("must be up to {MOST_IDS} ids with commas between them");
-    let all = |text: &str| {
-        let ids: Vec<_> = text.split(',').take(MOST_IDS + 1).map(&read).collect::<Option<_>>()?;
-        (ids.len() <= MOST_IDS).then(|| ids.into_iter().collect())
-    };
-    query.read(name, &must, all).unwrap_or_default()
+fn ids<T: Ord>(text: &str, read: fn(&str) -> Option<T>) -> Option<BTreeSet<T>> {
+    let ids: Vec<_> = text.split(',').take(MOST_IDS + 1).map(read).collect::<Option<_>>()?;
+    (ids.len() <= MOST_IDS).then(|| ids.into_iter().collect())
 }
 
 /// The `Link` to what comes next: the same question with another cursor.

@@ -3,19 +3,16 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    category::{KeptTree, Tree},
     ids::{AccountId, HouseholdId},
     search::{HouseholdScope, SearchScope},
     store::StoreError,
 };
 
 use crate::{
-    Store,
-    keys::{self, META},
-    row::{Reader, Row, key, unpack},
+    Store, categories,
+    keys::{self, CATEGORIES, META},
+    row::{Reader, Row, key},
 };
-
-const CATEGORIES: &str = "CATEGORIES";
 
 impl Store {
     pub(super) async fn read_scope(
@@ -50,16 +47,7 @@ fn scope(
     Ok(HouseholdScope {
         household: household.clone(),
         months: find(META).map(|row| Reader(row).set("mo")).unwrap_or_default(),
-        tree: tree(find(CATEGORIES))?,
+        tree: categories::decode(find(CATEGORIES))?,
         accounts: accounts.iter().filter(|id| find(&keys::account(id)).is_some()).cloned().collect(),
     })
-}
-
-/// The tree of a household's row; the system's, if it has none.
-fn tree(row: Option<&Row>) -> Result<Tree, StoreError> {
-    let Some(row) = row.map(Reader) else { return Ok(Tree::system()) };
-    let corrupt = || StoreError::Corrupt("categories");
-    let plain = unpack(row.bytes("z").ok_or_else(corrupt)?)?;
-    let kept: KeptTree = serde_json::from_slice(&plain).map_err(|_unreadable| corrupt())?;
-    Tree::of(row.number("rev")?, kept).map_err(|_below_itself| corrupt())
 }
