@@ -18,6 +18,7 @@ use crate::openapi::{Amount, Currency};
 /// A transaction. All fields are there, set or not, so that a client need not ask which are.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Transaction")]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for itself: they are no states of one thing")]
 pub struct TransactionView {
     /// The id under which it was first seen. It never changes.
     pub id: TransactionId,

@@ -44,6 +44,7 @@ pub(crate) const ROWS: &[Row] = &[
         r#"{"household_id": "{household_id}", "public_token": "{public_token}"}"#,
         [404, 403, 201, 201, 201, 404],
     ),
+    row("exportTransactions", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
     row("inviteMember", "", r#"{"role": "viewer"}"#, [404, 403, 403, 201, 201, 404]),
     row("listAccounts", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
     row("listHouseholds", "", "", [200, 200, 200, 200, 200, 200]),
@@ -53,6 +54,12 @@ pub(crate) const ROWS: &[Row] = &[
     row("removeAccount", "data=keep", "", [404, 403, 202, 202, 202, 404]),
     row("removeItem", "data=keep", "", [404, 403, 202, 202, 202, 404]),
     row("removeMember", "", "", [404, 403, 403, 200, 200, 404]),
+    row(
+        "summarizeTransactions",
+        "household_id={household_id}&group_by=month",
+        "",
+        [404, 200, 200, 200, 200, 404],
+    ),
     row("syncAccount", "", "{}", [404, 403, 200, 200, 200, 404]),
     row("updateHousehold", "", r#"{"name": "Renamed"}"#, [404, 403, 403, 200, 200, 404]),
 ];

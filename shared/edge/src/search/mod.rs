@@ -54,7 +54,7 @@ impl Asked {
             least: query.read("min_amount", AMOUNT, amount),
             most: query.read("max_amount", AMOUNT, amount),
             direction: query.read("direction", "must be in or out", direction),
-            categories: query.read("category_id", IDS, |text| ids(text, category)).unwrap_or_default(),
+            categories: query.read("category_id", IDS, categories).unwrap_or_default(),
             accounts: query.read("account_id", IDS, |text| ids(text, account)).unwrap_or_default(),
             tag: query.value("tag"),
             pending: query.read("pending", FLAG, flag),
@@ -137,9 +137,10 @@ fn hidden(text: &str) -> Option<Hidden> {
     }
 }
 
-/// A category, or none.
-fn category(text: &str) -> Option<Option<CategoryId>> {
-    if text == NO_CATEGORY { Some(None) } else { text.parse().ok().map(Some) }
+/// Categories; none is one of them.
+fn categories(text: &str) -> Option<BTreeSet<Option<CategoryId>>> {
+    let category = |text: &str| if text == NO_CATEGORY { Ok(None) } else { text.parse().map(Some) };
+    ids(text, |text| category(text).ok())
 }
 
 /// Means that there is none.
