@@ -22,8 +22,8 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
-    search::{Asked, Binding, CurrencyTotals, FLAG, SORT, count, flag, sort, totals},
-    transaction::{OrphanView, TransactionView},
+    search::{Asked, Binding, CurrencyTotals, FLAG, OrphanedEdit, SORT, count, flag, sort, totals},
+    transaction::TransactionView,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -60,7 +60,7 @@ enum Answer {
     /// What was written on transactions that are no more, if `orphaned` asks for it.
     Orphaned {
         /// By item and id.
-        orphaned: Vec<OrphanView>,
+        orphaned: Vec<OrphanedEdit>,
         /// The `cursor` of the next page, if there may be one.
         next_cursor: Option<String>,
     },

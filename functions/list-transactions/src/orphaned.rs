@@ -4,7 +4,10 @@ use domain::{
     edit::Orphan,
     ids::{HouseholdId, ItemId, ItemRef, TransactionId},
 };
-use edge::{Problem, search::Binding, transaction::OrphanView};
+use edge::{
+    Problem,
+    search::{Binding, OrphanedEdit},
+};
 
 use super::{Answer, Deps, Question};
 
@@ -19,7 +22,7 @@ pub(super) async fn answer(
     let binding = Binding::new(&("orphaned", households));
     let after = binding.place::<Place>(question.cursor.as_deref())?;
     let scope = question.asked.scope(&*deps.search, households).await?;
-    let mut orphaned: Vec<OrphanView> = Vec::new();
+    let mut orphaned: Vec<OrphanedEdit> = Vec::new();
     for at in items(deps, households, after.as_ref()).await? {
         let Some(tree) = scope.tree(&at.household) else { continue };
         for orphan in in_order(deps, &at, after.as_ref()).await? {
@@ -27,13 +30,13 @@ pub(super) async fn answer(
                 let next_cursor = orphaned.last().map(|last| binding.cursor(&place(last)));
                 return Ok(Answer::Orphaned { orphaned, next_cursor });
             }
-            orphaned.push(OrphanView::new(at.clone(), orphan, tree));
+            orphaned.push(OrphanedEdit::new(at.clone(), orphan, tree));
         }
     }
     Ok(Answer::Orphaned { orphaned, next_cursor: None })
 }
 
-fn place(shown: &OrphanView) -> Place {
+fn place(shown: &OrphanedEdit) -> Place {
     (shown.household_id.clone(), shown.item_id.clone(), shown.id.clone())
 }
 

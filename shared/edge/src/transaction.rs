@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::{
     category::{Kind, Source, Tree},
-    edit::{FieldValue, Note, Orphan, Part, Splits},
-    ids::{AccountId, CategoryId, FieldName, HouseholdId, ItemId, ItemRef, Tag, TransactionId},
+    edit::{FieldValue, Note, Part},
+    ids::{AccountId, CategoryId, FieldName, HouseholdId, ItemId, Tag, TransactionId},
     search::Listed,
     transaction::PaymentMeta,
 };
@@ -17,7 +17,6 @@ use crate::openapi::{Amount, Currency};
 
 /// A transaction. All fields are there, set or not, so that a client need not ask which are.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Transaction")]
 #[expect(clippy::struct_excessive_bools, reason = "each stands for itself: they are no states of one thing")]
 pub struct TransactionView {
     /// The id under which it was first seen. It never changes.
@@ -76,7 +75,6 @@ pub struct TransactionView {
 
 /// How it was paid.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "PaymentMeta")]
 pub struct PaymentMetaView {
     /// The bank's reference.
     pub reference_number: Option<String>,
@@ -98,7 +96,6 @@ pub struct PaymentMetaView {
 
 /// The category that counts, who has said so, and what the bank says beside it.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "EffectiveCategory")]
 pub struct EffectiveCategoryView {
     /// The category.
     pub id: CategoryId,
@@ -120,7 +117,6 @@ pub struct EffectiveCategoryView {
 /// The value of a field of the household's own.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", content = "value", rename_all = "lowercase")]
-#[schemars(rename = "CustomField")]
 pub enum FieldView {
     /// Text.
     Text(String),
@@ -134,7 +130,6 @@ pub enum FieldView {
 
 /// A part of a transaction.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Part")]
 pub struct PartView {
     /// A decimal; the parts add up to the transaction's amount.
     #[schemars(with = "Amount")]
@@ -145,74 +140,13 @@ pub struct PartView {
     pub note: Option<String>,
 }
 
-/// What was written on a transaction that is no more, and what is still known of it.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "OrphanedEdit")]
-pub struct OrphanView {
-    /// The id of the transaction.
-    pub id: TransactionId,
-    /// The household.
-    pub household_id: HouseholdId,
-    /// The connection that it belonged to.
-    pub item_id: ItemId,
-    /// The account.
-    pub account_id: Option<AccountId>,
-    /// A decimal; positive has left the account.
-    #[schemars(with = "Option<Amount>")]
-    pub amount: Option<String>,
-    /// When it happened or posted.
-    pub date: Option<Date>,
-    /// The bank's text.
-    pub name: Option<String>,
-    /// The category that a person has chosen.
-    pub category_id: Option<CategoryId>,
-    /// Whether it was hidden.
-    pub hidden: bool,
-    /// A person's words.
-    pub note: Option<String>,
-    /// What people found it by.
-    pub tags: Vec<Tag>,
-    /// Fields of the household's own.
-    pub custom_fields: BTreeMap<FieldName, FieldView>,
-    /// Its parts, if it had any.
-    pub splits: Vec<PartView>,
-    /// Counts what people have changed.
-    pub revision: u64,
-}
-
-impl OrphanView {
-    /// The view of what was written, by its household's categories.
-    pub fn new(at: ItemRef, orphan: Orphan, tree: &Tree) -> Self {
-        let half = orphan.half;
-        Self {
-            id: orphan.key,
-            household_id: at.household,
-            item_id: at.item,
-            account_id: orphan.account,
-            amount: orphan.amount.map(|amount| amount.to_string()),
-            date: orphan.date,
-            name: orphan.name,
-            category_id: half
-                .category
-                .as_ref()
-                .and_then(|id| tree.resolve(id))
-                .map(|category| category.id.clone()),
-            hidden: half.hidden,
-            note: half.note.as_ref().map(words),
-            tags: half.tags.into_iter().collect(),
-            custom_fields: fields(half.fields),
-            splits: parts(half.splits.as_ref(), tree),
-            revision: half.rev,
-        }
-    }
-}
-
 impl TransactionView {
     /// The view of a transaction, by its household's categories.
     pub fn new(listed: Listed, tree: &Tree) -> Self {
         let half = listed.half;
         let category = effective(tree, half.category.as_ref(), listed.category);
         let splits_stale = half.splits.as_ref().is_some_and(|splits| splits.is_stale(listed.amount));
+        let parts = half.splits.as_ref().map(|splits| splits.parts()).unwrap_or_default();
         Self {
             id: listed.id,
             account_id: listed.account,
@@ -235,8 +169,8 @@ impl TransactionView {
             hidden: half.hidden,
             note: half.note.as_ref().map(words),
             tags: half.tags.into_iter().collect(),
-            custom_fields: fields(half.fields),
-            splits: parts(half.splits.as_ref(), tree),
+            custom_fields: half.fields.into_iter().map(|(name, value)| (name, field(value))).collect(),
+            splits: parts.iter().map(|part| part_view(part, tree)).collect(),
             splits_stale,
             revision: half.rev,
         }
@@ -264,20 +198,11 @@ fn effective(
     })
 }
 
-fn words(note: &Note) -> String {
+pub(crate) fn words(note: &Note) -> String {
     note.as_str().to_owned()
 }
 
-fn fields(fields: BTreeMap<FieldName, FieldValue>) -> BTreeMap<FieldName, FieldView> {
-    fields.into_iter().map(|(name, value)| (name, field(value))).collect()
-}
-
-fn parts(splits: Option<&Splits>, tree: &Tree) -> Vec<PartView> {
-    let parts = splits.map(Splits::parts).unwrap_or_default();
-    parts.iter().map(|part| part_view(part, tree)).collect()
-}
-
-fn field(value: FieldValue) -> FieldView {
+pub(crate) fn field(value: FieldValue) -> FieldView {
     match value {
         FieldValue::Text(note) => FieldView::Text(words(&note)),
         FieldValue::Number(number) => FieldView::Number(number.to_string()),
@@ -287,7 +212,7 @@ fn field(value: FieldValue) -> FieldView {
 }
 
 /// A part under a category that was merged into another shows that one.
-fn part_view(part: &Part, tree: &Tree) -> PartView {
+pub(crate) fn part_view(part: &Part, tree: &Tree) -> PartView {
     let category = part.category.as_ref().and_then(|category| tree.resolve(category));
     PartView {
         amount: part.amount.to_string(),

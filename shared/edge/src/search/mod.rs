@@ -2,6 +2,7 @@
 
 mod cursor;
 mod description;
+mod orphan;
 mod totals;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use rust_decimal::Decimal;
 
 pub use cursor::Binding;
 pub use description::{described, sort_schema};
+pub use orphan::OrphanedEdit;
 pub use totals::{CurrencyTotals, totals};
 
 use crate::{problem::Problem, query::Query};
@@ -151,7 +153,7 @@ fn account(text: &str) -> Option<AccountId> {
 }
 
 /// Several with commas between them.
-fn ids<T: Ord>(text: &str, read: fn(&str) -> Option<T>) -> Option<BTreeSet<T>> {
+fn ids<T: Ord>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<BTreeSet<T>> {
     let ids: Vec<_> = text.split(',').take(MOST_IDS + 1).map(read).collect::<Option<_>>()?;
     (ids.len() <= MOST_IDS).then(|| ids.into_iter().collect())
 }
