@@ -83,7 +83,9 @@ fn in_order(mut groups: Vec<(Key, Group)>, tree: &Tree) -> Vec<(Key, Group)> {
 
 fn others(rest: &[(Key, Group)]) -> Option<Others> {
     let mut sums = Totals::default();
-    rest.iter().for_each(|(_, group)| sums.join(&group.own));
+    for (_, group) in rest {
+        sums.join(&group.own);
+    }
     (!rest.is_empty()).then(|| Others { groups: rest.len(), totals: totals(&sums) })
 }
 

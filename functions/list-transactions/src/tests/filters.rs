@@ -73,7 +73,7 @@ fn filters(whole: &[Value]) -> Vec<(String, Model)> {
     let (query_account, of_account) = (account.clone(), move |t: &Value| t["account_id"] == account);
     let says = |t: &Value, words: &[&str]| {
         let texts = ["name", "merchant_name", "note"]
-            .map(|name| text(t, name).to_lowercase().replace('é', "e").replace('ë', "e"));
+            .map(|name| text(t, name).to_lowercase().replace(['é', 'ë'], "e"));
         words.iter().all(|word| texts.iter().any(|text| text.contains(word)))
     };
     let is_of = |t: &Value, prefix: &str| {
@@ -177,7 +177,7 @@ async fn totals_are_the_sums_of_all_pages_and_a_category_counts_with_its_parts()
             found.iter().map(amount).filter(is).map(|amount| amount.abs()).sum::<Decimal>().normalize()
         };
         let (incoming, outgoing) =
-            (sum(|amount| amount.is_sign_negative()), sum(|amount| amount.is_sign_positive()));
+            (sum(Decimal::is_sign_negative), sum(Decimal::is_sign_positive));
         let expected = json!([{
             "currency": "USD", "count": found.len(), "in": incoming.to_string(), "out": outgoing.to_string(),
             "net": (incoming - outgoing).normalize().to_string(),
