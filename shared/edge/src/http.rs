@@ -47,9 +47,9 @@ pub struct Request {
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// JSON.
+    /// JSON, where no header says something else.
     pub body: String,
-    /// Headers beside the content type.
+    /// Headers beside JSON's content type, or another content type.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -71,6 +71,11 @@ impl Reply {
     pub fn located(mut self, path: String) -> Self {
         self.headers.push(("location", path));
         self
+    }
+
+    /// An answer with a body that is no JSON.
+    pub fn text(content_type: &str, body: String) -> Self {
+        Self { status: 200, body, headers: vec![("content-type", content_type.to_owned())] }
     }
 
     /// With the entity tag of what it shows: `If-Match` requires it.
@@ -291,7 +296,7 @@ fn response(
             response.headers.insert(HeaderName::from_static(name), value);
         }
     }
-    if body.is_empty() {
+    if status == 204 {
         response.headers.remove(http::header::CONTENT_TYPE);
     } else {
         response.body = Some(Body::Text(body));
