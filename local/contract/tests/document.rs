@@ -1,7 +1,5 @@
 //! The committed document.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-
 use contract::{file, text};
 
 #[test]
