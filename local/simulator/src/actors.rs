@@ -11,7 +11,7 @@ use std::{
 };
 
 use domain::{
-    edit::{Change as UserChange, Edited, FieldValue, TransactionEdits},
+    edit::{Change as UserChange, Edited, FieldValue, Part, Splits, TransactionEdits},
     search::{Search, TransactionSearch},
     store::{Connections, StoreError, SyncRequests},
     sync::{Cause, Edit, SyncMessage, SyncQueue},
@@ -197,7 +197,7 @@ async fn writer(scene: Scene, number: usize) {
         shared.trace.line(&shared.time, || format!("person: {note} on {id:.5} {outcome:?}"));
         drop(process);
         match outcome {
-            Ok(Ok(Edited::Done { key, half })) => item.edits().add(key, half),
+            Ok(Ok(Edited::Done { key, half, .. })) => item.edits().add(key, half),
             Ok(Ok(Edited::NotFound | Edited::TooMuch | Edited::Stale(_))) => {}
             Ok(Err(_)) | Err(_) => item.edits().maybe.push(note),
         }
@@ -218,7 +218,19 @@ fn user_change(scene: &Scene, note: &str) -> UserChange {
     {
         change.fields.insert(name, Edit::Set(FieldValue::Flag(dice.in_1000(500))));
     }
+    if dice.in_1000(200) {
+        change.hidden = Some(dice.in_1000(500));
+    }
+    if dice.in_1000(200) {
+        change.splits = halves(Decimal::from(dice.between(1, 100))).map_or(Edit::Clear, Edit::Set);
+    }
     change
+}
+
+/// A transaction in two, which the bank's amount need not agree with: it may have changed a moment ago.
+fn halves(each: Decimal) -> Option<Splits> {
+    let part = || Part { amount: each, category: None, note: None };
+    Splits::new(each.checked_add(each)?, vec![part(), part()]).ok()
 }
 
 /// Somebody who looks at lists, which may be old but never wrong in themselves.

@@ -40,8 +40,14 @@ async fn every_event_runs() {
             "malformed" | "unknown-field" | "missing-token" | "bad-date" | "bad-data" | "bad-parameter" => {
                 &[Some(400)]
             }
-            "other-household" | "unknown-code" | "unknown-member" | "unknown-account" | "no-account-id"
-            | "unknown-category" | "other-path" => &[Some(404)],
+            "other-household"
+            | "unknown-code"
+            | "unknown-member"
+            | "unknown-account"
+            | "unknown-transaction"
+            | "unknown-category"
+            | "no-account-id"
+            | "other-path" => &[Some(404)],
             "unknown-item" => &[Some(404), None],
             _ => &[Some(200), None],
         };

@@ -1,8 +1,12 @@
 //! One bank account: what the bank says of it and what its people decided.
 
+mod people;
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+
+pub use people::{AccountChange, AccountEdited, AccountEdits, AccountHalf, NewManualAccount};
 
 use crate::{
     ids::{AccountId, PlaidAccountId},
@@ -115,10 +119,8 @@ pub struct Account {
     pub id: AccountId,
     /// What the bank says. A placeholder while it has said nothing.
     pub bank: BankAccount,
-    /// The name its people gave it.
-    pub own_name: Option<String>,
-    /// Whether it counts in budgets.
-    pub include_in_budget: bool,
+    /// What its people decided.
+    pub half: AccountHalf,
     /// What becomes of it in a sync.
     pub state: AccountState,
     /// Under which of its ids it goes on.
@@ -131,8 +133,7 @@ impl Account {
         Self {
             id,
             bank,
-            own_name: None,
-            include_in_budget: true,
+            half: AccountHalf::default(),
             state: AccountState::Live,
             generation: Generation::default(),
         }
@@ -146,7 +147,22 @@ impl Account {
 
     /// The name to show: its people's, else the bank's.
     pub fn name(&self) -> &str {
-        self.own_name.as_deref().unwrap_or(&self.bank.name)
+        self.half.name.as_deref().unwrap_or(&self.bank.name)
+    }
+
+    /// What is on it: its people say so of one that is kept by hand, and the bank of any other.
+    pub fn balance(&self) -> Option<Decimal> {
+        match self.state {
+            AccountState::Manual => self.half.balance.or(self.bank.balances.current),
+            AccountState::Live | AccountState::Unshared | AccountState::Removed { .. } => {
+                self.bank.balances.current
+            }
+        }
+    }
+
+    /// Whether it takes transactions that people enter.
+    pub fn is_open(&self) -> bool {
+        self.state.is_listed() && !self.half.closed
     }
 }
 

@@ -1,6 +1,11 @@
 //! What people write on a transaction: the half of its row that no sync ever touches.
 
+mod found;
+mod manual;
+mod moving;
+
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     str::FromStr,
 };
@@ -8,7 +13,13 @@ use std::{
 use async_trait::async_trait;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
+
+pub use found::{Found, OneTransaction, Whole, one_transaction};
+pub use manual::{Deleted, Entered, Facts, FactsChange, ManualTransactions, NewTransaction};
+pub use moving::{EditMoves, Moved};
 
 use crate::{
     ids::{AccountId, CategoryId, FieldName, IdError, ItemRef, Tag, TransactionId},
@@ -37,6 +48,23 @@ impl Note {
     /// The note as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Note {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Note {
+    fn schema_name() -> Cow<'static, str> {
+        "Note".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // Bytes are what is counted: a text beyond ASCII may be shorter at most.
+        json_schema!({"type": "string", "minLength": 1, "maxLength": LONGEST_NOTE})
     }
 }
 
@@ -71,8 +99,10 @@ pub struct Splits {
     parts: Vec<Part>,
 }
 
-const FEWEST_PARTS: usize = 2;
-const MOST_PARTS: usize = 20;
+/// A transaction in one part is whole.
+pub const FEWEST_PARTS: usize = 2;
+/// A transaction has so many parts at most.
+pub const MOST_PARTS: usize = 20;
 
 /// Why parts do not make a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -168,7 +198,19 @@ pub struct Change {
     pub splits: Edit<Splits>,
 }
 
+impl Change {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl UserHalf {
+    /// Whether nothing stands there, however often it was changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self { rev: self.rev, ..Self::default() }
+    }
+
     /// The half after a change.
     #[must_use]
     pub fn with(mut self, change: &Change) -> Self {
@@ -190,8 +232,9 @@ impl UserHalf {
 }
 
 /// What fits on one transaction besides its note: the row has to hold the bank's half too.
-const MOST_TAGS: usize = 20;
-const MOST_FIELDS: usize = 20;
+pub const MOST_TAGS: usize = 20;
+/// So many fields of the household's own fit on one transaction.
+pub const MOST_FIELDS: usize = 20;
 
 impl UserHalf {
     /// Whether it fits on a transaction.
@@ -209,6 +252,8 @@ pub enum Edited {
         key: TransactionId,
         /// The half as it is now.
         half: UserHalf,
+        /// All of the transaction; none if it went right after.
+        whole: Option<Box<Whole>>,
     },
     /// There is no such transaction, or it is no more.
     NotFound,

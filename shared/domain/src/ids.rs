@@ -293,6 +293,13 @@ opaque_id!(
     "a field name of 1 to 50 characters"
 );
 
+impl TransactionId {
+    /// A new id of a transaction that a person enters, from random bytes. Plaid's are letters and digits.
+    pub fn from_entropy(entropy: Entropy) -> Self {
+        Self(format!("txn_{}", base32(&entropy)))
+    }
+}
+
 impl CategoryId {
     /// A new id of a household's own category from random bytes.
     pub fn from_entropy(entropy: Entropy) -> Self {

@@ -39,6 +39,12 @@ pub const CODES: &[Code] = &[
     ),
     code(404, "item_not_found", "There is no such item in your households."),
     code(404, "member_not_found", "There is no such member in the household."),
+    code(404, "transaction_not_found", "There is no such transaction in your households."),
+    code(
+        409,
+        "account_closed",
+        "The account takes no new transactions: it was closed, or is being removed. Open it again.",
+    ),
     code(409, "account_gone", "The bank does not share the account any more."),
     code(409, "account_inactive", "The account is not synced any more; `detail` says why."),
     code(409, "already_member", "You are in this household already."),
@@ -63,6 +69,7 @@ pub const CODES: &[Code] = &[
         "duplicate_connection",
         "The accounts are connected already. Repair that connection, or send `allow_duplicate`.",
     ),
+    code(409, "edits_not_orphaned", "The transaction is still there, or nothing is written on it."),
     code(409, "household_full", "The household has as many members as it may have."),
     code(409, "item_gone", "The connection has ended. Connect the bank again."),
     code(409, "item_needs_attention", "The bank refused; `detail` says what a person can do about it."),
@@ -82,6 +89,7 @@ pub const CODES: &[Code] = &[
         "system_category",
         "The category is in every household: it can be changed and deactivated, but neither deleted nor moved.",
     ),
+    code(409, "target_edited", "Something is written on the other transaction already."),
     code(409, "too_many_categories", "The household has as many categories of its own as it may have."),
     code(
         409,
@@ -95,6 +103,11 @@ pub const CODES: &[Code] = &[
         "It has changed since you read it. Read it again, and send its `ETag` as `If-Match`.",
     ),
     code(413, "body_too_large", "The body is larger than 256 KB."),
+    code(
+        422,
+        "bank_field",
+        "The fields that `errors` names are the bank's to say, of what is linked with one.",
+    ),
     code(
         422,
         "idempotency_key_reused",

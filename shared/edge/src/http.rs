@@ -67,6 +67,17 @@ impl Reply {
         Self { status: 200, body, headers: vec![("content-type", content_type.to_owned())] }
     }
 
+    /// An answer that says no more than its status: 204.
+    pub fn empty() -> Self {
+        Self { status: 204, body: String::new(), headers: Vec::new() }
+    }
+
+    /// With where what it shows is found.
+    pub fn located(mut self, path: String) -> Self {
+        self.headers.push(("location", path));
+        self
+    }
+
     /// With the entity tag of what it shows: `If-Match` requires it.
     pub fn tagged(mut self, revision: u64) -> Self {
         self.headers.push(("etag", format!("\"{revision}\"")));
@@ -285,7 +296,11 @@ fn response(
             response.headers.insert(HeaderName::from_static(name), value);
         }
     }
-    response.body = Some(Body::Text(body));
+    if body.is_empty() {
+        response.headers.remove(http::header::CONTENT_TYPE);
+    } else {
+        response.body = Some(Body::Text(body));
+    }
     response
 }
 

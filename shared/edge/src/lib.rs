@@ -1,8 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod account;
 pub mod batch;
+pub mod body;
 pub mod category;
 pub mod codes;
+pub mod edits;
 pub mod env;
 mod household;
 pub mod http;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     category::{Kind, Source, Tree},
-    edit::{FieldValue, Note, Part},
+    edit::{FieldValue, Note, Part, Splits, Whole},
     ids::{AccountId, CategoryId, FieldName, HouseholdId, ItemId, Tag, TransactionId},
     search::Listed,
     transaction::PaymentMeta,
@@ -12,8 +12,12 @@ use domain::{
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
 
-use crate::openapi::{Amount, Currency};
+use crate::{
+    Problem,
+    openapi::{Amount, Currency},
+};
 
 /// A transaction. All fields are there, set or not, so that a client need not ask which are.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -140,13 +144,37 @@ pub struct PartView {
     pub note: Option<String>,
 }
 
+/// A transaction with what is rarely read.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WholeView {
+    /// What lists show.
+    #[serde(flatten)]
+    pub transaction: TransactionView,
+    /// What else the bank says, in Plaid's words: `location`, `counterparties`, `website`, `datetime`, ….
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub detail: Option<Box<RawValue>>,
+}
+
+impl WholeView {
+    /// The view of a transaction, by its household's categories.
+    ///
+    /// # Errors
+    /// If the stored detail is no JSON, which is ours to mend.
+    pub fn new(whole: Whole, tree: &Tree) -> Result<Self, Problem> {
+        let detail = whole.detail.map(RawValue::from_string).transpose().map_err(|error| {
+            Problem::new(500, "internal_error", "Something is wrong on our side.").because(error)
+        })?;
+        Ok(Self { transaction: TransactionView::new(whole.listed, tree), detail })
+    }
+}
+
 impl TransactionView {
     /// The view of a transaction, by its household's categories.
     pub fn new(listed: Listed, tree: &Tree) -> Self {
         let half = listed.half;
         let category = effective(tree, half.category.as_ref(), listed.category);
         let splits_stale = half.splits.as_ref().is_some_and(|splits| splits.is_stale(listed.amount));
-        let parts = half.splits.as_ref().map(|splits| splits.parts()).unwrap_or_default();
+        let parts = half.splits.as_ref().map(Splits::parts).unwrap_or_default();
         Self {
             id: listed.id,
             account_id: listed.account,

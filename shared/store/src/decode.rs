@@ -1,7 +1,7 @@
 //! From attributes to the domain.
 
 use domain::{
-    account::{Account, AccountKind, AccountState, Balances, BankAccount, Generation},
+    account::{Account, AccountHalf, AccountKind, AccountState, Balances, BankAccount, Generation},
     bank::HistoryStatus,
     event::News,
     ids::{AccountId, HouseholdId, ItemId, ItemRef},
@@ -168,8 +168,14 @@ pub(crate) fn account(item: &ItemId, tail: &str, row: &Row) -> Result<Account, S
             },
             currency: row.maybe_text("cu").map(read_currency),
         },
-        own_name: row.owned("un"),
-        include_in_budget: !row.flag("xb"),
+        half: AccountHalf {
+            rev: row.maybe_number("ar").unwrap_or_default(),
+            name: row.owned("un"),
+            is_left_out: row.flag("xb"),
+            hidden: row.flag("uh"),
+            closed: row.flag("cl"),
+            balance: row.decimal("ub"),
+        },
         state: account_state(row.maybe_text("st"))?,
         generation: Generation {
             number: row.maybe_number("ge").unwrap_or_default(),

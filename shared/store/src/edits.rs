@@ -1,23 +1,28 @@
 //! A person's half of a transaction, and the halves that have lost theirs.
 
+mod find;
+mod half;
+mod manual;
+mod moving;
+
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::AttributeValue};
+use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValue};
 use domain::{
-    edit::{
-        Change as UserChange, Edited, FieldValue, Orphan, Orphans, Part, Splits, TransactionEdits, UserHalf,
-    },
-    ids::{FieldName, ItemRef, TransactionId},
+    edit::{Change as UserChange, Edited, Orphan, Orphans, TransactionEdits, UserHalf},
+    ids::{ItemRef, TransactionId},
     store::StoreError,
 };
 
+pub(crate) use half::user_half;
+
 use crate::{
-    Store,
-    encode::map,
-    keys,
+    Store, keys,
     outcome::unavailable,
-    row::{Change, Reader, Row, key, number, text, texts},
+    row::{Reader, Row, key, number, text},
     transactions::{account_of, transaction_id},
 };
+use find::whole;
+use half::encode;
 
 /// How often an edit starts over because a sync or another person was at the row.
 const TRIES: usize = 8;
@@ -42,7 +47,7 @@ impl TransactionEdits for Store {
             let stored = user_half(Reader(&row))?;
             // The answer of our own write was lost: this is what it wrote.
             if let Some(half) = intended.take_if(|half| *half == stored) {
-                return Ok(Edited::Done { key, half });
+                return done(at, key, half, &row);
             }
             if !row.contains_key("id") {
                 return Ok(Edited::NotFound);
@@ -56,13 +61,18 @@ impl TransactionEdits for Store {
                 return Ok(Edited::TooMuch);
             }
             match self.write_half(at, &key, read, &half).await {
-                Ok(true) => return Ok(Edited::Done { key, half }),
-                Ok(false) | Err(StoreError::Busy) => intended = Some(half),
+                Ok(Some(row)) => return done(at, key, half, &row),
+                Ok(None) | Err(StoreError::Busy) => intended = Some(half),
                 Err(error) => return Err(error),
             }
         }
         Err(StoreError::Busy)
     }
+}
+
+/// A half that is written, with the row that it stands on.
+fn done(at: &ItemRef, key: TransactionId, half: UserHalf, row: &Row) -> Result<Edited, StoreError> {
+    Ok(Edited::Done { key, half, whole: whole(at, row)?.map(Box::new) })
 }
 
 impl Store {
@@ -96,14 +106,14 @@ impl Store {
         Ok(None)
     }
 
-    /// False if somebody was faster, or the transaction is no more.
+    /// The row as it is now; none if somebody was faster, or the transaction is no more.
     async fn write_half(
         &self,
         at: &ItemRef,
         id: &TransactionId,
         read: u64,
         half: &UserHalf,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Row>, StoreError> {
         let mut change = encode(half);
         if read > 0 {
             change.value("read", number(read));
@@ -117,96 +127,16 @@ impl Store {
             .update_expression(expression)
             .condition_expression(if read > 0 { LATER } else { FIRST })
             .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values);
+            .set_expression_attribute_values(values)
+            .return_values(ReturnValue::AllNew);
         match update.send().await {
-            Ok(_) => Ok(true),
+            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
                 _ => Err(unavailable(&error)),
             },
         }
     }
-}
-
-fn encode(half: &UserHalf) -> Change {
-    let tags = half.tags.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let fields: Row = half.fields.iter().map(|(name, value)| (name.to_string(), field(value))).collect();
-    let mut change = Change::default();
-    change
-        .set("ur", number(half.rev))
-        .put("uc", half.category.as_ref().map(|category| text(category.as_str())))
-        .put("un", half.note.as_ref().map(|note| text(note.as_str())))
-        .put("ut", (!tags.is_empty()).then(|| texts(tags)))
-        .put("uf", (!fields.is_empty()).then_some(AttributeValue::M(fields)))
-        .put("uh", half.hidden.then_some(AttributeValue::Bool(true)))
-        .put(
-            "us",
-            half.splits.as_ref().map(|splits| AttributeValue::L(splits.parts().iter().map(part).collect())),
-        )
-        .put("ux", half.splits.as_ref().map(|splits| number(splits.of())));
-    change
-}
-
-fn part(part: &Part) -> AttributeValue {
-    map([
-        ("a", Some(number(part.amount))),
-        ("c", part.category.as_ref().map(|category| text(category.as_str()))),
-        ("n", part.note.as_ref().map(|note| text(note.as_str()))),
-    ])
-}
-
-/// The parts of a row, and what they add up to.
-fn read_splits(row: Reader<'_>) -> Result<Option<Splits>, StoreError> {
-    let Some(of) = row.decimal("ux") else { return Ok(None) };
-    let parts = row.maps("us").map(|part| {
-        let amount = part.decimal("a")?;
-        Some(Part { amount, category: part.maybe_parsed("c"), note: part.maybe_parsed("n") })
-    });
-    let parts = parts.collect::<Option<Vec<_>>>().ok_or(StoreError::Corrupt("us"))?;
-    Splits::new(of, parts).map(Some).map_err(|_bad| StoreError::Corrupt("us"))
-}
-
-/// A day is told from a text by its first character.
-fn field(value: &FieldValue) -> AttributeValue {
-    match value {
-        FieldValue::Text(note) => text(format!("t{}", note.as_str())),
-        FieldValue::Date(date) => text(format!("d{date}")),
-        FieldValue::Number(number_) => number(number_),
-        FieldValue::Flag(flag) => AttributeValue::Bool(*flag),
-    }
-}
-
-fn read_field(stored: &AttributeValue) -> Option<FieldValue> {
-    match stored {
-        AttributeValue::S(marked) => match (marked.get(..1)?, marked.get(1..)?) {
-            ("t", note) => note.parse().ok().map(FieldValue::Text),
-            ("d", date) => date.parse().ok().map(FieldValue::Date),
-            _ => None,
-        },
-        AttributeValue::N(number) => domain::money::parse_amount(number).map(FieldValue::Number),
-        AttributeValue::Bool(flag) => Some(FieldValue::Flag(*flag)),
-        _ => None,
-    }
-}
-
-/// The person's half of a row; an empty one if nobody has written on it.
-pub(crate) fn user_half(row: Reader<'_>) -> Result<UserHalf, StoreError> {
-    let mut half = UserHalf {
-        rev: row.maybe_number("ur").unwrap_or_default(),
-        category: row.maybe_parsed("uc"),
-        note: row.maybe_parsed("un"),
-        tags: row.set("ut"),
-        hidden: row.flag("uh"),
-        splits: read_splits(row)?,
-        ..UserHalf::default()
-    };
-    if let Some(fields) = row.map("uf") {
-        for (name, value) in fields.0 {
-            let name: FieldName = name.parse().map_err(|_bad| StoreError::Corrupt("uf"))?;
-            half.fields.insert(name, read_field(value).ok_or(StoreError::Corrupt("uf"))?);
-        }
-    }
-    Ok(half)
 }
 
 #[async_trait]

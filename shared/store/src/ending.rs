@@ -167,7 +167,10 @@ impl Store {
         }
         if are_any {
             let mut change = Change::default();
-            change.set("ttl", expires(now, TOMBSTONE_DAYS));
+            change
+                .set("ttl", expires(now, TOMBSTONE_DAYS))
+                .set("dp", text(keys::due(&at.item)))
+                .set("ds", text(keys::transactions(at)));
             self.change_item(at, change, "attribute_exists(pk)").await?;
         }
         Ok(are_any)

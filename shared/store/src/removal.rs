@@ -1,7 +1,10 @@
 //! Removing: beginning it under the item's revision, erasing, burying.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, TransactWriteItem, WriteRequest};
+use aws_sdk_dynamodb::{
+    operation::delete_item::DeleteItemError,
+    types::{AttributeValue, DeleteRequest, TransactWriteItem, WriteRequest},
+};
 use domain::{
     account::{Account, AccountState},
     ids::{AccountId, ItemRef, PlaidItemId},
@@ -152,7 +155,11 @@ impl RemovalStarts for Store {
         keep_data: bool,
     ) -> Result<bool, StoreError> {
         let mut item = Change::default();
-        item.set("rev", number(rev + 1)).value("read", number(rev));
+        // The night looks at what has something to be erased, one that was never connected too.
+        item.set("rev", number(rev + 1))
+            .set("dp", text(keys::due(&at.item)))
+            .set("ds", text(keys::transactions(at)))
+            .value("read", number(rev));
         let item_key = key(keys::household(&at.household), keys::item(&at.item));
         let mut stop = Change::default();
         stop.put("st", encode::account_state(stopped(keep_data)).map(text));
@@ -201,7 +208,8 @@ impl RemovalSteps for Store {
     ) -> Result<(), StoreError> {
         let row_key = key(keys::household(&at.household), keys::account(account));
         if is_item_gone {
-            return self.delete_all(vec![row_key]).await;
+            self.delete_all(vec![row_key]).await?;
+            return self.forget_empty(at).await;
         }
         let mut change = Change::default();
         let erased = AccountState::Removed { erased: true };
@@ -254,6 +262,27 @@ impl RemovalSteps for Store {
 }
 
 impl Store {
+    /// An item that is gone stands for the accounts that were kept of it; with the last of them it goes.
+    async fn forget_empty(&self, at: &ItemRef) -> Result<(), StoreError> {
+        if self.item_rows(&at.household, Some(at), true).await?.len() != 1 {
+            return Ok(());
+        }
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.data)
+            .set_key(Some(key(keys::household(&at.household), keys::item(&at.item))))
+            .condition_expression("hs = :removed")
+            .expression_attribute_values(":removed", text(encode::health_name(HealthState::Removed)));
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(unavailable(&error)),
+            },
+        }
+    }
+
     /// What becomes of an account when its item goes.
     fn bury_account(
         &self,

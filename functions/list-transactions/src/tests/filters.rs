@@ -176,8 +176,7 @@ async fn totals_are_the_sums_of_all_pages_and_a_category_counts_with_its_parts()
         let sum = |is: fn(&Decimal) -> bool| {
             found.iter().map(amount).filter(is).map(|amount| amount.abs()).sum::<Decimal>().normalize()
         };
-        let (incoming, outgoing) =
-            (sum(Decimal::is_sign_negative), sum(Decimal::is_sign_positive));
+        let (incoming, outgoing) = (sum(Decimal::is_sign_negative), sum(Decimal::is_sign_positive));
         let expected = json!([{
             "currency": "USD", "count": found.len(), "in": incoming.to_string(), "out": outgoing.to_string(),
             "net": (incoming - outgoing).normalize().to_string(),

@@ -52,7 +52,7 @@ pub struct LiveRows {
 }
 
 /// A change of one attribute: most commits leave most attributes alone.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Edit<T> {
     /// Leave it.
     #[default]
@@ -61,6 +61,17 @@ pub enum Edit<T> {
     Set(T),
     /// Take it away.
     Clear,
+}
+
+impl<T> Edit<T> {
+    /// The same change of what `change` makes of it.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Edit<U> {
+        match self {
+            Self::Keep => Edit::Keep,
+            Self::Set(value) => Edit::Set(change(value)),
+            Self::Clear => Edit::Clear,
+        }
+    }
 }
 
 impl<T: Clone> Edit<T> {

@@ -30,7 +30,7 @@ pub enum DocumentError {
 
 /// Types that mean the same in every endpoint, and keep their names. Every other one is its endpoint's, and gets the endpoint's
 /// name in front.
-const SHARED: [&str; 28] = [
+const SHARED: [&str; 32] = [
     "AccountId",
     "Amount",
     "Category",
@@ -41,6 +41,7 @@ const SHARED: [&str; 28] = [
     "CurrencyTotals",
     "Data",
     "EffectiveCategoryView",
+    "FieldBody",
     "FieldName",
     "FieldView",
     "HealthState",
@@ -51,6 +52,8 @@ const SHARED: [&str; 28] = [
     "ItemId",
     "Kind",
     "NextAction",
+    "Note",
+    "PartBody",
     "PartView",
     "PaymentMetaView",
     "Role",
@@ -59,6 +62,7 @@ const SHARED: [&str; 28] = [
     "TransactionId",
     "TransactionView",
     "UserId",
+    "WholeView",
 ];
 
 /// The document of these endpoints.

@@ -19,8 +19,8 @@ use domain::{
 };
 use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
 
+pub(crate) use self::listed::listed;
 use self::{
-    listed::listed,
     month::{Allowance, Part, QUERY_BYTES},
     query::Range,
 };

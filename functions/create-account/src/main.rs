@@ -1,0 +1,23 @@
+//! Wiring of create-account.
+
+use std::sync::Arc;
+
+use create_account::{Deps, config::Config, handle};
+use edge::{idempotency::Once, system::System};
+use store::{Store, Tables};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    edge::logs::init();
+    let config = Config::from_env(&edge::env::variable)?;
+    let sdk = aws::sdk_config(aws::settings()?)?;
+    let store = Arc::new(Store::new(&sdk, Tables { data: config.table, guards: config.guards }));
+    let deps = Deps {
+        memberships: store.clone(),
+        connections: store.clone(),
+        accounts: store.clone(),
+        clock: Arc::new(System),
+        once: Once { records: store, clock: Arc::new(System), random: Arc::new(System) },
+    };
+    edge::http::serve(deps, handle).await
+}

@@ -1,0 +1,17 @@
+//! Wiring of delete-transaction.
+
+use std::sync::Arc;
+
+use delete_transaction::{Deps, config::Config, handle};
+use store::{Store, Tables};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    edge::logs::init();
+    let config = Config::from_env(&edge::env::variable)?;
+    let sdk = aws::sdk_config(aws::settings()?)?;
+    let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
+    let deps =
+        Deps { memberships: store.clone(), transactions: store.clone(), edits: store.clone(), manual: store };
+    edge::http::serve(deps, handle).await
+}

@@ -1,0 +1,25 @@
+//! What the endpoint says of itself.
+
+use domain::{household::Permission, ids::TransactionId};
+use edge::{
+    openapi::{Access, Operation},
+    transaction::WholeView,
+};
+
+use super::Body;
+
+/// The endpoint, as `openapi.json` has it.
+pub fn operation() -> Operation {
+    let route = ("POST", "/api/v1/transactions/{transaction_id}/move-edits");
+    Operation::new(route, "move-edits", "Move what was written", Access::Allowed(Permission::Edit))
+        .about(
+            "From a transaction that went away to another one of the same household, of whatever account. Splits move as they \
+             are, and are stale if the amounts differ.",
+        )
+        .path::<TransactionId>("transaction_id", "The transaction that went away, by any id that it had.")
+        .idempotent()
+        .body::<Body>()
+        .answer::<WholeView>(200, "The other transaction as it is now.")
+        .tagged()
+        .problems(&["transaction_not_found", "edits_not_orphaned", "target_edited"])
+}

@@ -1,0 +1,27 @@
+//! What was written on a transaction that went away moves to another.
+
+use async_trait::async_trait;
+
+use super::{Found, Whole};
+use crate::store::StoreError;
+
+/// What became of a move.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Moved {
+    /// It stands on the other one, which is this now.
+    Done(Box<Whole>),
+    /// The first is still there, or nothing is written on it.
+    NotOrphaned,
+    /// Something is written on the other one already.
+    TargetEdited,
+    /// The other one is no more.
+    TargetGone,
+}
+
+/// Moves what has lost its transaction.
+#[async_trait]
+pub trait EditMoves: Send + Sync {
+    /// Moves all that people wrote on `from` to `to`, in one write: it never stands on both or on neither. They are of
+    /// one household, perhaps of two items. Moving the same again is success.
+    async fn move_edits(&self, from: &Found, to: &Found) -> Result<Moved, StoreError>;
+}
