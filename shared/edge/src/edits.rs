@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::{
     Problem,
-    body::{ByName, CurrencyCode, Day, DecimalText, Line, Words, edit, some},
+    body::{ByName, CurrencyCode, Day, DecimalText, Line, Words, edit, some, without_default},
     problem::FieldError,
 };
 
@@ -80,7 +80,7 @@ pub struct TransactionPatch {
     custom_fields: Option<Fields>,
     /// Whether it is left out of lists and sums that do not ask for it.
     #[serde(default, deserialize_with = "some")]
-    #[schemars(with = "bool")]
+    #[schemars(with = "bool", transform = without_default)]
     hidden: Option<bool>,
     /// Its parts, which add up to its amount exactly; null for none.
     #[serde(default, deserialize_with = "edit")]
@@ -108,7 +108,7 @@ pub struct TransactionPatch {
     merchant_name: Edit<Line<LONGEST_NAME>>,
     /// Whether it has yet to happen.
     #[serde(default, deserialize_with = "some")]
-    #[schemars(with = "bool")]
+    #[schemars(with = "bool", transform = without_default)]
     pending: Option<bool>,
     /// Never changes: it is read so that whoever sends it is told so.
     #[serde(default, deserialize_with = "some")]

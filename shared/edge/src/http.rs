@@ -62,6 +62,11 @@ impl Reply {
         Ok(Self { status, body, headers: Vec::new() })
     }
 
+    /// An answer with a body that is no JSON.
+    pub fn text(content_type: &str, body: String) -> Self {
+        Self { status: 200, body, headers: vec![("content-type", content_type.to_owned())] }
+    }
+
     /// An answer that says no more than its status: 204.
     pub fn empty() -> Self {
         Self { status: 204, body: String::new(), headers: Vec::new() }
@@ -71,11 +76,6 @@ impl Reply {
     pub fn located(mut self, path: String) -> Self {
         self.headers.push(("location", path));
         self
-    }
-
-    /// An answer with a body that is no JSON.
-    pub fn text(content_type: &str, body: String) -> Self {
-        Self { status: 200, body, headers: vec![("content-type", content_type.to_owned())] }
     }
 
     /// With the entity tag of what it shows: `If-Match` requires it.
