@@ -143,7 +143,7 @@ async fn it_goes_with_its_household() {
     let (at, account) = made(&world).await;
     world.store.begin(&"alice".parse().unwrap(), &world.household, None, System.now()).await.unwrap();
     let waiting = world.store.remove_items(&world.household, System.now()).await.unwrap();
-    assert_eq!(waiting, [at.clone()]);
+    assert_eq!(waiting, std::slice::from_ref(&at));
     let state = world.store.state(&at).await.unwrap().unwrap();
     assert!(state.has_leftovers());
     world.store.account_erased(&at, &account, true).await.unwrap();

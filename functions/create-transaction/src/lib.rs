@@ -11,7 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    category::Categories,
+    category::{Categories, Tree},
     edit::{Entered, Facts, ManualTransactions, NewTransaction, Note, UserHalf, Whole},
     household::{Memberships, Permission, one_item},
     ids::{AccountId, CategoryId, Entropy, ItemRef, Tag, TransactionId},
@@ -103,15 +103,16 @@ async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Repl
     let half = UserHalf::default().with(&written.read(Some(facts.amount), &tree)?);
     let new = NewTransaction { at, id: TransactionId::from_entropy(entropy), facts, half };
     match deps.manual.enter(&new).await? {
-        Entered::Done(whole) => answer(WholeView::new(*whole.clone(), &tree)?, &whole),
+        Entered::Done(whole) => answer(*whole, &tree),
         Entered::NoAccount => Err(no_account()),
         Entered::Closed => Err(Problem::account_closed()),
     }
 }
 
-fn answer(view: WholeView, whole: &Whole) -> Result<Reply, Problem> {
+fn answer(whole: Whole, tree: &Tree) -> Result<Reply, Problem> {
+    let revision = whole.listed.half.rev;
     let path = format!("/api/v1/transactions/{}", whole.listed.id);
-    Ok(Reply::json(201, &view)?.located(path).tagged(whole.listed.half.rev))
+    Ok(Reply::json(201, &WholeView::new(whole, tree)?)?.located(path).tagged(revision))
 }
 
 fn no_account() -> Problem {

@@ -63,7 +63,7 @@ async fn detail_is_the_banks_own_object() {
         let (_, answer) = call(&world, "alice", row.key.as_str()).await;
         kinds.extend(answer["detail"].as_object().into_iter().flatten().map(|(name, _)| name.clone()));
     }
-    assert!(kinds.contains("counterparties") && kinds.contains("location"), "{kinds:?}");
+    assert!(kinds.contains("counterparties") && kinds.contains("website"), "{kinds:?}");
 }
 
 #[tokio::test]

@@ -1,11 +1,10 @@
 //! What the endpoint says of itself.
 
-use domain::{
-    household::Permission,
-    ids::{AccountId, HouseholdId},
+use domain::household::Permission;
+use edge::{
+    openapi::{Access, Operation},
+    search::{described, sort_schema},
 };
-use edge::openapi::{Access, Operation};
-use jiff::civil::Date;
 use serde_json::json;
 
 use super::{Answer, DEFAULT_LIMIT, LARGEST_LIMIT};
@@ -13,12 +12,23 @@ use super::{Answer, DEFAULT_LIMIT, LARGEST_LIMIT};
 /// The endpoint, as `openapi.json` has it.
 pub fn operation() -> Operation {
     let access = Access::Allowed(Permission::Read);
-    Operation::new(("GET", "/api/v1/transactions"), "list-transactions", "List transactions", access)
-        .about("Newest first. A page may be shorter than its limit and still have a next one.")
-        .query::<HouseholdId>("household_id", "Of this household; without it, of all that you are in.")
-        .query::<Date>("from", "Of this day and later.")
-        .query::<Date>("to", "Of this day and earlier.")
-        .query::<AccountId>("account_id", "Of this account.")
+    let operation = Operation::new(("GET", "/api/v1/transactions"), "list-transactions", "List transactions", access)
+        .about(
+            "All that every parameter lets pass; without `household_id`, of all households that you are in. A page may be \
+             shorter than its limit, even empty, and still have a next one.",
+        );
+    described(operation)
+        .query_as("sort", "The newest, oldest, largest or smallest first.", sort_schema())
+        .query_as(
+            "totals",
+            "Whether to say what all that is found comes to.",
+            json!({"type": "boolean", "default": false}),
+        )
+        .query_as(
+            "orphaned",
+            "Lists what was written on transactions that are no more instead; takes `household_id`, `limit` and `cursor` only.",
+            json!({"type": "boolean", "default": false}),
+        )
         .query_as(
             "cursor",
             "The `next_cursor` of the page before, with the same parameters.",
@@ -30,5 +40,5 @@ pub fn operation() -> Operation {
             json!({"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT}),
         )
         .answer::<Answer>(200, "A page.")
-        .problems(&["household_not_found", "account_not_found", "invalid_field"])
+        .problems(&["invalid_field", "range_too_large"])
 }

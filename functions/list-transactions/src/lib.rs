@@ -1,29 +1,30 @@
-//! `GET /api/v1/transactions` — the transactions of a household, or of all households of the caller, newest first, by date
-//! and account, in pages.
+//! `GET /api/v1/transactions` — the transactions of a household, or of all households of the caller, that a filter lets pass, by
+//! date or amount, in pages; with totals of all of them, where they are asked for. Or what was written on transactions that
+//! are no more.
 //!
 //! Reads only: the memberships, where there is anything, and the months in range. A page may be shorter than its limit
 //! and still have a next one.
 
 mod api;
 pub mod config;
-mod cursor;
+mod orphaned;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 use domain::{
-    household::{Memberships, readable_households},
-    ids::{AccountId, HouseholdId, ItemId, TransactionId},
-    store::{Listed, Search, TransactionSearch},
-    transaction::{PaymentMeta, parse_date},
+    edit::Orphans,
+    household::Memberships,
+    search::{Filter, FoundPage, PAGE_BYTES, Position, Search, SearchScope, Sort, TransactionSearch, page},
+    store::Connections,
 };
 use edge::{
     Problem,
     http::{Reply, Request},
-    openapi::{Amount, Currency},
+    search::{Asked, Binding, CurrencyTotals, FLAG, OrphanedEdit, SORT, count, flag, sort, totals},
+    transaction::TransactionView,
 };
-use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -35,149 +36,89 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The transactions.
     pub search: Arc<dyn TransactionSearch>,
+    /// The items of a household.
+    pub connections: Arc<dyn Connections>,
+    /// What has lost its transaction.
+    pub orphans: Arc<dyn Orphans>,
 }
 
-const DEFAULT_LIMIT: u16 = 100;
-const LARGEST_LIMIT: u16 = 500;
+const DEFAULT_LIMIT: usize = 100;
+const LARGEST_LIMIT: usize = 500;
 
 #[derive(Serialize, JsonSchema)]
-struct Answer {
-    transactions: Vec<View>,
-    next_cursor: Option<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct View {
-    id: TransactionId,
-    account_id: AccountId,
-    item_id: ItemId,
-    household_id: HouseholdId,
-    date: Date,
-    authorized_date: Option<Date>,
-    #[schemars(with = "Option<Amount>")]
-    amount: Option<String>,
-    #[schemars(with = "Option<Currency>")]
-    currency: Option<String>,
-    name: String,
-    merchant_name: Option<String>,
-    pending: bool,
-    payment_channel: Option<String>,
-    payment_meta: PaymentMetaView,
-    category: Option<CategoryView>,
-    check_number: Option<String>,
-    transaction_code: Option<String>,
-    logo_url: Option<String>,
-}
-
-/// All fields, set or not, so that a client need not ask which are there.
-#[derive(Serialize, JsonSchema)]
-struct PaymentMetaView {
-    reference_number: Option<String>,
-    ppd_id: Option<String>,
-    payee: Option<String>,
-    by_order_of: Option<String>,
-    payer: Option<String>,
-    payment_method: Option<String>,
-    payment_processor: Option<String>,
-    reason: Option<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct CategoryView {
-    primary: String,
-    detailed: String,
-    confidence_level: Option<String>,
+#[serde(untagged)]
+enum Answer {
+    /// What was found.
+    Found {
+        /// In order.
+        transactions: Vec<TransactionView>,
+        /// The `cursor` of the next page, if there may be one.
+        next_cursor: Option<String>,
+        /// What all that is found comes to, by currency, if `totals` asks for it.
+        totals: Option<Vec<CurrencyTotals>>,
+    },
+    /// What was written on transactions that are no more, if `orphaned` asks for it.
+    Orphaned {
+        /// By item and id.
+        orphaned: Vec<OrphanedEdit>,
+        /// The `cursor` of the next page, if there may be one.
+        next_cursor: Option<String>,
+    },
 }
 
 /// What the caller asked for, in its types.
-struct Asked {
-    household: Option<HouseholdId>,
-    from: Option<Date>,
-    to: Option<Date>,
-    account: Option<AccountId>,
+struct Question {
+    asked: Asked,
+    sort: Sort,
+    with_totals: bool,
+    orphaned: bool,
     cursor: Option<String>,
-    limit: u16,
+    limit: usize,
 }
 
 /// Lists transactions.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
-    let asked = Asked::read(&request)?;
-    let households = readable_households(&*deps.memberships, &request.user, asked.household.as_ref()).await?;
-    let binding = cursor::Binding::new(&households, asked.from, asked.to, asked.account.as_ref());
-    let after = asked.cursor.as_deref().map(|text| cursor::decode(text, &binding)).transpose()?;
-    let scope = deps.search.scope(&households, asked.account.as_ref()).await?;
-    if asked.account.is_some() && scope.account_household.is_none() {
-        return Err(Problem::not_found("account_not_found", "account"));
+    let question = Question::read(&request)?;
+    let households = question.asked.households(&*deps.memberships, &request.user).await?;
+    if question.orphaned {
+        return Reply::json(200, &orphaned::answer(deps, &question, &households).await?);
     }
-    let search = Search {
-        households,
-        from: asked.from,
-        to: asked.to,
-        account: asked.account,
-        limit: asked.limit,
-        after,
-    };
-    let page = deps.search.find(&search, &scope).await?;
-    let next_cursor = page.next.as_ref().map(|position| cursor::encode(position, &binding));
-    Reply::json(200, &Answer { transactions: page.transactions.into_iter().map(view).collect(), next_cursor })
+    let filter = question.asked.filter.clone();
+    let binding = Binding::new(&("list", &households, &filter, question.sort));
+    let after = binding.place::<Position>(question.cursor.as_deref())?;
+    let scope = question.asked.scope(&*deps.search, &households).await?;
+    let search = Search { filter, sort: question.sort, limit: question.limit, after, bytes: PAGE_BYTES };
+    let (found, sums) = page(&*deps.search, &search, &scope, question.with_totals).await?;
+    let next_cursor = found.next.as_ref().map(|place| binding.cursor(place));
+    let answer =
+        Answer::Found { transactions: views(found, &scope), next_cursor, totals: sums.as_ref().map(totals) };
+    Reply::json(200, &answer)
 }
 
-impl Asked {
+fn views(found: FoundPage, scope: &SearchScope) -> Vec<TransactionView> {
+    let view = |listed: domain::search::Listed| {
+        let tree = scope.tree(&listed.household)?;
+        Some(TransactionView::new(listed, tree))
+    };
+    found.transactions.into_iter().filter_map(view).collect()
+}
+
+impl Question {
     fn read(request: &Request) -> Result<Self, Problem> {
         let mut query = request.query();
-        let digits =
-            |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        let limit = |text: &str| digits(text).filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
-        let asked = Self {
-            household: query.value("household_id"),
-            from: query.read("from", "must be a date, YYYY-MM-DD", parse_date),
-            to: query.read("to", "must be a date, YYYY-MM-DD", parse_date),
-            account: query.value("account_id"),
+        let limit = |text: &str| count(text, LARGEST_LIMIT);
+        let question = Self {
+            asked: Asked::read(&mut query),
+            sort: query.read("sort", SORT, sort).unwrap_or_default(),
+            with_totals: query.read("totals", FLAG, flag).unwrap_or_default(),
+            orphaned: query.read("orphaned", FLAG, flag).unwrap_or_default(),
             cursor: query.text("cursor"),
             limit: query.read("limit", "must be a number from 1 to 500", limit).unwrap_or(DEFAULT_LIMIT),
         };
-        if asked.from.zip(asked.to).is_some_and(|(from, to)| from > to) {
-            query.fault("to", "must not be before from");
+        let is_narrowed = question.asked.filter != Filter::default() || question.sort != Sort::default();
+        if question.orphaned && (is_narrowed || question.with_totals) {
+            query.fault("orphaned", "goes with household_id, limit and cursor only");
         }
-        query.finish().map(|()| asked)
-    }
-}
-
-fn view(listed: Listed) -> View {
-    View {
-        id: listed.id,
-        account_id: listed.account,
-        item_id: listed.item,
-        household_id: listed.household,
-        date: listed.date,
-        authorized_date: listed.authorized_date,
-        amount: listed.amount.map(|amount| amount.to_string()),
-        currency: listed.currency,
-        name: listed.name,
-        merchant_name: listed.merchant_name,
-        pending: listed.pending,
-        payment_channel: listed.payment_channel,
-        payment_meta: payment_meta(listed.payment_meta),
-        category: listed.category.map(|category| CategoryView {
-            primary: category.primary,
-            detailed: category.detailed,
-            confidence_level: category.confidence,
-        }),
-        check_number: listed.check_number,
-        transaction_code: listed.code,
-        logo_url: listed.logo_url,
-    }
-}
-
-fn payment_meta(meta: PaymentMeta) -> PaymentMetaView {
-    PaymentMetaView {
-        reference_number: meta.reference_number,
-        ppd_id: meta.ppd_id,
-        payee: meta.payee,
-        by_order_of: meta.by_order_of,
-        payer: meta.payer,
-        payment_method: meta.payment_method,
-        payment_processor: meta.payment_processor,
-        reason: meta.reason,
+        query.finish().map(|()| question)
     }
 }

@@ -11,5 +11,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env(&edge::env::variable)?;
     let sdk = aws::sdk_config(aws::settings()?)?;
     let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
-    edge::http::serve(Deps { memberships: store.clone(), search: store }, handle).await
+    let deps = Deps {
+        memberships: store.clone(),
+        search: store.clone(),
+        connections: store.clone(),
+        orphans: store,
+    };
+    edge::http::serve(deps, handle).await
 }

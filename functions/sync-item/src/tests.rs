@@ -1,10 +1,14 @@
 //! What the worker does to the store, what it sends, and what it costs.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{
     ids::ItemRef,
-    store::{Search, TransactionSearch},
+    search::{Search, TransactionSearch},
     sync::{self, Cause, SyncMessage, Turns},
 };
 use edge::batch::{Message, Verdict};
@@ -28,8 +32,8 @@ async fn run(world: &World, content: SyncMessage) -> Verdict {
 /// Id, amount and pending of every listed transaction.
 async fn listed(world: &World) -> BTreeMap<String, (String, bool)> {
     let households = vec![world.household.clone()];
-    let scope = world.store.scope(&households, None).await.unwrap();
-    let mut search = Search { households, from: None, to: None, account: None, limit: 500, after: None };
+    let scope = world.store.scope(&households, &BTreeSet::new()).await.unwrap();
+    let mut search = Search::everything(500);
     let mut all = BTreeMap::new();
     loop {
         let page = world.store.find(&search, &scope).await.unwrap();

@@ -21,7 +21,7 @@ use domain::{
 use edge::{
     Problem,
     account::{AccountView, LONGEST_NAME},
-    body::{DecimalText, Line, edit, some},
+    body::{DecimalText, Line, edit, some, without_default},
     http::{Reply, Request},
     problem::FieldError,
 };
@@ -49,15 +49,15 @@ struct Body {
     name: Edit<Line<LONGEST_NAME>>,
     /// Whether it counts in budgets.
     #[serde(default, deserialize_with = "some")]
-    #[schemars(with = "bool")]
+    #[schemars(with = "bool", transform = without_default)]
     include_in_budget: Option<bool>,
     /// Whether it is left out where accounts are chosen from.
     #[serde(default, deserialize_with = "some")]
-    #[schemars(with = "bool")]
+    #[schemars(with = "bool", transform = without_default)]
     hidden: Option<bool>,
     /// Whether it takes no new transactions: only of one that is kept by hand.
     #[serde(default, deserialize_with = "some")]
-    #[schemars(with = "bool")]
+    #[schemars(with = "bool", transform = without_default)]
     closed: Option<bool>,
     /// What is on it: only of one that is kept by hand; null for what it was made or kept with.
     #[serde(default, deserialize_with = "edit")]

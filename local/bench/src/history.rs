@@ -1,10 +1,11 @@
 //! Histories that arrive, idle syncs and lists, with the sandbox and the database in the same process.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use domain::{
     ids::ItemRef,
-    store::{Connections, Search, StoreError, TransactionSearch},
+    search::{Search, TransactionSearch},
+    store::{Connections, StoreError},
     sync::{Cause, SyncError, Trigger, sync},
 };
 use jiff::Timestamp;
@@ -68,7 +69,6 @@ async fn history(count: u32) -> Result<(), SyncError> {
 
 async fn first_page(world: &World) -> Result<usize, StoreError> {
     let households = vec![world.household.clone()];
-    let scope = world.store.scope(&households, None).await?;
-    let search = Search { households, from: None, to: None, account: None, limit: 100, after: None };
-    Ok(world.store.find(&search, &scope).await?.transactions.len())
+    let scope = world.store.scope(&households, &BTreeSet::new()).await?;
+    Ok(world.store.find(&Search::everything(100), &scope).await?.transactions.len())
 }

@@ -8,6 +8,7 @@ mod history;
 mod memory;
 mod night;
 mod recorded;
+mod search;
 mod sync_path;
 mod webhook;
 mod worker;
@@ -33,6 +34,12 @@ enum What {
     SyncPath,
     /// Histories, idle syncs and lists, with the sandbox and the database in the same process.
     History,
+    /// Searches, sums and exports of a large household: how long, and how many reads.
+    Search {
+        /// Transactions of the household.
+        #[arg(long, default_value_t = 100_000)]
+        count: u32,
+    },
     /// What a webhook of Plaid's and a forged one cost the door.
     Webhook,
     /// A large history through real worker processes: how long, and how much memory a worker took.
@@ -69,6 +76,7 @@ fn main() -> Outcome {
         What::Night { items: 1_000_000 },
         What::SyncPath,
         What::History,
+        What::Search { count: 100_000 },
         What::Webhook,
         What::Worker { count: 100_000, items: 1 },
         What::NightStack { items: 2_000, count: 50 },
@@ -81,7 +89,7 @@ fn main() -> Outcome {
 
 fn measure(what: &What) -> Outcome {
     let mut runtime = match what {
-        What::SyncPath | What::History | What::Webhook | What::Night { .. } => {
+        What::SyncPath | What::History | What::Search { .. } | What::Webhook | What::Night { .. } => {
             tokio::runtime::Builder::new_current_thread()
         }
         What::Worker { .. } | What::NightStack { .. } => tokio::runtime::Builder::new_multi_thread(),
@@ -90,6 +98,7 @@ fn measure(what: &What) -> Outcome {
         match what {
             What::SyncPath => sync_path::measure().await,
             What::History => Ok(history::measure().await?),
+            What::Search { count } => search::measure(*count).await,
             What::Webhook => webhook::measure().await,
             What::Worker { count, items } => worker::measure(*count, *items).await,
             What::Night { items } => night::measure(*items),

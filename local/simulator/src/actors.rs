@@ -12,7 +12,8 @@ use std::{
 
 use domain::{
     edit::{Change as UserChange, Edited, FieldValue, Part, Splits, TransactionEdits},
-    store::{Connections, Search, StoreError, SyncRequests, TransactionSearch},
+    search::{Search, TransactionSearch},
+    store::{Connections, StoreError, SyncRequests},
     sync::{Cause, Edit, SyncMessage, SyncQueue},
     time::Clock,
 };
@@ -240,9 +241,8 @@ async fn reader(scene: Scene) {
         let looks = async {
             let households = vec![household.clone()];
             store.connections(household).await?;
-            let scope = store.scope(&households, None).await?;
-            let search = Search { households, from: None, to: None, account: None, limit: 50, after: None };
-            let page = store.find(&search, &scope).await?;
+            let scope = store.scope(&households, &BTreeSet::new()).await?;
+            let page = store.find(&Search::everything(50), &scope).await?;
             let ids: BTreeSet<_> =
                 page.transactions.iter().map(|listed| (&listed.item, &listed.id)).collect();
             assert!(ids.len() == page.transactions.len(), "listed twice on one page");

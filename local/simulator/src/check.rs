@@ -10,8 +10,8 @@ use domain::{
     edit::{Orphans, UserHalf},
     ids::{Cursor, TransactionId},
     item::SyncState,
+    search::{Search, TransactionSearch},
     secret::AccessToken,
-    store::{Search, TransactionSearch},
     sync::{StoredRow, SyncReads},
     transaction::BankFacts,
 };
@@ -145,8 +145,8 @@ async fn ledger(scene: &Scene, item: &Item) -> Result<BTreeMap<TransactionId, Ba
 /// The list shows every live row once.
 async fn listed(scene: &Scene, item: &Item, rows: &[StoredRow]) -> Result<(), Divergence> {
     let households = vec![scene.household.clone()];
-    let scope = scene.direct.scope(&households, None).await.map_err(|error| error.to_string())?;
-    let mut search = Search { households, from: None, to: None, account: None, limit: 500, after: None };
+    let scope = scene.direct.scope(&households, &BTreeSet::new()).await.map_err(|error| error.to_string())?;
+    let mut search = Search::everything(500);
     let mut keys = Vec::new();
     loop {
         let page = scene.direct.find(&search, &scope).await.map_err(|error| error.to_string())?;

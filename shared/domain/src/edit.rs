@@ -352,7 +352,9 @@ mod tests {
             assert_eq!(Splits::new(whole, parts(cents)), Err(error), "{cents:?}");
         }
         let mut huge = parts(&[1, 1]);
-        huge.iter_mut().for_each(|part| part.amount = Decimal::MAX);
+        for part in &mut huge {
+            part.amount = Decimal::MAX;
+        }
         assert_eq!(Splits::new(whole, huge), Err(SplitError::Sum));
         // 28 digits would be rounded away.
         let mut lost = parts(&[1, 1]);

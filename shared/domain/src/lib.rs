@@ -18,6 +18,7 @@ pub mod pairing;
 pub mod queue;
 pub mod removal;
 pub mod retries;
+pub mod search;
 pub mod secret;
 pub mod store;
 pub mod sync;

@@ -3,18 +3,17 @@
 //! Every read that decides a write is consistent and never from an index.
 
 use async_trait::async_trait;
-use jiff::{Timestamp, civil::Date};
-use rust_decimal::Decimal;
+use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
     account::Account,
     bank::BankItem,
-    edit::UserHalf,
-    ids::{AccountId, HouseholdId, ItemId, ItemRef, PlaidItemId, TransactionId, UserId},
+    ids::{HouseholdId, ItemId, ItemRef, PlaidItemId, UserId},
     item::{Connection, NewItem, SyncState},
-    transaction::{BankCategory, Month, PaymentMeta},
 };
+
+pub use crate::search::Listed;
 
 /// Why the store did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -214,108 +213,4 @@ pub trait NewConnections: Send + Sync {
     /// Puts a new item of Plaid's into the place of one that works no more, as of its `rev`: its accounts and history go
     /// on under their own ids. The token of the old one is kept until that one is gone at Plaid.
     async fn replace(&self, old: &SyncState, new: &NewItem) -> Result<Replaced, StoreError>;
-}
-
-/// What to look for among a household's transactions, newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Search {
-    /// The households to look in.
-    pub households: Vec<HouseholdId>,
-    /// The first day.
-    pub from: Option<Date>,
-    /// The last day.
-    pub to: Option<Date>,
-    /// Only this account.
-    pub account: Option<AccountId>,
-    /// At most so many.
-    pub limit: u16,
-    /// Only what comes after this one in the order.
-    pub after: Option<Position>,
-}
-
-/// A place in the order: by date, then id, then household, each descending.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// The date.
-    pub date: Date,
-    /// The transaction.
-    pub transaction: TransactionId,
-    /// The household.
-    pub household: HouseholdId,
-}
-
-/// A page of what was found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FoundPage {
-    /// In order.
-    pub transactions: Vec<Listed>,
-    /// Where to go on, if there may be more.
-    pub next: Option<Position>,
-}
-
-/// A transaction as lists show it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listed {
-    /// The household.
-    pub household: HouseholdId,
-    /// The item.
-    pub item: ItemId,
-    /// The account.
-    pub account: AccountId,
-    /// The id under which it was first seen.
-    pub id: TransactionId,
-    /// Positive leaves the account. `None` if it could not be read.
-    pub amount: Option<Decimal>,
-    /// ISO code, or Plaid's for what ISO does not name.
-    pub currency: Option<String>,
-    /// When it happened or posted.
-    pub date: Date,
-    /// When it was authorized.
-    pub authorized_date: Option<Date>,
-    /// The bank's text.
-    pub name: String,
-    /// The merchant.
-    pub merchant_name: Option<String>,
-    /// Whether it may still change or vanish.
-    pub pending: bool,
-    /// `online`, `in store`, `other`.
-    pub payment_channel: Option<String>,
-    /// How it was paid.
-    pub payment_meta: PaymentMeta,
-    /// Plaid's category.
-    pub category: Option<BankCategory>,
-    /// The number of the cheque.
-    pub check_number: Option<String>,
-    /// The bank's kind of transaction.
-    pub code: Option<String>,
-    /// A picture of the merchant.
-    pub logo_url: Option<String>,
-    /// Whether a person has entered it: no bank knows of it.
-    pub is_manual: bool,
-    /// What people have written on it.
-    pub half: UserHalf,
-}
-
-/// Searches transactions.
-#[async_trait]
-pub trait TransactionSearch: Send + Sync {
-    /// For each of the households, the months that have transactions; `None` in place of an account that is not
-    /// there.
-    async fn scope(
-        &self,
-        households: &[HouseholdId],
-        account: Option<&AccountId>,
-    ) -> Result<SearchScope, StoreError>;
-
-    /// One page. Reads only `scope`'s months that are in range, at most 5 MB: a page may be short with a `next`.
-    async fn find(&self, search: &Search, scope: &SearchScope) -> Result<FoundPage, StoreError>;
-}
-
-/// Where there is anything to be found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SearchScope {
-    /// The months of each household, in the order of the question.
-    pub months: Vec<std::collections::BTreeSet<Month>>,
-    /// The household that the asked account belongs to, if it is in one of them.
-    pub account_household: Option<HouseholdId>,
 }

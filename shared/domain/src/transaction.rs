@@ -171,6 +171,11 @@ pub struct Month {
 }
 
 impl Month {
+    /// Its first day.
+    pub fn first_day(self) -> Date {
+        Date::new(self.year, self.month, 1).unwrap_or(Date::MIN)
+    }
+
     /// Its last day.
     pub fn last_day(self) -> Date {
         Date::new(self.year, self.month, 1).map_or(Date::MAX, Date::last_of_month)

@@ -17,6 +17,7 @@ pub const LONGEST_NAME: usize = 100;
 
 /// An account. All fields are there, set or not.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "an answer's fields, each of which says one thing")]
 pub struct AccountView {
     /// Its id.
     pub id: AccountId,

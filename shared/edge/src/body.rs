@@ -32,6 +32,11 @@ pub fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> 
     T::deserialize(deserializer).map(Some)
 }
 
+/// Takes away the `null` that a description would have as the default of a field that may be left out, but is not null.
+pub fn without_default(schema: &mut Schema) {
+    schema.remove("default");
+}
+
 /// A type that is read from a text, and described beside it.
 macro_rules! from_text {
     ($name:ty, $read:expr, $must:expr, $schema:tt) => {

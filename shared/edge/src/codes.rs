@@ -21,11 +21,16 @@ pub const CODES: &[Code] = &[
     code(400, "invalid_field", "A field of the body or a header is wrong; `errors` names it."),
     code(400, "invalid_json", "The body is not well-formed JSON."),
     code(400, "invalid_parameter", "Parameters of the query are wrong; `errors` names all of them."),
+    code(
+        400,
+        "range_too_large",
+        "The range holds too much to be added up or put in order by amount. Give a shorter one.",
+    ),
     code(400, "unknown_field", "The body has a field that the endpoint does not take; `errors` names it."),
     code(401, "unauthorized", "The token does not say who its owner is."),
     code(403, "role_not_sufficient", "Your role in the household does not allow this."),
     code(404, "account_not_found", "There is no such account in your households."),
-    code(404, "category_not_found", "There is no such category in the household."),
+    code(404, "category_not_found", "There is no such category in your households."),
     code(404, "household_not_found", "There is no such household among yours."),
     code(
         404,

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::{
     Problem,
-    body::{ByName, CurrencyCode, Day, DecimalText, Line, Words, edit, some},
+    body::{ByName, CurrencyCode, Day, DecimalText, Line, Words, edit, some, without_default},
     problem::FieldError,
 };
 
@@ -80,7 +80,7 @@ pub struct TransactionPatch {
     custom_fields: Option<Fields>,
     /// Whether it is left out of lists and sums that do not ask for it.
     #[serde(default, deserialize_with = "some")]
-    #[schemars(with = "bool")]
+    #[schemars(with = "bool", transform = without_default)]
     hidden: Option<bool>,
     /// Its parts, which add up to its amount exactly; null for none.
     #[serde(default, deserialize_with = "edit")]
@@ -108,11 +108,11 @@ pub struct TransactionPatch {
     merchant_name: Edit<Line<LONGEST_NAME>>,
     /// Whether it has yet to happen.
     #[serde(default, deserialize_with = "some")]
-    #[schemars(with = "bool")]
+    #[schemars(with = "bool", transform = without_default)]
     pending: Option<bool>,
-    /// Never changes: it is named so that whoever sends it is told.
+    /// Never changes: it is read so that whoever sends it is told so.
     #[serde(default, deserialize_with = "some")]
-    #[schemars(with = "AccountId")]
+    #[schemars(skip)]
     account_id: Option<AccountId>,
 }
 
@@ -278,7 +278,8 @@ fn fields(fields: Fields) -> BTreeMap<FieldName, Edit<FieldValue>> {
 impl Problem {
     /// 422: these fields of a linked transaction or account are the bank's.
     pub fn of_bank(errors: Vec<FieldError>) -> Self {
-        Self { status: 422, ..Self::fields("bank_field", errors) }
+        let told: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+        Self { errors, ..Self::new(422, "bank_field", told.join("; ")) }
     }
 
     /// 404: there is no such transaction, or none any more.

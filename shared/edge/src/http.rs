@@ -47,9 +47,9 @@ pub struct Request {
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// JSON.
+    /// JSON, where no header says something else.
     pub body: String,
-    /// Headers beside the content type.
+    /// Headers beside JSON's content type, or another content type.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -60,6 +60,11 @@ impl Reply {
             Problem::new(500, "internal_error", "Something is wrong on our side.").because(error)
         })?;
         Ok(Self { status, body, headers: Vec::new() })
+    }
+
+    /// An answer with a body that is no JSON.
+    pub fn text(content_type: &str, body: String) -> Self {
+        Self { status: 200, body, headers: vec![("content-type", content_type.to_owned())] }
     }
 
     /// An answer that says no more than its status: 204.
@@ -291,7 +296,7 @@ fn response(
             response.headers.insert(HeaderName::from_static(name), value);
         }
     }
-    if body.is_empty() {
+    if status == 204 {
         response.headers.remove(http::header::CONTENT_TYPE);
     } else {
         response.body = Some(Body::Text(body));

@@ -18,6 +18,7 @@ pub mod openapi;
 pub mod problem;
 pub mod query;
 pub mod schedule;
+pub mod search;
 pub mod system;
 pub mod transaction;
 pub mod waiting;

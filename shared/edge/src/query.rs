@@ -22,6 +22,11 @@ impl Query {
         self.faults.push(FieldError { field: field.to_owned(), message: message.into() });
     }
 
+    /// Whether a parameter is there that has not been read yet; an empty one counts as absent.
+    pub fn has(&self, name: &str) -> bool {
+        self.parameters.iter().any(|(key, value)| key == name && !value.is_empty())
+    }
+
     /// A parameter as text, if it is there. An empty one counts as absent.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let (mine, rest): (Vec<_>, Vec<_>) = self.parameters.drain(..).partition(|(key, _)| key == name);

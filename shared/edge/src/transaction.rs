@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use domain::{
     category::{Kind, Source, Tree},
-    edit::{FieldValue, Note, Part, Whole},
+    edit::{FieldValue, Note, Part, Splits, Whole},
     ids::{AccountId, CategoryId, FieldName, HouseholdId, ItemId, Tag, TransactionId},
-    store::Listed,
+    search::Listed,
     transaction::PaymentMeta,
 };
 use jiff::civil::Date;
@@ -21,6 +21,7 @@ use crate::{
 
 /// A transaction. All fields are there, set or not, so that a client need not ask which are.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for itself: they are no states of one thing")]
 pub struct TransactionView {
     /// The id under which it was first seen. It never changes.
     pub id: TransactionId,
@@ -173,7 +174,7 @@ impl TransactionView {
         let half = listed.half;
         let category = effective(tree, half.category.as_ref(), listed.category);
         let splits_stale = half.splits.as_ref().is_some_and(|splits| splits.is_stale(listed.amount));
-        let parts = half.splits.as_ref().map(|splits| splits.parts()).unwrap_or_default();
+        let parts = half.splits.as_ref().map(Splits::parts).unwrap_or_default();
         Self {
             id: listed.id,
             account_id: listed.account,
@@ -225,11 +226,11 @@ fn effective(
     })
 }
 
-fn words(note: &Note) -> String {
+pub(crate) fn words(note: &Note) -> String {
     note.as_str().to_owned()
 }
 
-fn field(value: FieldValue) -> FieldView {
+pub(crate) fn field(value: FieldValue) -> FieldView {
     match value {
         FieldValue::Text(note) => FieldView::Text(words(&note)),
         FieldValue::Number(number) => FieldView::Number(number.to_string()),
@@ -239,7 +240,7 @@ fn field(value: FieldValue) -> FieldView {
 }
 
 /// A part under a category that was merged into another shows that one.
-fn part_view(part: &Part, tree: &Tree) -> PartView {
+pub(crate) fn part_view(part: &Part, tree: &Tree) -> PartView {
     let category = part.category.as_ref().and_then(|category| tree.resolve(category));
     PartView {
         amount: part.amount.to_string(),

@@ -34,9 +34,22 @@ pub(crate) const ROWS: &[Row] = &[
     row("acceptInvitation", "", r#"{"code": "{code}"}"#, [200, 409, 409, 409, 409, 200]),
     row("changeRole", "", r#"{"role": "member"}"#, [404, 403, 403, 200, 200, 404]),
     row("confirmRepair", "", "{}", [404, 403, 200, 200, 200, 404]),
+    row(
+        "createAccount",
+        "",
+        r#"{"household_id": "{household_id}", "name": "Cash", "currency": "EUR"}"#,
+        [404, 403, 201, 201, 201, 404],
+    ),
     row("createHousehold", "", r#"{"name": "Another"}"#, [201, 201, 201, 201, 201, 201]),
     row("createLinkToken", "", r#"{"household_id": "{household_id}"}"#, [404, 403, 200, 200, 200, 404]),
+    row(
+        "createTransaction",
+        "",
+        r#"{"account_id": "{account_id}", "date": "2026-11-22", "amount": "12.50", "name": "Tea"}"#,
+        [404, 403, 201, 201, 201, 404],
+    ),
     row("deleteHousehold", "", "", [404, 403, 403, 403, 202, 404]),
+    row("deleteTransaction", "", "", [404, 403, 204, 204, 204, 404]),
     row("describeApi", "", "", [200, 200, 200, 200, 200, 200]),
     row(
         "exchangePublicToken",
@@ -44,17 +57,28 @@ pub(crate) const ROWS: &[Row] = &[
         r#"{"household_id": "{household_id}", "public_token": "{public_token}"}"#,
         [404, 403, 201, 201, 201, 404],
     ),
+    row("exportTransactions", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
+    row("getTransaction", "", "", [404, 200, 200, 200, 200, 404]),
     row("inviteMember", "", r#"{"role": "viewer"}"#, [404, 403, 403, 201, 201, 404]),
     row("listAccounts", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
     row("listHouseholds", "", "", [200, 200, 200, 200, 200, 200]),
     row("listItems", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
     row("listMembers", "", "", [404, 200, 200, 200, 200, 404]),
     row("listTransactions", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
+    row("moveEdits", "", r#"{"to": "{transaction_id}"}"#, [404, 403, 200, 200, 200, 404]),
     row("removeAccount", "data=keep", "", [404, 403, 202, 202, 202, 404]),
     row("removeItem", "data=keep", "", [404, 403, 202, 202, 202, 404]),
     row("removeMember", "", "", [404, 403, 403, 200, 200, 404]),
+    row(
+        "summarizeTransactions",
+        "household_id={household_id}&group_by=month",
+        "",
+        [404, 200, 200, 200, 200, 404],
+    ),
     row("syncAccount", "", "{}", [404, 403, 200, 200, 200, 404]),
+    row("updateAccount", "", r#"{"name": "Ours"}"#, [404, 403, 200, 200, 200, 404]),
     row("updateHousehold", "", r#"{"name": "Renamed"}"#, [404, 403, 403, 200, 200, 404]),
+    row("updateTransaction", "", r#"{"note": "tea"}"#, [404, 403, 200, 200, 200, 404]),
 ];
 
 /// An endpoint with its row.
@@ -182,7 +206,65 @@ impl<'a> Place<'a> {
                 }
                 self.made[name].clone()
             }
+            "transaction_id" => {
+                if !self.made.contains_key(name) {
+                    let entered = self.entered().await;
+                    self.made.insert(name.to_owned(), entered);
+                }
+                self.made[name].clone()
+            }
+            "orphan_id" => {
+                if !self.made.contains_key(name) {
+                    let orphan = self.orphan().await;
+                    self.made.insert(name.to_owned(), orphan);
+                }
+                self.made[name].clone()
+            }
             other => panic!("nothing stands for {{{other}}}: tests/contract/endpoints.rs makes it"),
+        }
+    }
+
+    /// A transaction that somebody has entered.
+    async fn entered(&mut self) -> String {
+        let account = Box::pin(self.thing("account_id")).await;
+        let body = json!({"account_id": account, "date": "2026-11-21", "amount": "7", "name": "Bread"});
+        let (status, answer) = self.owner().await.post("/api/v1/transactions", &body).await.unwrap();
+        assert_eq!(status, 201, "{answer}");
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A transaction of the bank's that went away, with something written on it.
+    async fn orphan(&mut self) -> String {
+        let account = Box::pin(self.thing("account_id")).await;
+        let list = format!("/api/v1/transactions?account_id={account}");
+        let (_, page) = self.owner().await.get(&list).await.unwrap();
+        let all = page["transactions"].as_array().unwrap();
+        let of_bank =
+            all.iter().find(|transaction| transaction["manual"] != true && transaction["pending"] == false);
+        let id = of_bank.unwrap()["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/transactions/{id}");
+        let note = json!({"note": "mine"}).to_string();
+        let (status, answer) = self.owner().await.call("PATCH", &path, Some(note)).await.unwrap();
+        assert_eq!(status, 200, "{answer}");
+        self.remove_at_bank(&id).await;
+        let sync = format!("/api/v1/plaid/accounts/{account}/sync");
+        while self.owner().await.get(&path).await.unwrap().0 == 200 {
+            self.owner().await.post(&sync, &json!({})).await.unwrap();
+        }
+        id
+    }
+
+    async fn remove_at_bank(&self, id: &str) {
+        let plaid = Client::new(&self.stack.ready.plaid_url).unwrap();
+        let (_, items) = plaid.get("/control/items").await.unwrap();
+        for item in items["item_ids"].as_array().unwrap() {
+            let item = item.as_str().unwrap();
+            let (_, ledger) = plaid.get(&format!("/control/items/{item}/ledger")).await.unwrap();
+            let mut all = ledger["transactions"].as_array().unwrap().iter();
+            if all.any(|transaction| transaction["id"] == *id) {
+                let remove = json!({"change": "remove", "id": id});
+                plaid.post(&format!("/control/items/{item}/changes"), &remove).await.unwrap();
+            }
         }
     }
 
@@ -210,7 +292,9 @@ impl<'a> Place<'a> {
 
     /// A good request to an endpoint: path with query, and body.
     pub(crate) async fn request(&mut self, endpoint: &Endpoint) -> (String, Option<String>) {
-        let mut path = self.fill(&endpoint.path).await;
+        // What was written moves from one that is no more.
+        let lost = endpoint.path.replace("{transaction_id}/move-edits", "{orphan_id}/move-edits");
+        let mut path = self.fill(&lost).await;
         if !endpoint.row.query.is_empty() {
             path = format!("{path}?{}", self.fill(endpoint.row.query).await);
         }

@@ -6,7 +6,8 @@ use super::UserHalf;
 use crate::{
     household::{AccessError, Memberships, Permission},
     ids::{HouseholdId, ItemRef, TransactionId, UserId},
-    store::{Listed, StoreError},
+    search::Listed,
+    store::StoreError,
 };
 
 /// A transaction with all that is known of it.

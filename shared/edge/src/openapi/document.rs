@@ -32,7 +32,7 @@ pub enum DocumentError {
 
 /// Types that mean the same in every endpoint, and keep their names. Every other one is its endpoint's, and gets the endpoint's
 /// name in front.
-const SHARED: [&str; 31] = [
+const SHARED: [&str; 32] = [
     "AccountId",
     "Amount",
     "Category",
@@ -40,6 +40,7 @@ const SHARED: [&str; 31] = [
     "CategoryName",
     "Colour",
     "Currency",
+    "CurrencyTotals",
     "Data",
     "EffectiveCategoryView",
     "FieldBody",

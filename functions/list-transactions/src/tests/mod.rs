@@ -1,5 +1,8 @@
 //! What a caller of the list sees, and what it costs.
 
+mod filters;
+mod pages;
+
 use std::collections::BTreeSet;
 
 use domain::{
@@ -13,7 +16,13 @@ use testkit::{World, body, request};
 use crate::{Deps, handle};
 
 async fn call(world: &World, user: &str, query: &str) -> (u16, Value) {
-    let deps = Deps { memberships: world.store.clone(), search: world.store.clone() };
+    let store = &world.store;
+    let deps = Deps {
+        memberships: store.clone(),
+        search: store.clone(),
+        connections: store.clone(),
+        orphans: store.clone(),
+    };
     body(handle(&deps, request(user, &[], query, &Value::Null)).await)
 }
 
@@ -90,7 +99,8 @@ async fn a_transaction_has_its_facts() {
     assert!(transfer["payment_meta"]["reference_number"].is_string());
     assert_eq!(transfer["payment_meta"]["payee"], Value::Null);
     let merchant = whole.iter().find(|t| t["merchant_name"].is_string()).unwrap();
-    assert!(merchant["category"]["primary"].is_string() && merchant["logo_url"].is_string());
+    assert!(merchant["category"]["primary"].is_string() && merchant["category"]["source"] == "bank");
+    assert!(merchant["category"]["id"].is_string() && merchant["logo_url"].is_string());
     assert_eq!((&merchant["currency"], &merchant["pending"]), (&json!("USD"), &json!(false)));
 }
 
@@ -104,6 +114,10 @@ async fn strangers_and_wrong_parameters_get_nothing() {
     assert_eq!(call(&world, "bob", &format!("household_id={}", world.household)).await.0, 404);
     assert_eq!(call(&world, "bob", &format!("account_id={account}")).await.0, 404);
     assert_eq!(call(&world, "bob", "").await.1["transactions"], json!([]));
+    assert_eq!(
+        call(&world, "alice", "category_id=cat_0000000000000000").await.1["code"],
+        "category_not_found"
+    );
     let mut damaged = cursor.to_owned();
     damaged.replace_range(10..11, if damaged.as_bytes()[10] == b'A' { "B" } else { "A" });
     let cases = [
@@ -116,6 +130,32 @@ async fn strangers_and_wrong_parameters_get_nothing() {
         ("alice", "from=2026-02-02&to=2026-01-01".to_owned(), "to"),
         ("alice", "account_id=x".to_owned(), "account_id"),
         ("alice", "sort=x".to_owned(), "sort"),
+        ("alice", format!("cursor={cursor}&sort=date"), "cursor"),
+        ("alice", format!("cursor={cursor}&q=x"), "cursor"),
+        ("alice", format!("cursor={cursor}&hidden=any"), "cursor"),
+        ("alice", format!("cursor={cursor}&orphaned=true"), "cursor"),
+        ("alice", "from=0000-00-00".to_owned(), "from"),
+        ("alice", format!("q={}", "x".repeat(101)), "q"),
+        ("alice", "q=%CC%81".to_owned(), "q"),
+        ("alice", "min_amount=NaN".to_owned(), "min_amount"),
+        ("alice", "min_amount=-1".to_owned(), "min_amount"),
+        ("alice", "max_amount=1e400".to_owned(), "max_amount"),
+        ("alice", "max_amount=0.0000000000000000001".to_owned(), "max_amount"),
+        ("alice", "max_amount=79228162514264337593543950336".to_owned(), "max_amount"),
+        ("alice", "min_amount=2&max_amount=1.99".to_owned(), "max_amount"),
+        ("alice", "direction=up".to_owned(), "direction"),
+        ("alice", format!("category_id={}", "x".repeat(65)), "category_id"),
+        ("alice", format!("category_id={}", vec!["none"; 21].join(",")), "category_id"),
+        ("alice", format!("account_id={account},"), "account_id"),
+        ("alice", format!("tag={}", "x".repeat(51)), "tag"),
+        ("alice", "pending=yes".to_owned(), "pending"),
+        ("alice", "manual=1".to_owned(), "manual"),
+        ("alice", "hidden=none".to_owned(), "hidden"),
+        ("alice", format!("field={}", "x".repeat(201)), "field"),
+        ("alice", "totals=maybe".to_owned(), "totals"),
+        ("alice", "orphaned=true&q=x".to_owned(), "orphaned"),
+        ("alice", "colour=red".to_owned(), "colour"),
+        ("alice", "q=a&q=b".to_owned(), "q"),
     ];
     for (user, query, field) in cases {
         let (status, answer) = call(&world, user, &query).await;
@@ -132,7 +172,7 @@ async fn it_costs_the_membership_the_scope_and_a_query_for_each_month_that_it_re
         let dates = answer["transactions"].as_array().unwrap().iter();
         dates.map(|t| t["date"].as_str().unwrap()[..7].to_owned()).collect::<BTreeSet<_>>().len()
     };
-    for query in ["limit=100", "limit=500", "limit=100&to=2000-01-01"] {
+    for query in ["limit=100", "limit=500", "limit=100&to=2000-01-01", "limit=100&sort=date"] {
         world.aws.take_calls();
         let (_, answer) = call(&world, "alice", &format!("household_id={household}&{query}")).await;
         let calls = world.aws.take_calls();

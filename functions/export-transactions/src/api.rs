@@ -1,0 +1,31 @@
+//! What the endpoint says of itself.
+
+use domain::household::Permission;
+use edge::{
+    openapi::{Access, Operation},
+    search::{described, sort_schema},
+};
+use serde_json::json;
+
+use super::PATH;
+
+/// The endpoint, as `openapi.json` has it.
+pub fn operation() -> Operation {
+    let access = Access::Allowed(Permission::Read);
+    let operation = Operation::new(("GET", PATH), "export-transactions", "Export transactions", access).about(
+        "As CSV (RFC 4180), in parts of 5 MB at most; without `household_id`, of all households that you are in. The first part \
+         has a header row, and all parts together, one after the other, are one file. What a sheet would take for a formula has an \
+         apostrophe in front.",
+    );
+    described(operation)
+        .query_as("sort", "The newest, oldest, largest or smallest first.", sort_schema())
+        .query_as(
+            "cursor",
+            "As the `Link` of the part before has it, with the same parameters.",
+            json!({"type": "string"}),
+        )
+        .answer_as(200, "text/csv", "A part.")
+        .header("Link", "The next part, if there is one: `rel=\"next\"`.")
+        .header("Content-Disposition", "An attachment.")
+        .problems(&["invalid_field", "range_too_large"])
+}

@@ -1,0 +1,29 @@
+//! What the endpoint says of itself.
+
+use domain::household::Permission;
+use edge::{
+    openapi::{Access, Operation},
+    search::described,
+};
+use serde_json::json;
+
+use super::{GROUPS, view::Answer};
+
+/// The endpoint, as `openapi.json` has it.
+pub fn operation() -> Operation {
+    let route = ("GET", "/api/v1/transactions/summary");
+    let access = Access::Allowed(Permission::Read);
+    let operation = Operation::new(route, "summarize-transactions", "Add transactions up", access).about(
+        "By category, month, merchant or account, and currency. Of one household: `household_id` is required of who is in \
+         several.",
+    );
+    let groups = GROUPS.map(|(name, _)| name);
+    described(operation)
+        .query_as(
+            "group_by",
+            "What the groups have in common. Required.",
+            json!({"type": "string", "enum": groups}),
+        )
+        .answer::<Answer>(200, "The groups, and what all of it comes to.")
+        .problems(&["invalid_field", "range_too_large", "role_not_sufficient"])
+}

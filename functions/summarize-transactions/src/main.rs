@@ -1,0 +1,15 @@
+//! Wiring of summarize-transactions.
+
+use std::sync::Arc;
+
+use store::{Store, Tables};
+use summarize_transactions::{Deps, config::Config, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    edge::logs::init();
+    let config = Config::from_env(&edge::env::variable)?;
+    let sdk = aws::sdk_config(aws::settings()?)?;
+    let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
+    edge::http::serve(Deps { memberships: store.clone(), search: store }, handle).await
+}
