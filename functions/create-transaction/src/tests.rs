@@ -8,7 +8,8 @@ use domain::{
     household::HouseholdEnds,
     ids::{AccountId, ItemId, ItemRef},
     removal::RemovalStarts,
-    store::{OneConnection, TransactionSearch},
+    search::{Search, TransactionSearch},
+    store::OneConnection,
     sync::{Cause, SyncReads},
     time::Clock,
 };
@@ -74,16 +75,8 @@ async fn linked(world: &World) -> (ItemRef, AccountId) {
 /// How many transactions the household has in a month.
 async fn count(world: &World) -> usize {
     let households = [world.household.clone()];
-    let scope = world.store.scope(&households, None).await.unwrap();
-    let search = domain::store::Search {
-        households: households.to_vec(),
-        from: None,
-        to: None,
-        account: None,
-        limit: 100,
-        after: None,
-    };
-    world.store.find(&search, &scope).await.unwrap().transactions.len()
+    let scope = world.store.scope(&households, &[].into()).await.unwrap();
+    world.store.find(&Search::everything(100), &scope).await.unwrap().transactions.len()
 }
 
 #[tokio::test]
