@@ -21,7 +21,10 @@ pub use description::{described, sort_schema};
 pub use orphan::OrphanedEdit;
 pub use totals::{CurrencyTotals, totals};
 
-use crate::{problem::Problem, query::Query};
+use crate::{
+    problem::{FieldError, Problem},
+    query::Query,
+};
 
 /// Ids in one parameter.
 pub const MOST_IDS: usize = 20;
@@ -172,7 +175,8 @@ impl From<SearchError> for Problem {
             SearchError::TooMuch => {
                 let message =
                     "the range holds too much to be added up or put in order by amount: give a shorter one";
-                Self { code: "range_too_large", ..Self::field("from", message) }
+                let error = FieldError { field: "from".to_owned(), message: message.to_owned() };
+                Self::fields("range_too_large", vec![error])
             }
             SearchError::Store(error) => error.into(),
         }
