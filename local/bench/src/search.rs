@@ -40,9 +40,9 @@ pub(crate) async fn measure(count: u32) -> Outcome {
         |name, endpoint, query, from: &str| Question { name, endpoint, query, from: from.to_owned() };
     let questions = [
         question("first page by date", Endpoint::List, "", EVERYTHING),
-        question("a page by words, newest", Endpoint::List, "q=coffee", EVERYTHING),
+        question("a page by words, newest", Endpoint::List, "q=starbucks", EVERYTHING),
         question("words that nothing has", Endpoint::List, "q=zzzz", EVERYTHING),
-        question("words over everything, totals", Endpoint::List, "q=coffee&totals=true", EVERYTHING),
+        question("words over everything, totals", Endpoint::List, "q=starbucks&totals=true", EVERYTHING),
         question("largest over everything", Endpoint::List, "sort=-amount", EVERYTHING),
         question(
             "category, children, a year",
