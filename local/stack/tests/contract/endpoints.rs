@@ -40,6 +40,12 @@ pub(crate) const ROWS: &[Row] = &[
         r#"{"household_id": "{household_id}", "name": "Cash", "currency": "EUR"}"#,
         [404, 403, 201, 201, 201, 404],
     ),
+    row(
+        "createCategory",
+        "",
+        r#"{"household_id": "{household_id}", "name": "{word}", "type": "expense"}"#,
+        [404, 403, 201, 201, 201, 404],
+    ),
     row("createHousehold", "", r#"{"name": "Another"}"#, [201, 201, 201, 201, 201, 201]),
     row("createLinkToken", "", r#"{"household_id": "{household_id}"}"#, [404, 403, 200, 200, 200, 404]),
     row(
@@ -48,6 +54,7 @@ pub(crate) const ROWS: &[Row] = &[
         r#"{"account_id": "{account_id}", "date": "2026-11-22", "amount": "12.50", "name": "Tea"}"#,
         [404, 403, 201, 201, 201, 404],
     ),
+    row("deleteCategory", "", "", [404, 403, 200, 200, 200, 404]),
     row("deleteHousehold", "", "", [404, 403, 403, 403, 202, 404]),
     row("deleteTransaction", "", "", [404, 403, 204, 204, 204, 404]),
     row("describeApi", "", "", [200, 200, 200, 200, 200, 200]),
@@ -61,6 +68,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("getTransaction", "", "", [404, 200, 200, 200, 200, 404]),
     row("inviteMember", "", r#"{"role": "viewer"}"#, [404, 403, 403, 201, 201, 404]),
     row("listAccounts", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
+    row("listCategories", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
     row("listHouseholds", "", "", [200, 200, 200, 200, 200, 200]),
     row("listItems", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
     row("listMembers", "", "", [404, 200, 200, 200, 200, 404]),
@@ -77,6 +85,7 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row("syncAccount", "", "{}", [404, 403, 200, 200, 200, 404]),
     row("updateAccount", "", r#"{"name": "Ours"}"#, [404, 403, 200, 200, 200, 404]),
+    row("updateCategory", "", r#"{"is_active": false}"#, [404, 403, 200, 200, 200, 404]),
     row("updateHousehold", "", r#"{"name": "Renamed"}"#, [404, 403, 403, 200, 200, 404]),
     row("updateTransaction", "", r#"{"note": "tea"}"#, [404, 403, 200, 200, 200, 404]),
 ];
@@ -199,6 +208,8 @@ impl<'a> Place<'a> {
             "household_id" => self.household.to_string(),
             "user_id" => "target".to_owned(),
             "code" => self.code().await,
+            "category_id" => self.category().await,
+            "word" => format!("word {}", COUNT.fetch_add(1, Ordering::Relaxed)),
             "public_token" => public_token(self.stack).await,
             "item_id" | "account_id" => {
                 if !self.made.contains_key(name) {
@@ -266,6 +277,15 @@ impl<'a> Place<'a> {
                 plaid.post(&format!("/control/items/{item}/changes"), &remove).await.unwrap();
             }
         }
+    }
+
+    /// A category of the household's own.
+    async fn category(&mut self) -> String {
+        let name = Box::pin(self.thing("word")).await;
+        let body = json!({"household_id": self.household, "name": name, "type": "income"});
+        let (status, answer) = self.owner().await.post("/api/v1/categories", &body).await.unwrap();
+        assert_eq!(status, 201, "{answer}");
+        answer["id"].as_str().unwrap().to_owned()
     }
 
     async fn code(&self) -> String {
