@@ -235,7 +235,7 @@ async fn the_last_account_takes_the_item_along_and_what_was_kept_of_the_others_s
     assert!(world.store.stop_account(&at, state.rev, &kept, false).await.unwrap());
     assert_eq!(run(&world, RemovalMessage::of_item(at.clone())).await, Verdict::Done);
     assert_eq!(world.store.live_rows(&at, None).await.unwrap().rows.len(), 0);
-    assert!(world.store.state(&at).await.unwrap().unwrap().accounts.is_empty());
+    assert_eq!(world.store.state(&at).await.unwrap(), None, "nor of the item that stood for it");
 }
 
 #[tokio::test]

@@ -88,7 +88,8 @@ impl ManualTransactions for Store {
                 return Ok(Edited::TooMuch);
             }
             match self.write_manual(at, &key, read, &next).await {
-                Ok(()) | Err(StoreError::Busy) => intended = Some(next),
+                Ok(()) => return self.amended(at, key, next.1).await,
+                Err(StoreError::Busy) => intended = Some(next),
                 Err(error) => return Err(error),
             }
         }
@@ -151,6 +152,14 @@ impl Store {
         let row_key = key(keys::transactions(at), keys::transaction(id));
         let row = self.update(row_key, change, Some(AS_READ))?;
         self.transact(vec![row, self.add_month(&at.household, Month::of(facts.date))?]).await
+    }
+
+    /// A half that is written, with what stands there by now.
+    async fn amended(&self, at: &ItemRef, key: TransactionId, half: UserHalf) -> Result<Edited, StoreError> {
+        match self.read_followed(at, &key).await? {
+            Some((key, row)) => done(at, key, half, &row),
+            None => Ok(Edited::Done { key, half, whole: None }),
+        }
     }
 
     /// What stands there of a transaction that was entered, now or before.
