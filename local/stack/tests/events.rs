@@ -37,9 +37,8 @@ async fn every_event_runs() {
             "last-owner" | "system-category" => &[Some(409)],
             "not-an-owner" => &[Some(403)],
             "unknown-token" | "other-body" => &[Some(422)],
-            "malformed" | "unknown-field" | "missing-token" | "bad-date" | "bad-data" | "bad-parameter" => {
-                &[Some(400)]
-            }
+            "malformed" | "unknown-field" | "missing-token" | "bad-date" | "bad-data" | "bad-parameter"
+            | "bad-cursor" | "bad-amount" | "no-group" => &[Some(400)],
             "other-household"
             | "unknown-code"
             | "unknown-member"

@@ -247,7 +247,8 @@ impl<'a> Place<'a> {
     /// A transaction of the bank's that went away, with something written on it.
     async fn orphan(&mut self) -> String {
         let account = Box::pin(self.thing("account_id")).await;
-        let list = format!("/api/v1/transactions?account_id={account}");
+        // Not every account of the bank's has transactions.
+        let list = format!("/api/v1/transactions?household_id={}", self.household);
         let (_, page) = self.owner().await.get(&list).await.unwrap();
         let all = page["transactions"].as_array().unwrap();
         let of_bank =
