@@ -25,7 +25,7 @@ pub fn operation() -> Operation {
             json!({"type": "string"}),
         )
         .answer_as(200, "text/csv", "A part.")
-        .header("Link", "The next part, if there is one: `rel=\"next\"`.")
+        .maybe_header("Link", "The next part, if there is one: `rel=\"next\"`.")
         .header("Content-Disposition", "An attachment.")
         .problems(&["invalid_field", "range_too_large"])
 }

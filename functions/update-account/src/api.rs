@@ -15,7 +15,7 @@ pub fn operation() -> Operation {
         .about("What is left out stays. One that is closed keeps its history, and can be opened again.")
         .path::<AccountId>("account_id", "The account.")
         .conditional()
-        .body::<Body>()
+        .optional_body::<Body>()
         .answer::<AccountView>(200, "The account as it is now.")
         .tagged()
         .problems(&["account_not_found", "bank_field"])

@@ -24,7 +24,7 @@ pub fn operation() -> Operation {
             "The household; may be left out for a category of its own, and by whoever is in one only.",
         )
         .conditional()
-        .body::<Body>()
+        .optional_body::<Body>()
         .answer::<ShownCategory<'_>>(200, "The category as it is now.")
         .tagged()
         .problems(&["household_not_found", "category_not_found", "category_exists", "system_category"])

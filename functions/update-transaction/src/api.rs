@@ -17,7 +17,7 @@ pub fn operation() -> Operation {
         )
         .path::<TransactionId>("transaction_id", "The transaction, by any id that it has had.")
         .conditional()
-        .body::<TransactionPatch>()
+        .optional_body::<TransactionPatch>()
         .answer::<WholeView>(200, "The transaction as it is now.")
         .tagged()
         .problems(&["transaction_not_found", "bank_field"])

@@ -62,7 +62,13 @@ struct Answer {
     status: u16,
     about: &'static str,
     content: Option<(&'static str, Value)>,
-    headers: Vec<(&'static str, &'static str)>,
+    headers: Vec<Header>,
+}
+
+struct Header {
+    name: &'static str,
+    about: &'static str,
+    is_always_there: bool,
 }
 
 /// An endpoint.
@@ -204,9 +210,18 @@ impl Operation {
     }
 
     /// The answer before this has a header.
-    pub fn header(mut self, name: &'static str, about: &'static str) -> Self {
+    pub fn header(self, name: &'static str, about: &'static str) -> Self {
+        self.with_header(Header { name, about, is_always_there: true })
+    }
+
+    /// The answer before this may have a header.
+    pub fn maybe_header(self, name: &'static str, about: &'static str) -> Self {
+        self.with_header(Header { name, about, is_always_there: false })
+    }
+
+    fn with_header(mut self, header: Header) -> Self {
         if let Some(answer) = self.answers.last_mut() {
-            answer.headers.push((name, about));
+            answer.headers.push(header);
         }
         self
     }

@@ -207,9 +207,10 @@ fn response(answer: &Answer) -> Value {
     if let Some((content_type, schema)) = &answer.content {
         response["content"] = json!({*content_type: {"schema": schema}});
     }
-    for (name, about) in &answer.headers {
-        response["headers"][*name] =
-            json!({"description": about, "schema": {"type": "string"}, "required": true});
+    for header in &answer.headers {
+        response["headers"][header.name] = json!({
+            "description": header.about, "schema": {"type": "string"}, "required": header.is_always_there,
+        });
     }
     response
 }

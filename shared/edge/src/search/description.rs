@@ -46,7 +46,7 @@ pub fn described(operation: Operation) -> Operation {
             "field",
             "With this field of the household's own, by its name, or with this value in it: `name:value`. Case and accents \
              of a text do not count.",
-            json!({"type": "string", "minLength": 1, "maxLength": 200}),
+            json!({"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$"}),
         )
         .problems(&["household_not_found", "account_not_found", "category_not_found"])
 }
