@@ -1,6 +1,7 @@
 //! `cargo dev demo`: the main job, end to end, with what happened in words.
 
 mod life;
+mod words;
 
 use std::{
     collections::BTreeMap,
@@ -45,6 +46,7 @@ async fn story(stack: &Stack) -> Result<(), StackError> {
     let second = demo.link(stack, "user_transactions_dynamic", "any", "ins_109509").await?;
     demo.synced(stack, &second).await?;
 
+    let written = demo.written(&second).await?;
     let before = demo.list(&second).await?;
     Demo::refresh(stack);
     let counts = demo.sync_now(&second).await?;
@@ -59,6 +61,8 @@ async fn story(stack: &Stack) -> Result<(), StackError> {
     demo.webhook(stack, &second).await?;
     demo.lost_and_repaired(stack, &second).await?;
     night::run_here(stack).await?;
+    demo.still_written(&written).await?;
+    print("what was written is still there, after all of that");
     demo.removed(stack, &first, &second).await
 }
 
