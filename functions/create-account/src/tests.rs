@@ -133,7 +133,7 @@ async fn no_night_looks_at_it_and_no_sync_can_be_asked_for() {
     assert_eq!(due().await, Some(1));
     assert!(world.store.state(&at).await.unwrap().unwrap().has_leftovers());
     while world.store.erase_some(&at, Some(&account)).await.unwrap() {}
-    world.store.account_erased(&at, &account, true).await.unwrap();
+    world.store.account_erased(&at, &account).await.unwrap();
     assert_eq!((due().await, world.store.state(&at).await.unwrap()), (Some(0), None));
 }
 
@@ -146,6 +146,6 @@ async fn it_goes_with_its_household() {
     assert_eq!(waiting, std::slice::from_ref(&at));
     let state = world.store.state(&at).await.unwrap().unwrap();
     assert!(state.has_leftovers());
-    world.store.account_erased(&at, &account, true).await.unwrap();
+    world.store.account_erased(&at, &account).await.unwrap();
     assert_eq!(world.store.state(&at).await.unwrap(), None);
 }

@@ -27,6 +27,7 @@ use edge::{
     http::{Reply, Request},
     idempotency::{Once, once},
     transaction::WholeView,
+    waiting::ask,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -100,9 +101,11 @@ async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Repl
         hidden: None,
         splits: given(body.splits),
     };
-    let half = UserHalf::default().with(&written.read(Some(facts.amount), &tree)?);
+    let nothing = UserHalf::default();
+    let change = written.read(Some(facts.amount), &tree, &nothing)?;
+    let half = nothing.with(&change);
     let new = NewTransaction { at, id: TransactionId::from_entropy(entropy), facts, half };
-    match deps.manual.enter(&new).await? {
+    match ask(&*deps.once.clock, async || deps.manual.enter(&new).await).await? {
         Entered::Done(whole) => answer(*whole, &tree),
         Entered::NoAccount => Err(no_account()),
         Entered::Closed => Err(Problem::account_closed()),

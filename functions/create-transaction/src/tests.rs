@@ -145,15 +145,10 @@ async fn what_is_wrong_is_named_and_nothing_is_stored() {
 async fn a_key_makes_one_transaction_of_fifty_requests_at_once() {
     let world = World::new().await;
     let (_, account) = by_hand(&world, 1).await;
-    let deps = Arc::new(deps(&world));
-    let mut asked = tokio::task::JoinSet::new();
-    for _ in 0..50 {
-        let (deps, request) =
-            (deps.clone(), with_header(post("alice", &tea(&account)), "idempotency-key", "k"));
-        asked.spawn(async move { body(handle(&deps, request).await) });
-    }
+    let asked =
+        (0..50).map(|_| call(&world, with_header(post("alice", &tea(&account)), "idempotency-key", "k")));
     let mut ids = std::collections::BTreeSet::new();
-    for (status, answer) in asked.join_all().await {
+    for (status, answer) in futures::future::join_all(asked).await {
         match status {
             201 => drop(ids.insert(answer["id"].to_string())),
             409 => assert_eq!(answer["code"], "request_in_progress"),

@@ -64,7 +64,7 @@ async fn part(deps: &Deps, request: Request, bounds: &Bounds) -> Result<Reply, P
     let mut next = found.next;
     for listed in found.transactions {
         let place = sort.position(&listed);
-        let Some(tree) = scope.tree(&listed.household) else { continue };
+        let tree = scope.tree(&listed.household)?;
         if !sheet.add(listed, tree)? {
             next = last;
             break;

@@ -90,17 +90,17 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let search = Search { filter, sort: question.sort, limit: question.limit, after, bytes: PAGE_BYTES };
     let (found, sums) = page(&*deps.search, &search, &scope, question.with_totals).await?;
     let next_cursor = found.next.as_ref().map(|place| binding.cursor(place));
-    let answer =
-        Answer::Found { transactions: views(found, &scope), next_cursor, totals: sums.as_ref().map(totals) };
+    let transactions = views(found, &scope)?;
+    let answer = Answer::Found { transactions, next_cursor, totals: sums.as_ref().map(totals) };
     Reply::json(200, &answer)
 }
 
-fn views(found: FoundPage, scope: &SearchScope) -> Vec<TransactionView> {
+fn views(found: FoundPage, scope: &SearchScope) -> Result<Vec<TransactionView>, Problem> {
     let view = |listed: domain::search::Listed| {
         let tree = scope.tree(&listed.household)?;
-        Some(TransactionView::new(listed, tree))
+        Ok(TransactionView::new(listed, tree))
     };
-    found.transactions.into_iter().filter_map(view).collect()
+    found.transactions.into_iter().map(view).collect()
 }
 
 impl Question {

@@ -1,9 +1,6 @@
 //! What was written on transactions that are no more: item by item, since each item's partition is read for it.
 
-use domain::{
-    edit::Orphan,
-    ids::{HouseholdId, ItemId, ItemRef, TransactionId},
-};
+use domain::ids::{HouseholdId, ItemId, ItemRef, TransactionId};
 use edge::{
     Problem,
     search::{Binding, OrphanedEdit},
@@ -11,8 +8,11 @@ use edge::{
 
 use super::{Answer, Deps, Question};
 
-/// The last one that was shown: households, items and ids come in their order.
-type Place = (HouseholdId, ItemId, TransactionId);
+/// Where a page begins: an item, after an id of it. Households, items and ids come in their order.
+type Place = (HouseholdId, ItemId, Option<TransactionId>);
+
+/// Megabytes that a page examines at most. It may come out short of it.
+const MOST_READS: usize = 5;
 
 pub(super) async fn answer(
     deps: &Deps,
@@ -20,51 +20,56 @@ pub(super) async fn answer(
     households: &[HouseholdId],
 ) -> Result<Answer, Problem> {
     let binding = Binding::new(&("orphaned", households));
-    let after = binding.place::<Place>(question.cursor.as_deref())?;
+    let begin = binding.place::<Place>(question.cursor.as_deref())?;
     let scope = question.asked.scope(&*deps.search, households).await?;
     let mut orphaned: Vec<OrphanedEdit> = Vec::new();
-    for at in items(deps, households, after.as_ref()).await? {
-        let Some(tree) = scope.tree(&at.household) else { continue };
-        for orphan in in_order(deps, &at, after.as_ref()).await? {
-            if orphaned.len() == question.limit {
-                let next_cursor = orphaned.last().map(|last| binding.cursor(&place(last)));
+    let mut reads = 0;
+    for (at, mut after) in items(deps, households, begin).await? {
+        let tree = scope.tree(&at.household)?;
+        loop {
+            if reads == MOST_READS {
+                let next_cursor = Some(binding.cursor(&(at.household, at.item, after)));
                 return Ok(Answer::Orphaned { orphaned, next_cursor });
             }
-            orphaned.push(OrphanedEdit::new(at.clone(), orphan, tree));
+            reads += 1;
+            let some = deps.orphans.some_orphans(&at, after.as_ref()).await?;
+            for orphan in some.orphans {
+                if orphaned.len() == question.limit {
+                    let next_cursor = orphaned.last().map(|last| binding.cursor(&place(last)));
+                    return Ok(Answer::Orphaned { orphaned, next_cursor });
+                }
+                orphaned.push(OrphanedEdit::new(at.clone(), orphan, tree));
+            }
+            after = some.next;
+            if after.is_none() {
+                break;
+            }
         }
     }
     Ok(Answer::Orphaned { orphaned, next_cursor: None })
 }
 
 fn place(shown: &OrphanedEdit) -> Place {
-    (shown.household_id.clone(), shown.item_id.clone(), shown.id.clone())
+    (shown.household_id.clone(), shown.item_id.clone(), Some(shown.id.clone()))
 }
 
-/// The items that may have some that were not shown yet.
+/// The items that may have some that were not shown yet, each with the id after which they come.
 async fn items(
     deps: &Deps,
     households: &[HouseholdId],
-    after: Option<&Place>,
-) -> Result<Vec<ItemRef>, Problem> {
+    begin: Option<Place>,
+) -> Result<Vec<(ItemRef, Option<TransactionId>)>, Problem> {
     let mut items = Vec::new();
     for household in households {
         let connections = deps.connections.connections(household).await?;
-        items.extend(connections.into_iter().map(|connection| connection.item.at));
+        items.extend(connections.into_iter().map(|connection| (connection.item.at, None)));
     }
-    items.sort_by(|left, right| (&left.household, &left.item).cmp(&(&right.household, &right.item)));
-    items
-        .retain(|at| after.is_none_or(|(household, item, _)| (&at.household, &at.item) >= (household, item)));
+    items.sort();
+    let Some((household, item, after)) = begin else { return Ok(items) };
+    let begin = ItemRef { household, item };
+    items.retain(|(at, _)| *at >= begin);
+    if let Some((_, first)) = items.first_mut().filter(|(at, _)| *at == begin) {
+        *first = after;
+    }
     Ok(items)
-}
-
-/// What was not shown yet of an item.
-async fn in_order(deps: &Deps, at: &ItemRef, after: Option<&Place>) -> Result<Vec<Orphan>, Problem> {
-    let mut orphans = deps.orphans.orphans(at).await?;
-    orphans.sort_by(|left, right| left.key.cmp(&right.key));
-    if let Some((household, item, id)) = after
-        && (household, item) == (&at.household, &at.item)
-    {
-        orphans.retain(|orphan| orphan.key > *id);
-    }
-    Ok(orphans)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use domain::{
     account::AccountState,
     ids::{AccountId, ItemRef},
-    removal::RemovalStarts,
+    removal::{RemovalStarts, RemovalSteps},
+    store::StoreError,
     sync::{Cause, Outcome, SyncReads},
 };
 use edge::system::System;
@@ -80,6 +81,11 @@ async fn an_account_that_was_kept_when_its_item_went_can_go_as_well() {
     world.store.remove_item(&at, true, Timestamp::now()).await.unwrap();
     let (status, answer) = call(&world, "alice", &accounts[0], "").await;
     assert_eq!((status, &answer["item_removed"]), (202, &json!(true)), "it is on its way out: {answer}");
+    // What is to be erased is, before nobody would find it any more.
+    let state = world.store.state(&at).await.unwrap().unwrap();
+    assert_eq!(world.store.bury(&state, Timestamp::now()).await, Err(StoreError::Busy));
+    while world.store.erase_some(&at, Some(&accounts[0])).await.unwrap() {}
+    world.store.account_erased(&at, &accounts[0]).await.unwrap();
     world.bury(&at).await;
     assert_eq!(call(&world, "alice", &accounts[0], "").await.0, 404, "it went before its item did");
     for account in &accounts[1..] {

@@ -17,7 +17,7 @@ use domain::{
     household::{EndError, HouseholdEnds, finish},
     ids::{AccountId, HouseholdId, ItemRef},
     item::{HealthState, SyncState},
-    removal::{Removal, RemovalMessage, RemovalQueue, RemovalStarts, RemovalSteps},
+    removal::{Removal, RemovalMessage, RemovalQueue, RemovalSteps},
     secret::SealedToken,
     store::StoreError,
     sync::{QueueError, SyncReads},
@@ -31,8 +31,6 @@ use jiff::Timestamp;
 pub struct Deps {
     /// The item.
     pub reads: Arc<dyn SyncReads>,
-    /// Begins removals: of an item whose last account was stopped.
-    pub starts: Arc<dyn RemovalStarts>,
     /// The steps of a removal.
     pub steps: Arc<dyn RemovalSteps>,
     /// The ends of households.
@@ -126,19 +124,20 @@ async fn end(deps: &Deps, household: &HouseholdId) -> Result<(), Halt> {
 async fn remove(deps: &Deps, at: &ItemRef, deadline: Timestamp) -> Result<(), Halt> {
     let Some(state) = deps.reads.state(at).await? else { return Ok(()) };
     let replaced = forget_replaced(deps, &state).await;
-    let is_item_gone = state.item.health.state == HealthState::Removed;
     for account in &state.accounts {
         if account.state == (AccountState::Removed { erased: false }) {
             erase(deps, at, Some(&account.id), deadline).await?;
-            deps.steps.account_erased(at, &account.id, is_item_gone).await?;
+            deps.steps.account_erased(at, &account.id).await?;
         }
     }
-    if state.is_forsaken() && state.item.health.state != HealthState::Removing {
-        let keep_data = state.accounts.iter().any(|account| account.state == AccountState::Manual);
-        deps.starts.remove_item(at, keep_data, deps.clock.now()).await?;
+    // Erasing may have taken long: what ends is decided by how the item stands now.
+    let state = deps.reads.state(at).await?.filter(SyncState::is_forsaken);
+    if let Some(state) = state.filter(|state| state.item.health.state != HealthState::Removing) {
+        deps.steps.remove_forsaken(&state, deps.clock.now()).await?;
     }
-    bury(deps, at, deadline).await?;
-    replaced
+    // Its tombstone has no tokens: what could not be removed at Plaid would be forgotten there, and billed.
+    replaced?;
+    bury(deps, at, deadline).await
 }
 
 /// Removes at Plaid the items that others have replaced here; the first refusal, if any.

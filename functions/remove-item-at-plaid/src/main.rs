@@ -18,7 +18,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let deps = Deps {
         reads: store.clone(),
-        starts: store.clone(),
         steps: store.clone(),
         ends: store,
         vault: Arc::new(Opener::new(&sdk, config.key)),

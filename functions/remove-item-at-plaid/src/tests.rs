@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     account::AccountState,
     ids::ItemRef,
-    item::HealthState,
+    item::{HealthState, NewItem},
     removal::{Begun, RemovalMessage, RemovalStarts},
     secret::AccessToken,
-    store::{Connections, KnownItem, PlaidItems},
+    store::{Connections, KnownItem, NewConnections, PlaidItems, Replaced},
     sync::{Cause, SyncReads},
     vault::TokenSealer,
 };
@@ -25,7 +25,6 @@ use crate::{Deps, handle};
 async fn run(world: &World, message: RemovalMessage) -> Verdict {
     let deps = Deps {
         reads: world.store.clone(),
-        starts: world.store.clone(),
         steps: world.store.clone(),
         ends: world.store.clone(),
         vault: world.opener.clone(),
@@ -118,6 +117,32 @@ async fn while_plaid_is_down_it_is_tried_for_as_long_as_it_takes() {
     assert_eq!(run(&world, message).await, Verdict::Done);
     assert_eq!(world.sandbox.world().items(), 0);
     assert_eq!(stored(&world, &at).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_it_has_replaced_is_not_forgotten_with_it() {
+    let world = World::new().await;
+    let (at, _) = synced(&world).await;
+    let (_, token) = synced(&world).await;
+    let old = world.store.state(&at).await.unwrap().unwrap();
+    let new = NewItem {
+        at: at.clone(),
+        user: "alice".parse().unwrap(),
+        plaid_item: "another".parse().unwrap(),
+        institution: None,
+        institution_name: None,
+        token: world.sealer.seal(&at, &token).await.unwrap(),
+        at_time: Timestamp::now(),
+    };
+    assert_eq!(world.store.replace(&old, &new).await.unwrap(), Replaced::Stored);
+    begin(&world, &at, false).await;
+    // Of the two that are to be removed at Plaid, the first one fails once.
+    down(&world, 1);
+    assert_eq!(run(&world, RemovalMessage::of_item(at.clone())).await, Verdict::Done);
+    let [(again, _)] = world.removals.take().try_into().unwrap();
+    assert_eq!(world.store.state(&at).await.unwrap().unwrap().item.health.state, HealthState::Removing);
+    assert_eq!(run(&world, again).await, Verdict::Done);
+    assert_eq!(world.sandbox.world().items(), 0);
 }
 
 #[tokio::test]

@@ -25,5 +25,5 @@ pub fn operation() -> Operation {
             json!({"type": "string", "enum": groups}),
         )
         .answer::<Answer>(200, "The groups, and what all of it comes to.")
-        .problems(&["invalid_field", "range_too_large", "role_not_sufficient"])
+        .problems(&["invalid_field", "range_too_large"])
 }

@@ -47,8 +47,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let here = one_household(&*deps.memberships, &request.user, named, Permission::Read).await?;
     let scope = asked.scope(&*deps.search, std::slice::from_ref(&here.household)).await?;
     let summary = summarize(&*deps.search, &asked.filter, &scope, by).await?;
-    let tree = scope.tree(&here.household).cloned().unwrap_or_default();
-    Reply::json(200, &view::answer(summary, &tree))
+    Reply::json(200, &view::answer(summary, scope.tree(&here.household)?))
 }
 
 fn read(request: &Request) -> Result<(Asked, GroupBy), Problem> {

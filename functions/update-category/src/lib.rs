@@ -17,11 +17,12 @@ use domain::{
 };
 use edge::{
     Problem,
+    body::{edit, some, without_default},
     category::ShownCategory,
     http::{Reply, Request},
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 pub use api::operation;
 
@@ -37,29 +38,21 @@ pub struct Deps {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "CategoryName")]
+    #[serde(default, deserialize_with = "some")]
+    #[schemars(with = "CategoryName", transform = without_default)]
     name: Option<CategoryName>,
-    #[serde(rename = "color", default, deserialize_with = "given")]
-    #[schemars(with = "Colour")]
+    #[serde(rename = "color", default, deserialize_with = "some")]
+    #[schemars(with = "Colour", transform = without_default)]
     colour: Option<Colour>,
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Icon")]
+    #[serde(default, deserialize_with = "some")]
+    #[schemars(with = "Icon", transform = without_default)]
     icon: Option<Icon>,
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "bool")]
+    #[serde(default, deserialize_with = "some")]
+    #[schemars(with = "bool", transform = without_default)]
     is_active: Option<bool>,
     #[serde(default, deserialize_with = "edit")]
     #[schemars(with = "Option<CategoryId>")]
     parent_id: Edit<CategoryId>,
-}
-
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-fn edit<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Edit<T>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.map_or(Edit::Clear, Edit::Set))
 }
 
 /// Changes a category.

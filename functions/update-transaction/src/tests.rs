@@ -223,6 +223,19 @@ async fn a_category_is_one_of_the_household_and_active() {
         assert_eq!((status, &answer["errors"][0]["field"]), (400, &json!("category_id")));
         assert!(answer["detail"].as_str().unwrap().contains(words), "{answer}");
     }
+    // What stands there already may be sent again, with what is new beside it.
+    let amount = ok(&world, &id, json!({})).await["amount"].as_str().unwrap().to_owned();
+    let parts = |note: &str| {
+        json!([
+            {"amount": amount, "category_id": own, "note": note},
+            {"amount": "1"},
+            {"amount": "-1"},
+        ])
+    };
+    ok(&world, &id, json!({"splits": parts("one")})).await;
+    update(&*world.store, &at.household, &own, &sleep, None).await.unwrap();
+    let again = ok(&world, &id, json!({"category_id": own, "splits": parts("two")})).await;
+    assert_eq!((&again["category"]["id"], &again["splits"][0]["note"]), (&json!(own), &json!("two")));
 }
 
 #[tokio::test]

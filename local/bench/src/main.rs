@@ -9,6 +9,7 @@ mod memory;
 mod night;
 mod recorded;
 mod search;
+mod search_stack;
 mod sync_path;
 mod webhook;
 mod worker;
@@ -36,6 +37,12 @@ enum What {
     History,
     /// Searches, sums and exports of a large household: how long, and how many reads.
     Search {
+        /// Transactions of the household.
+        #[arg(long, default_value_t = 100_000)]
+        count: u32,
+    },
+    /// The same questions through the gateway and the real processes, cold and warm.
+    SearchStack {
         /// Transactions of the household.
         #[arg(long, default_value_t = 100_000)]
         count: u32,
@@ -77,6 +84,7 @@ fn main() -> Outcome {
         What::SyncPath,
         What::History,
         What::Search { count: 100_000 },
+        What::SearchStack { count: 100_000 },
         What::Webhook,
         What::Worker { count: 100_000, items: 1 },
         What::NightStack { items: 2_000, count: 50 },
@@ -92,13 +100,16 @@ fn measure(what: &What) -> Outcome {
         What::SyncPath | What::History | What::Search { .. } | What::Webhook | What::Night { .. } => {
             tokio::runtime::Builder::new_current_thread()
         }
-        What::Worker { .. } | What::NightStack { .. } => tokio::runtime::Builder::new_multi_thread(),
+        What::SearchStack { .. } | What::Worker { .. } | What::NightStack { .. } => {
+            tokio::runtime::Builder::new_multi_thread()
+        }
     };
     runtime.enable_all().build()?.block_on(async {
         match what {
             What::SyncPath => sync_path::measure().await,
             What::History => Ok(history::measure().await?),
             What::Search { count } => search::measure(*count).await,
+            What::SearchStack { count } => search_stack::measure(*count).await,
             What::Webhook => webhook::measure().await,
             What::Worker { count, items } => worker::measure(*count, *items).await,
             What::Night { items } => night::measure(*items),

@@ -13,32 +13,52 @@ use testkit::World;
 use crate::{Outcome, cpu};
 
 /// A question, whom it is put to, and the first day that it looks at.
-struct Question {
-    name: &'static str,
-    endpoint: Endpoint,
-    query: &'static str,
+pub(crate) struct Question {
+    pub(crate) name: &'static str,
+    pub(crate) endpoint: Endpoint,
+    about: &'static str,
     from: String,
 }
 
+impl Question {
+    pub(crate) fn query(&self) -> String {
+        format!("from={}&{}", self.from, self.about)
+    }
+}
+
 #[derive(Clone, Copy)]
-enum Endpoint {
+pub(crate) enum Endpoint {
     List,
     Summary,
     Export,
 }
 
+impl Endpoint {
+    pub(crate) fn function(self) -> &'static str {
+        match self {
+            Self::List => "list-transactions",
+            Self::Summary => "summarize-transactions",
+            Self::Export => "export-transactions",
+        }
+    }
+
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::List => "/api/v1/transactions",
+            Self::Summary => "/api/v1/transactions/summary",
+            Self::Export => "/api/v1/transactions/export",
+        }
+    }
+}
+
 const EVERYTHING: &str = "2000-01-01";
 
-pub(crate) async fn measure(count: u32) -> Outcome {
-    let world = World::new().await;
-    let began = Instant::now();
-    let (at, _) = world.item("user_many", &count.to_string()).await;
-    world.run(&at, Cause::Link).await;
-    println!("{count} transactions arrived in {:.1} s", began.elapsed().as_secs_f64());
+/// What people ask of a large household.
+pub(crate) fn questions() -> Vec<Question> {
     let a_year = jiff::Zoned::now().date().saturating_sub(jiff::ToSpan::months(12)).to_string();
     let question =
-        |name, endpoint, query, from: &str| Question { name, endpoint, query, from: from.to_owned() };
-    let questions = [
+        |name, endpoint, about, from: &str| Question { name, endpoint, about, from: from.to_owned() };
+    vec![
         question("first page by date", Endpoint::List, "", EVERYTHING),
         question("a page by words, newest", Endpoint::List, "q=starbucks", EVERYTHING),
         question("words that nothing has", Endpoint::List, "q=zzzz", EVERYTHING),
@@ -54,8 +74,16 @@ pub(crate) async fn measure(count: u32) -> Outcome {
         question("summary by category, a year", Endpoint::Summary, "group_by=category", &a_year),
         question("summary by merchant", Endpoint::Summary, "group_by=merchant", EVERYTHING),
         question("first part of an export", Endpoint::Export, "", EVERYTHING),
-    ];
-    for question in questions {
+    ]
+}
+
+pub(crate) async fn measure(count: u32) -> Outcome {
+    let world = World::new().await;
+    let began = Instant::now();
+    let (at, _) = world.item("user_many", &count.to_string()).await;
+    world.run(&at, Cause::Link).await;
+    println!("{count} transactions arrived in {:.1} s", began.elapsed().as_secs_f64());
+    for question in questions() {
         show(&world, &question).await?;
     }
     Ok(())
@@ -63,7 +91,7 @@ pub(crate) async fn measure(count: u32) -> Outcome {
 
 /// A question's first answer and its second, with what was read for it beside the megabytes of its months.
 async fn show(world: &World, question: &Question) -> Outcome {
-    let query = format!("household_id={}&from={}&{}", world.household, question.from, question.query);
+    let query = format!("household_id={}&{}", world.household, question.query());
     let mut times = Vec::new();
     let mut reads = 0;
     let mut size = 0;

@@ -198,6 +198,13 @@ impl Pool {
         self.pids.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Ends the processes that are idle, as Lambda does with what has long not been asked.
+    pub(crate) fn retire(&self) {
+        for worker in self.idle().drain(..) {
+            self.runtime.remove(&worker.instance);
+        }
+    }
+
     /// The ids of all processes.
     pub(crate) fn pids(&self) -> BTreeSet<u32> {
         self.alive().clone()

@@ -256,6 +256,13 @@ impl Stack {
         self.pools.get(function).map(|pool| pool.pids()).unwrap_or_default()
     }
 
+    /// Ends a function's idle processes: the next request is a cold start.
+    pub fn retire(&self, function: &str) {
+        if let Some(pool) = self.pools.get(function) {
+            pool.retire();
+        }
+    }
+
     /// Ends everything and keeps what is to be kept.
     pub async fn stop(mut self) -> Result<(), StackError> {
         self.tasks.shutdown().await;

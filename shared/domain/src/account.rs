@@ -159,11 +159,6 @@ impl Account {
             }
         }
     }
-
-    /// Whether it takes transactions that people enter.
-    pub fn is_open(&self) -> bool {
-        self.state.is_listed() && !self.half.closed
-    }
 }
 
 impl BankAccount {

@@ -237,6 +237,12 @@ pub const MOST_TAGS: usize = 20;
 pub const MOST_FIELDS: usize = 20;
 
 impl UserHalf {
+    /// The categories on it and on its parts.
+    pub fn categories(&self) -> impl Iterator<Item = &CategoryId> {
+        let parts = self.splits.iter().flat_map(Splits::parts);
+        self.category.iter().chain(parts.filter_map(|part| part.category.as_ref()))
+    }
+
     /// Whether it fits on a transaction.
     pub fn fits(&self) -> bool {
         self.tags.len() <= MOST_TAGS && self.fields.len() <= MOST_FIELDS
@@ -294,11 +300,39 @@ pub struct Orphan {
     pub name: Option<String>,
 }
 
+/// Some of an item's orphans.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SomeOrphans {
+    /// In the order of their ids.
+    pub orphans: Vec<Orphan>,
+    /// Where to go on, if there may be more.
+    pub next: Option<TransactionId>,
+}
+
 /// Lists what has lost its transaction.
 #[async_trait]
 pub trait Orphans: Send + Sync {
-    /// Every person's half of the item whose transaction is no more, for 90 days after it went.
-    async fn orphans(&self, at: &ItemRef) -> Result<Vec<Orphan>, StoreError>;
+    /// People's halves whose transactions are no more, for 90 days after those went: of a megabyte of the item, from its
+    /// beginning or after an id.
+    async fn some_orphans(
+        &self,
+        at: &ItemRef,
+        after: Option<&TransactionId>,
+    ) -> Result<SomeOrphans, StoreError>;
+
+    /// All of the item's.
+    async fn orphans(&self, at: &ItemRef) -> Result<Vec<Orphan>, StoreError> {
+        let mut all = Vec::new();
+        let mut next = None;
+        loop {
+            let some = self.some_orphans(at, next.as_ref()).await?;
+            all.extend(some.orphans);
+            next = some.next;
+            if next.is_none() {
+                return Ok(all);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

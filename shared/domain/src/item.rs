@@ -335,11 +335,15 @@ pub struct Leftovers {
 impl SyncState {
     /// Whether somebody must come and remove something.
     pub fn has_leftovers(&self) -> bool {
-        let is_erasing = |account: &Account| account.state == AccountState::Removed { erased: false };
         self.item.health.state == HealthState::Removing
             || !self.leftovers.replaced.is_empty()
-            || self.accounts.iter().any(is_erasing)
+            || self.is_erasing()
             || self.is_forsaken()
+    }
+
+    /// Whether an account's data is still to be erased.
+    pub fn is_erasing(&self) -> bool {
+        self.accounts.iter().any(|account| account.state == AccountState::Removed { erased: false })
     }
 
     /// Whether the item is at Plaid for nobody: its last account was stopped.

@@ -146,18 +146,19 @@ pub trait RemovalSteps: Send + Sync {
     /// are more.
     async fn erase_some(&self, at: &ItemRef, account: Option<&AccountId>) -> Result<bool, StoreError>;
 
-    /// Remembers that an account's data is gone. Of an item that is gone as well, the account's row goes too.
-    async fn account_erased(
-        &self,
-        at: &ItemRef,
-        account: &AccountId,
-        is_item_gone: bool,
-    ) -> Result<(), StoreError>;
+    /// Remembers that an account's data is gone. Of an item that is gone as well, the account's row goes too, and with the
+    /// last one the item's. Busy if the item changed meanwhile.
+    async fn account_erased(&self, at: &ItemRef, account: &AccountId) -> Result<(), StoreError>;
+
+    /// Begins the removal of an item that is at Plaid for nobody, as of the state that was read: Busy if it has changed. What
+    /// was kept of it stays.
+    async fn remove_forsaken(&self, state: &SyncState, now: Timestamp) -> Result<(), StoreError>;
 
     /// Forgets the token of an item that was replaced and is gone at Plaid.
     async fn forget_replaced(&self, at: &ItemRef, token: &SealedToken) -> Result<(), StoreError>;
 
     /// Turns an item that is gone at Plaid into its tombstone: the token is destroyed, its accounts go or become manual
-    /// ones, and the way from Plaid's id leads to nothing any more. As of the state that was read: Busy if it has changed.
+    /// ones, and the way from Plaid's id leads to nothing any more. As of the state that was read: Busy if it has changed, or
+    /// has something that is to be erased first, since nobody would find it afterwards.
     async fn bury(&self, state: &SyncState, now: Timestamp) -> Result<(), StoreError>;
 }

@@ -1,12 +1,12 @@
 //! What people write on transactions, as bodies have it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     category::Tree,
     edit::{
         Change, FEWEST_PARTS, FactsChange, FieldValue, MOST_FIELDS, MOST_PARTS, MOST_TAGS, Note, Part,
-        Splits, Whole,
+        Splits, UserHalf, Whole,
     },
     household::AccessError,
     ids::{AccountId, CategoryId, FieldName, Tag},
@@ -143,7 +143,7 @@ impl TransactionPatch {
             merchant_name: self.merchant_name.map(|line| line.0),
             pending: self.pending,
         };
-        Ok((change.read(amount, tree)?, facts))
+        Ok((change.read(amount, tree, &listed.half)?, facts))
     }
 
     fn is_allowed(&self, is_manual: bool) -> Result<(), Problem> {
@@ -193,15 +193,16 @@ pub struct Written {
 }
 
 impl Written {
-    /// The change of a transaction about `amount`, in a household with these categories.
+    /// The change of a transaction about `amount` that has this half, in a household with these categories.
     ///
     /// # Errors
     /// All fields that are wrong.
-    pub fn read(self, amount: Option<Decimal>, tree: &Tree) -> Result<Change, Problem> {
+    pub fn read(self, amount: Option<Decimal>, tree: &Tree, half: &UserHalf) -> Result<Change, Problem> {
+        let choice = Choice { tree, there: half.categories().collect() };
         let mut faults = Vec::new();
         let mut fault =
             |field: &str, message: String| faults.push(FieldError { field: field.to_owned(), message });
-        let category = self.category.map(|id| match known(&id, tree) {
+        let category = self.category.map(|id| match choice.of(&id) {
             Ok(id) => id,
             Err(words) => {
                 fault("category_id", words.to_owned());
@@ -214,7 +215,7 @@ impl Written {
         let splits = match self.splits {
             Edit::Keep => Edit::Keep,
             Edit::Clear => Edit::Clear,
-            Edit::Set(parts) => splits(parts, amount, tree, &mut fault).map_or(Edit::Keep, Edit::Set),
+            Edit::Set(parts) => splits(parts, amount, &choice, &mut fault).map_or(Edit::Keep, Edit::Set),
         };
         if !faults.is_empty() {
             return Err(Problem::fields("invalid_field", faults));
@@ -234,7 +235,7 @@ impl Written {
 fn splits(
     parts: Vec<PartBody>,
     amount: Option<Decimal>,
-    tree: &Tree,
+    choice: &Choice<'_>,
     fault: &mut impl FnMut(&str, String),
 ) -> Option<Splits> {
     let Some(amount) = amount else {
@@ -244,7 +245,7 @@ fn splits(
     let mut read = Vec::with_capacity(parts.len().min(MOST_PARTS));
     for (place, part) in parts.into_iter().enumerate() {
         let category = part.category_id.map(|id| {
-            known(&id, tree).map_err(|words| {
+            choice.of(&id).map_err(|words| {
                 fault(&format!("splits[{place}].category_id"), words.to_owned());
             })
         });
@@ -254,13 +255,22 @@ fn splits(
     Splits::new(amount, read).map_err(|error| fault("splits", error.to_string())).ok()
 }
 
-/// The category that an id means, if it may be chosen.
-fn known(id: &CategoryId, tree: &Tree) -> Result<CategoryId, &'static str> {
-    let category = tree.resolve(id).ok_or("is no category of this household")?;
-    if category.is_active {
-        Ok(category.id.clone())
-    } else {
-        Err("is a category that is not active any more")
+/// The categories that may be chosen for a transaction: those that are active, and those that stand on it already.
+struct Choice<'a> {
+    tree: &'a Tree,
+    there: BTreeSet<&'a CategoryId>,
+}
+
+impl Choice<'_> {
+    /// The category that an id means, if it may be chosen.
+    fn of(&self, id: &CategoryId) -> Result<CategoryId, &'static str> {
+        let category = self.tree.resolve(id).ok_or("is no category of this household")?;
+        let is_there = || self.there.iter().any(|there| self.tree.resolve(there) == Some(category));
+        if category.is_active || is_there() {
+            Ok(category.id.clone())
+        } else {
+            Err("is a category that is not active any more")
+        }
     }
 }
 

@@ -6,16 +6,16 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use domain::{
     category::{Categories, CategoryUses, KeptTree, Tree},
-    ids::{CategoryId, HouseholdId},
+    ids::{CategoryId, HouseholdId, ItemRef},
     store::StoreError,
-    transaction::Month,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     Store,
+    connections::connections,
     encode::SCHEMA,
-    keys::{self, BY_MONTH, CATEGORIES},
+    keys::{self, CATEGORIES},
     outcome::{Cancelled, cancelled, unavailable},
     row::{Change, Reader, Row, bytes, key, number, pack, text, unpack},
 };
@@ -25,8 +25,8 @@ const FIRST: &str = "attribute_not_exists(pk)";
 const LATER: &str = "rev = :read";
 /// The places of the two actions of a write.
 const HOUSEHOLD: usize = 0;
-/// So many months are read at the same time.
-const MONTHS_AT_ONCE: usize = 16;
+/// So many items are read at the same time.
+const ITEMS_AT_ONCE: usize = 16;
 
 /// The tree of a household's row; the system's, if it has none.
 pub(crate) fn decode(row: Option<&Row>) -> Result<Tree, StoreError> {
@@ -95,33 +95,29 @@ impl CategoryUses for Store {
         household: &HouseholdId,
         categories: &BTreeSet<CategoryId>,
     ) -> Result<u64, StoreError> {
-        let Some(meta) = self.meta(household).await? else { return Ok(0) };
-        let months: BTreeSet<Month> = Reader(&meta).set("mo");
-        let counts = months.into_iter().map(|month| self.uses_in(household, month, categories));
+        let rows = self.item_rows(household, None, true).await?;
+        let items = connections(household, &rows)?.into_iter().map(|connection| connection.item.at);
+        let counts = items.map(async |at| self.uses_in(&at, categories).await);
         stream::iter(counts)
-            .buffer_unordered(MONTHS_AT_ONCE)
+            .buffer_unordered(ITEMS_AT_ONCE)
             .try_fold(0, async |sum, count| Ok(sum + count))
             .await
     }
 }
 
 impl Store {
-    async fn uses_in(
-        &self,
-        household: &HouseholdId,
-        month: Month,
-        categories: &BTreeSet<CategoryId>,
-    ) -> Result<u64, StoreError> {
+    async fn uses_in(&self, at: &ItemRef, categories: &BTreeSet<CategoryId>) -> Result<u64, StoreError> {
         let query = self
             .client
             .query()
             .table_name(&self.data)
-            .index_name(BY_MONTH)
+            .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::None)
             .projection_expression("uc, us")
-            .key_condition_expression("mp = :mp")
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
             .filter_expression("attribute_exists(uc) OR attribute_exists(us)")
-            .expression_attribute_values(":mp", text(keys::month(household, month)));
+            .expression_attribute_values(":pk", text(keys::transactions(at)))
+            .expression_attribute_values(":sk", text("T#"));
         let rows = self.all(query).await?;
         let count = rows.iter().filter(|row| is_of(Reader(row), categories)).count();
         u64::try_from(count).map_err(|_too_many| StoreError::Corrupt("uses"))

@@ -8,7 +8,7 @@ mod moving;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValue};
 use domain::{
-    edit::{Change as UserChange, Edited, Orphan, Orphans, TransactionEdits, UserHalf},
+    edit::{Change as UserChange, Edited, Orphan, Orphans, SomeOrphans, TransactionEdits, UserHalf},
     ids::{ItemRef, TransactionId},
     store::StoreError,
 };
@@ -141,17 +141,33 @@ impl Store {
 
 #[async_trait]
 impl Orphans for Store {
-    async fn orphans(&self, at: &ItemRef) -> Result<Vec<Orphan>, StoreError> {
+    async fn some_orphans(
+        &self,
+        at: &ItemRef,
+        after: Option<&TransactionId>,
+    ) -> Result<SomeOrphans, StoreError> {
+        let partition = keys::transactions(at);
         let query = self
             .client
             .query()
             .table_name(&self.data)
+            .set_exclusive_start_key(after.map(|id| key(&partition, keys::transaction(id))))
             .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
             .filter_expression("attribute_exists(ur) AND attribute_not_exists(id)")
-            .expression_attribute_values(":pk", text(keys::transactions(at)))
+            .expression_attribute_values(":pk", text(&partition))
             .expression_attribute_values(":sk", text("T#"));
-        let rows = self.all(query).await?;
-        rows.iter().map(|row| orphan(at, Reader(row))).collect()
+        let page = query.send().await.map_err(|error| unavailable(&error))?;
+        let mut some = SomeOrphans::default();
+        for row in page.items.unwrap_or_default() {
+            let orphan = orphan(at, Reader(&row))?;
+            // What was written may have been taken away again.
+            if !orphan.half.is_empty() {
+                some.orphans.push(orphan);
+            }
+        }
+        let last = page.last_evaluated_key.filter(|key| !key.is_empty());
+        some.next = last.map(|last| transaction_id(Reader(&last))).transpose()?;
+        Ok(some)
     }
 }
 

@@ -1,10 +1,7 @@
 //! Removing: beginning it under the item's revision, erasing, burying.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{
-    operation::delete_item::DeleteItemError,
-    types::{AttributeValue, DeleteRequest, TransactWriteItem, WriteRequest},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, DeleteRequest, TransactWriteItem, WriteRequest};
 use domain::{
     account::{Account, AccountState},
     ids::{AccountId, ItemRef, PlaidItemId},
@@ -34,6 +31,17 @@ const TRIES: u32 = 8;
 
 fn flag(is_set: bool) -> Option<AttributeValue> {
     is_set.then_some(AttributeValue::Bool(true))
+}
+
+/// An item that is being removed: nothing of it syncs any more.
+fn removing(keep_data: bool, now: Timestamp) -> Change {
+    let mut change = Change::default();
+    encode::health(&mut change, &Health { state: HealthState::Removing, ..Health::healthy(now) });
+    for name in ["sg", "fa", "rp", "rs", "nt"] {
+        change.remove(name);
+    }
+    change.put("kd", flag(keep_data)).value("removed", text("removed"));
+    change
 }
 
 fn stopped(keep_data: bool) -> AccountState {
@@ -128,18 +136,8 @@ fn keys_of(rows: Vec<Row>) -> Vec<Row> {
 #[async_trait]
 impl RemovalStarts for Store {
     async fn remove_item(&self, at: &ItemRef, keep_data: bool, now: Timestamp) -> Result<Begun, StoreError> {
-        let mut change = Change::default();
-        let health = Health { state: HealthState::Removing, ..Health::healthy(now) };
-        encode::health(&mut change, &health);
-        change
-            .add("rev", number(1))
-            .put("kd", flag(keep_data))
-            .remove("sg")
-            .remove("fa")
-            .remove("rp")
-            .remove("rs")
-            .remove("nt")
-            .value("removed", text("removed"));
+        let mut change = removing(keep_data, now);
+        change.add("rev", number(1));
         if self.change_item(at, change, "attribute_exists(pk) AND NOT hs IN (:hs, :removed)").await? {
             return Ok(Begun::Removing);
         }
@@ -200,21 +198,28 @@ impl RemovalSteps for Store {
         Ok(are_more)
     }
 
-    async fn account_erased(
-        &self,
-        at: &ItemRef,
-        account: &AccountId,
-        is_item_gone: bool,
-    ) -> Result<(), StoreError> {
+    async fn account_erased(&self, at: &ItemRef, account: &AccountId) -> Result<(), StoreError> {
+        let Some(state) = self.read_state(at).await? else { return Ok(()) };
         let row_key = key(keys::household(&at.household), keys::account(account));
-        if is_item_gone {
-            self.delete_all(vec![row_key]).await?;
-            return self.forget_empty(at).await;
+        if state.item.health.state == HealthState::Removed {
+            return self.transact(vec![self.delete(row_key)?, self.without(&state, account)?]).await;
         }
         let mut change = Change::default();
         let erased = AccountState::Removed { erased: true };
         change.put("st", encode::account_state(erased).map(text)).value("stopped", text("removed"));
         self.change_row(row_key, change, "st = :stopped").await.map(|_was_removed| ())
+    }
+
+    async fn remove_forsaken(&self, state: &SyncState, now: Timestamp) -> Result<(), StoreError> {
+        let keep_data = state.accounts.iter().any(|account| account.state == AccountState::Manual);
+        let mut change = removing(keep_data, now);
+        change.set("rev", number(state.rev + 1)).value("read", number(state.rev));
+        let condition = "rev = :read AND NOT hs IN (:hs, :removed)";
+        if self.change_item(&state.item.at, change, condition).await? {
+            Ok(())
+        } else {
+            Err(StoreError::Busy)
+        }
     }
 
     async fn forget_replaced(&self, at: &ItemRef, token: &SealedToken) -> Result<(), StoreError> {
@@ -232,6 +237,9 @@ impl RemovalSteps for Store {
             return Ok(());
         }
         let (at, keep_data) = (&state.item.at, state.leftovers.keep_data);
+        if keep_data && state.is_erasing() {
+            return Err(StoreError::Busy);
+        }
         let mut change = Change::default();
         encode::health(&mut change, &Health { state: HealthState::Removed, ..Health::healthy(now) });
         change
@@ -241,9 +249,9 @@ impl RemovalSteps for Store {
         for name in ["tk", "cr", "sg", "fa", "nt", "na", "ot", "bu"] {
             change.remove(name);
         }
+        change.remove("dp").remove("ds");
         if !keep_data {
-            // What was kept may have to be erased later: the night goes on looking at it.
-            change.remove("dp").remove("ds").set("ttl", expires(now, TOMBSTONE_DAYS));
+            change.set("ttl", expires(now, TOMBSTONE_DAYS));
         }
         let item_key = key(keys::household(&at.household), keys::item(&at.item));
         let condition = "rev = :read AND hs = :removing";
@@ -262,25 +270,26 @@ impl RemovalSteps for Store {
 }
 
 impl Store {
-    /// An item that is gone stands for the accounts that were kept of it; with the last of them it goes.
-    async fn forget_empty(&self, at: &ItemRef) -> Result<(), StoreError> {
-        if self.item_rows(&at.household, Some(at), true).await?.len() != 1 {
-            return Ok(());
+    /// An item that is gone stands for the accounts that were kept of it: it goes with the last of them, and the night looks
+    /// at it for as long as one is to be erased.
+    fn without(&self, state: &SyncState, account: &AccountId) -> Result<TransactWriteItem, StoreError> {
+        let item_key = key(keys::household(&state.item.at.household), keys::item(&state.item.at.item));
+        let mut others = state.accounts.iter().filter(|other| other.id != *account).peekable();
+        if others.peek().is_none() {
+            let delete = Delete::builder()
+                .table_name(&self.data)
+                .set_key(Some(item_key))
+                .condition_expression("rev = :read")
+                .expression_attribute_values(":read", number(state.rev));
+            let delete = delete.build().map_err(unbuildable)?;
+            return Ok(TransactWriteItem::builder().delete(delete).build());
         }
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.data)
-            .set_key(Some(key(keys::household(&at.household), keys::item(&at.item))))
-            .condition_expression("hs = :removed")
-            .expression_attribute_values(":removed", text(encode::health_name(HealthState::Removed)));
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(unavailable(&error)),
-            },
+        let mut change = Change::default();
+        change.set("rev", number(state.rev + 1)).value("read", number(state.rev));
+        if !others.any(|other| other.state == (AccountState::Removed { erased: false })) {
+            change.remove("dp").remove("ds");
         }
+        self.update(item_key, change, Some("rev = :read"))
     }
 
     /// What becomes of an account when its item goes.

@@ -7,7 +7,7 @@ use domain::{
         Categories, CategoryChange, CategoryError, CategoryUses, Kind, MOST_MOVES, MOST_OWN, NewCategory,
         Tree, create, delete, update,
     },
-    edit::{Change, Edited, TransactionEdits},
+    edit::{Change, Edited, Orphans, TransactionEdits},
     household::HouseholdEnds,
     ids::{CategoryId, HouseholdId, ItemRef, TransactionId},
     store::StoreError,
@@ -195,13 +195,13 @@ async fn uses(world: &World, household: &HouseholdId, category: &CategoryId) -> 
 }
 
 #[tokio::test]
-async fn a_use_counts_once_in_every_month_on_the_whole_or_a_part_and_under_every_name() {
+async fn a_use_counts_once_on_the_whole_or_a_part_and_under_every_name() {
     let world = World::new().await;
     let store = &*world.store;
     let (at, ids) = transactions(&world).await;
     let [a, b, c] = [made(&world, 1, None).await, made(&world, 2, None).await, made(&world, 3, None).await];
     assert_eq!(uses(&world, &world.household, &a).await, 0);
-    let [first, second, third, fourth, _] = ids.try_into().unwrap_or_else(|_| panic!("five"));
+    let [first, second, third, fourth, fifth] = ids.try_into().unwrap_or_else(|_| panic!("five"));
     write(&world, &at, &first, &a).await;
     write(&world, &at, &second, &b).await;
     write(&world, &at, &fourth, &a).await;
@@ -210,7 +210,7 @@ async fn a_use_counts_once_in_every_month_on_the_whole_or_a_part_and_under_every
     world.aws.take_calls();
     assert_eq!((uses(&world, &world.household, &a).await, uses(&world, &world.household, &b).await), (3, 1));
     let calls = world.aws.take_calls();
-    assert_eq!(calls.get("Query"), Some(&4), "each month is read once: {calls:?}");
+    assert_eq!(calls.get("Query"), Some(&4), "the items are found, and each is read once: {calls:?}");
     assert_eq!(uses(&world, &world.other_household, &a).await, 0);
 
     let used = delete(store, store, &world.household, &a, (None, None)).await;
@@ -229,4 +229,14 @@ async fn a_use_counts_once_in_every_month_on_the_whole_or_a_part_and_under_every
     // One that nothing has goes by itself.
     let unused = made(&world, 4, None).await;
     assert_eq!(delete(store, store, &world.household, &unused, (None, None)).await, Ok(None));
+    // What was written on one that went away can be moved: it counts.
+    let last = made(&world, 5, None).await;
+    write(&world, &at, &fifth, &last).await;
+    let gone = json!({"change": "remove", "id": fifth.as_str()});
+    let plaid_item = world.sandbox.world().item_ids().pop().unwrap();
+    world.sandbox.world().change(&plaid_item, &serde_json::from_value(gone).unwrap()).unwrap();
+    world.run(&at, Cause::Person).await;
+    assert_eq!(store.orphans(&at).await.unwrap().len(), 1);
+    let used = delete(store, store, &world.household, &last, (None, None)).await;
+    assert_eq!(used, Err(CategoryError::InUse(1)));
 }

@@ -189,6 +189,14 @@ async fn an_edit_without_a_successor_is_listed_as_orphaned() {
     assert_eq!((&orphans[0].key, words(&orphans[0].half)), (&id, "mine"));
     assert_eq!(orphans[0].amount.unwrap().to_string(), "7");
     assert_eq!(orphans[0].name.as_deref(), Some("Tea"));
+    // What was taken away again is nothing that could be moved.
+    let second = change(&world, &plaid_item, &json!({"change": "add", "amount": "9"}));
+    run(&world, &at).await;
+    written(&world, &at, &second, &note("mine")).await;
+    written(&world, &at, &second, &Change { note: Edit::Clear, ..Change::default() }).await;
+    change(&world, &plaid_item, &json!({"change": "remove", "id": second.as_str()}));
+    run(&world, &at).await;
+    assert_eq!(world.store.orphans(&at).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -156,6 +156,7 @@ async fn it_goes_with_its_accounts_data_or_stays_with_it() {
         assert!(world.store.stop_account(&at, rev, account, keep).await.unwrap());
     }
     while world.store.erase_some(&at, Some(&first)).await.unwrap() {}
+    world.store.account_erased(&at, &first).await.unwrap();
     world.run(&at, Cause::Webhook).await;
     assert!(!is_there(&world, &at, &gone).await);
     assert!(is_there(&world, &at, &kept).await && is_there(&world, &at, &with_item).await);

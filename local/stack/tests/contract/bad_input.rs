@@ -158,9 +158,14 @@ fn fields(good: &Good<'_>) -> Vec<Case> {
         }
         let twice = format!("{{{0}:\"x\",{0}:\"x\"}}", json!(name));
         cases.push(good.with_body(&format!("{name} twice"), twice, REFUSED));
-        if let Some(other) = good.others.get(&name) {
+        let named = match name.as_str() {
+            "to" => "transaction_id",
+            "parent_id" => "category_id",
+            other => other,
+        };
+        if let Some(other) = good.others.get(named) {
             // A category is a value that does not fit; whatever else is named is what the request is about.
-            let told = if name == "category_id" { REFUSED } else { (404, None) };
+            let told = if named == "category_id" { REFUSED } else { (404, None) };
             cases.push(good.with_field(&name, &other.to_string(), told));
         }
     }
@@ -202,6 +207,9 @@ fn query(good: &Good<'_>) -> Vec<Case> {
         }
         let twice = format!("x&{name}=x");
         cases.push(good.with_query(&name, &twice, wrong));
+        if name == "move_to" {
+            cases.push(good.with_query(&name, good.others["category_id"].as_str().unwrap(), wrong));
+        }
         if let Some(other) = good.others.get(&name) {
             cases.push(good.with_query(&name, other.as_str().unwrap(), (404, None)));
         }

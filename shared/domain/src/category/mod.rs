@@ -90,7 +90,8 @@ pub trait Categories: Send + Sync {
 /// Counts what is of a category.
 #[async_trait]
 pub trait CategoryUses: Send + Sync {
-    /// On how many of the household's transactions a person wrote one of these categories, on the whole or on a part.
+    /// On how many of the household's transactions a person wrote one of these categories, on the whole or on a part; those
+    /// that went away count too, since what was written on them can be moved. Read consistently.
     async fn uses(
         &self,
         household: &HouseholdId,

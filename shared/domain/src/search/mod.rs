@@ -193,8 +193,12 @@ impl SearchScope {
     }
 
     /// The categories of one of the households.
-    pub fn tree(&self, household: &HouseholdId) -> Option<&Tree> {
-        self.households.iter().find(|here| here.household == *household).map(|here| &here.tree)
+    ///
+    /// # Errors
+    /// If it is none of the scope's: whatever was found is in one of them.
+    pub fn tree(&self, household: &HouseholdId) -> Result<&Tree, StoreError> {
+        let here = self.households.iter().find(|here| here.household == *household);
+        here.map(|here| &here.tree).ok_or(StoreError::Corrupt("household"))
     }
 }
 

@@ -50,17 +50,14 @@ impl ManualTransactions for Store {
             self.item_stays(&new.at)?,
             self.add_month(&new.at.household, Month::of(new.facts.date))?,
         ];
-        for _ in 0..TRIES {
-            let request = self.client.transact_write_items().set_transact_items(Some(actions.clone()));
-            let Err(error) = request.send().await else { return self.entered(new).await };
-            match cancelled(&error) {
-                Cancelled::Condition(ROW) => return self.entered(new).await,
-                Cancelled::Condition(_) => return self.why_not_entered(new).await,
-                Cancelled::Conflict => {}
-                Cancelled::Failed(error) => return Err(error),
-            }
+        let request = self.client.transact_write_items().set_transact_items(Some(actions));
+        let Err(error) = request.send().await else { return self.entered(new).await };
+        match cancelled(&error) {
+            Cancelled::Condition(ROW) => self.entered(new).await,
+            Cancelled::Condition(_) => self.why_not_entered(new).await,
+            Cancelled::Conflict => Err(StoreError::Busy),
+            Cancelled::Failed(error) => Err(error),
         }
-        Err(StoreError::Busy)
     }
 
     async fn amend(
