@@ -1,5 +1,5 @@
-//! The address that stands for AWS: hands everything to the emulators, shortens queue delays, and tells the queues'
-//! readers at once that something has come.
+//! The address that stands for AWS: hands everything to the emulators that its caller has a right to, shortens queue delays,
+//! and tells the queues' readers at once that something has come.
 
 use std::sync::Arc;
 
@@ -14,14 +14,19 @@ use emulators::Emulators;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::output::Output;
+use crate::{
+    iam::{self, Policies, Right},
+    output::Output,
+};
 
 /// DynamoDB takes requests of up to 16 MB.
 const LARGEST: usize = 16 << 20;
+const JSON: &str = "application/x-amz-json-1.0";
 
 #[derive(Clone)]
 pub(crate) struct AwsFront {
     pub(crate) services: Arc<Emulators>,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) time_scale: u32,
     pub(crate) sent: Arc<Notify>,
     pub(crate) output: Arc<Output>,
@@ -36,6 +41,10 @@ impl AwsFront {
 async fn answer(State(front): State<AwsFront>, headers: HeaderMap, body: Bytes) -> Response {
     let target =
         headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let caller = iam::caller(&headers);
+    if let Some(right) = front.policies.missing(caller, &target, &body) {
+        return denied(caller, &right, &front.output);
+    }
     if target == "AWSEvents.PutEvents" {
         show_events(&front.output, &body);
     }
@@ -47,7 +56,15 @@ async fn answer(State(front): State<AwsFront>, headers: HeaderMap, body: Bytes) 
         front.sent.notify_waiters();
     }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(CONTENT_TYPE, "application/x-amz-json-1.0")], answer.body).into_response()
+    (status, [(CONTENT_TYPE, JSON)], answer.body).into_response()
+}
+
+/// What IAM answers. It is shown too: most callers make an outage of it, as they should.
+fn denied(caller: &str, right: &Right, output: &Output) -> Response {
+    let message = format!("{caller} is not authorized to perform {} on {}", right.action, right.resource);
+    output.say(&message);
+    let body = json!({"__type": "AccessDeniedException", "message": message}).to_string();
+    (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, JSON)], body).into_response()
 }
 
 /// What is announced is shown as it comes.

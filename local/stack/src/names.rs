@@ -32,6 +32,14 @@ pub(crate) fn function_arn(binary: &str) -> String {
     format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{binary}")
 }
 
+pub(crate) fn table_arn(name: &str) -> String {
+    format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}")
+}
+
+pub(crate) fn bus_arn(name: &str) -> String {
+    format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{name}")
+}
+
 /// The name of the secret with Plaid's keys.
 pub(crate) fn secret(logical_id: &str) -> String {
     format!("{STACK}-{logical_id}")
@@ -45,8 +53,7 @@ pub(crate) fn known(template: &Template, parameters: BTreeMap<String, String>, k
     known.refs.insert("AWS::AccountId".to_owned(), ACCOUNT.to_owned());
     known.refs.insert("AWS::Partition".to_owned(), "aws".to_owned());
     for id in template.of_type("AWS::DynamoDB::Table").into_keys() {
-        let arn = format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{}", table(&id));
-        known.attributes.insert(format!("{id}.Arn"), arn);
+        known.attributes.insert(format!("{id}.Arn"), table_arn(&table(&id)));
         known.refs.insert(id.clone(), table(&id));
     }
     for id in template.of_type("AWS::SQS::Queue").into_keys() {
@@ -56,9 +63,9 @@ pub(crate) fn known(template: &Template, parameters: BTreeMap<String, String>, k
         known.refs.insert(id, queue_url(&name));
     }
     for id in template.of_type("AWS::Events::EventBus").into_keys() {
-        let arn = format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{STACK}-{id}");
-        known.attributes.insert(format!("{id}.Arn"), arn);
-        known.refs.insert(id.clone(), format!("{STACK}-{id}"));
+        let name = format!("{STACK}-{id}");
+        known.attributes.insert(format!("{id}.Arn"), bus_arn(&name));
+        known.refs.insert(id, name);
     }
     for id in template.of_type("AWS::KMS::Key").into_keys() {
         known.attributes.insert(format!("{id}.Arn"), key_arn.to_owned());

@@ -91,7 +91,8 @@ pub(crate) fn program(
             ("AWS_LAMBDA_FUNCTION_NAME", function.binary.as_str()),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             ("AWS_REGION", REGION),
-            ("AWS_ACCESS_KEY_ID", "local"),
+            // By which `iam` knows it.
+            ("AWS_ACCESS_KEY_ID", function.binary.as_str()),
             ("AWS_SECRET_ACCESS_KEY", "local"),
             ("AWS_ENDPOINT_URL", aws_url),
         ]

@@ -24,6 +24,7 @@ use crate::{
     compile, console, cors,
     function_url::FunctionUrl,
     gateway::Gateway,
+    iam::Policies,
     lambda,
     names::{self, AUDIENCE, REGION},
     options::{Options, Plaid},
@@ -142,8 +143,11 @@ impl Stack {
         let mut tasks = JoinSet::new();
         let services = Arc::new(Emulators::open(REGION, options.data.clone()).await?);
         let sent = Arc::new(Notify::new());
+        let bare = names::known(&template, BTreeMap::new(), &services.key_arn());
+        let policies = Policies::new(&functions, &bare, services.key_arn())?;
         let front = AwsFront {
             services: services.clone(),
+            policies: Arc::new(policies),
             time_scale: options.time_scale,
             sent: sent.clone(),
             output: output.clone(),

@@ -188,3 +188,24 @@ async fn a_plaid_that_does_not_answer_holds_no_more_than_the_reserved_instances(
     read(&stack, 1).await;
     stack.stop().await.unwrap();
 }
+
+/// Who takes the door over has what its role may do: a queue and a secret, and neither a table nor a key.
+#[tokio::test]
+async fn the_doors_rights_open_no_table_and_no_key() {
+    let (_plaid, stack) = start().await;
+    let ask = async |caller: &str, target: &str, body: Value| {
+        let signed = format!("AWS4-HMAC-SHA256 Credential={caller}/20261124/us-east-1/aws4_request");
+        let aws = Client::new(&stack.ready.aws_url).unwrap();
+        let aws = aws.with_header("authorization", &signed).with_header("x-amz-target", target);
+        let (status, answer) = aws.post("", &body).await.unwrap();
+        (status, answer["__type"].as_str().unwrap_or_default().to_owned())
+    };
+    let denied = (400, "AccessDeniedException".to_owned());
+    let scan = json!({"TableName": "wumbo-DataTable"});
+    let door = "receive-plaid-webhook";
+    assert_eq!(ask(door, "DynamoDB_20120810.Scan", scan.clone()).await, denied);
+    assert_eq!(ask(door, "TrentService.Decrypt", json!({"CiphertextBlob": ""})).await, denied);
+    let queue = |id: &str| json!({"QueueUrl": format!("https://sqs.us-east-1.amazonaws.com/0/wumbo-{id}"), "MessageBody": "{}"});
+    assert_eq!(ask(door, "AmazonSQS.SendMessage", queue("SyncQueue")).await, denied);
+    assert_eq!(ask("local", "DynamoDB_20120810.Scan", scan).await.0, 200, "the account's owner may");
+}

@@ -132,7 +132,7 @@ impl Template {
             reserved_concurrency: properties.get("ReservedConcurrentExecutions").cloned(),
             environment,
             events: events.chain(url).collect::<Result<_, _>>()?,
-            statements: policies.into_iter().flatten().flat_map(statements).collect(),
+            statements: statements(id, policies.map(Vec::as_slice).unwrap_or_default())?,
             on_failure: properties
                 .pointer("/EventInvokeConfig/DestinationConfig/OnFailure/Destination")
                 .cloned(),
@@ -217,18 +217,23 @@ fn function_url(id: &str, config: &Value) -> Result<Event, TemplateError> {
     }
 }
 
-fn statements(policy: &Value) -> Vec<Statement> {
+fn statements(id: &str, policies: &[Value]) -> Result<Vec<Statement>, TemplateError> {
     let list = |value: &Value| match value {
         Value::Array(list) => list.clone(),
         Value::Null => Vec::new(),
         one => vec![one.clone()],
     };
-    let statement = |statement: Value| Statement {
-        actions: list(&statement["Action"]).iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        resources: list(&statement["Resource"]),
-        condition: statement["Condition"].clone(),
+    let statement = |statement: Value| {
+        if statement["Effect"] != "Allow" {
+            return Err(fault(id, "a statement that does not allow, which nobody decides here"));
+        }
+        Ok(Statement {
+            actions: list(&statement["Action"]).iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            resources: list(&statement["Resource"]),
+            condition: statement["Condition"].clone(),
+        })
     };
-    list(&policy["Statement"]).into_iter().map(statement).collect()
+    policies.iter().flat_map(|policy| list(&policy["Statement"])).map(statement).collect()
 }
 
 #[cfg(test)]
