@@ -11,7 +11,7 @@ use domain::{
 use edge::{http::Request, idempotency::Once, system::System};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{CIRCLE, Fault, World, body, circle, request, with_header};
+use testkit::{CIRCLE, Fault, World, acting, body, circle, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -25,7 +25,7 @@ fn deps(world: &World) -> Deps {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 fn with(user: &str, code: &str) -> Request {
@@ -114,11 +114,11 @@ async fn killed_anywhere_the_same_request_comes_in() {
             keyed.deadline = Timestamp::UNIX_EPOCH;
             world.aws.fault(call, 0, 1, fault);
             tokio::select! {
-                outcome = handle(&deps, keyed.clone()) => panic!("{call}: {outcome:?}"),
+                outcome = acting!(handle(&deps, keyed.clone())) => panic!("{call}: {outcome:?}"),
                 () = world.aws.hung() => {}
             }
             world.aws.heal();
-            let (status, answer) = body(handle(&deps, keyed).await);
+            let (status, answer) = body(acting!(handle(&deps, keyed)).await);
             assert_eq!((status, &answer["role"]), (200, &json!("member")), "{call} {fault:?}: {answer}");
         }
     }

@@ -3,13 +3,13 @@
 use domain::household::{Memberships, Role};
 use edge::http::Request;
 use serde_json::{Value, json};
-use testkit::{CIRCLE, Fault, World, body, circle, request};
+use testkit::{CIRCLE, Fault, World, acting, body, circle, request};
 
 use crate::{Deps, handle};
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
     let deps = Deps { memberships: world.store.clone(), members: world.store.clone() };
-    body(handle(&deps, request).await)
+    body(acting!(handle(&deps, request)).await)
 }
 
 fn change(user: &str, household: &str, member: &str, body: &Value) -> Request {

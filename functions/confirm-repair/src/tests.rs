@@ -9,7 +9,7 @@ use domain::{
 use edge::{http::Request, idempotency::Once, system::System};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{World, body, request, with_header};
+use testkit::{World, acting, body, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -38,7 +38,7 @@ async fn send(world: &World, request: Request) -> (u16, Value) {
         }
     };
     tokio::select! {
-        outcome = handle(&deps, request) => body(outcome),
+        outcome = acting!(handle(&deps, request)) => body(outcome),
         () = worker => unreachable!("the worker has no end"),
     }
 }

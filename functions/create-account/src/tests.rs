@@ -13,7 +13,7 @@ use domain::{
 };
 use edge::{http::Request, idempotency::Once, system::System};
 use serde_json::{Value, json};
-use testkit::{CIRCLE, World, body, circle, request, with_header};
+use testkit::{CIRCLE, World, acting, body, circle, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -28,7 +28,7 @@ fn deps(world: &World) -> Deps {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 fn cash() -> Value {
@@ -46,7 +46,7 @@ async fn made(world: &World) -> (ItemRef, AccountId) {
 #[tokio::test]
 async fn an_account_is_made_as_lists_show_it() {
     let world = World::new().await;
-    let reply = handle(&deps(&world), request("alice", &[], "", &cash())).await.unwrap();
+    let reply = acting!(handle(&deps(&world), request("alice", &[], "", &cash()))).await.unwrap();
     assert_eq!((reply.status, &reply.headers), (201, &vec![("etag", "\"0\"".to_owned())]));
     let answer: Value = serde_json::from_str(&reply.body).unwrap();
     for (field, value) in [

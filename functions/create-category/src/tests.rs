@@ -6,7 +6,7 @@ use domain::category::{Categories, KeptTree, MOST_OWN, Tree};
 use edge::{http::Request, idempotency::Once, system::System};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{CIRCLE, Fault, World, body, circle, request, with_header};
+use testkit::{CIRCLE, Fault, World, acting, body, circle, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -19,7 +19,7 @@ fn deps(world: &World) -> Deps {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 fn create(body: &Value) -> Request {
@@ -48,7 +48,7 @@ async fn a_category_is_made_as_it_was_asked_for() {
     let world = World::new().await;
     let asked =
         json!({"name": "  Swimming ", "parent_id": "s_personal_care", "color": "#1f77b4", "icon": "pool"});
-    let reply = handle(&deps(&world), create(&asked)).await.unwrap();
+    let reply = acting!(handle(&deps(&world), create(&asked))).await.unwrap();
     assert_eq!((reply.status, reply.headers), (201, vec![("etag", "\"1\"".to_owned())]));
     let answer: Value = serde_json::from_str(&reply.body).unwrap();
     let id = answer["id"].as_str().unwrap();
@@ -137,14 +137,14 @@ async fn killed_anywhere_the_same_request_makes_the_same_category_once() {
             keyed.deadline = Timestamp::UNIX_EPOCH;
             world.aws.fault(call, 0, 1, fault);
             tokio::select! {
-                outcome = handle(&deps, keyed.clone()) => panic!("{call}: {outcome:?}"),
+                outcome = acting!(handle(&deps, keyed.clone())) => panic!("{call}: {outcome:?}"),
                 () = world.aws.hung() => {}
             }
             world.aws.heal();
-            let (status, first) = body(handle(&deps, keyed.clone()).await);
+            let (status, first) = body(acting!(handle(&deps, keyed.clone())).await);
             assert_eq!(status, 201, "{call} {fault:?}: {first}");
             assert_eq!(own(&world).await, 1, "{call} {fault:?}");
-            assert_eq!(body(handle(&deps, keyed).await), (201, first));
+            assert_eq!(body(acting!(handle(&deps, keyed)).await), (201, first));
         }
     }
 }

@@ -6,7 +6,7 @@ use domain::household::{Households, MOST_HOUSEHOLDS, Memberships, NewHousehold, 
 use edge::{http::Request, idempotency::Once, system::System};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{Fault, World, body, request, with_header};
+use testkit::{Fault, World, acting, body, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -20,7 +20,7 @@ fn deps(world: &World) -> Deps {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 fn named(name: &str) -> Request {
@@ -34,7 +34,7 @@ async fn own(world: &World) -> usize {
 #[tokio::test]
 async fn whoever_makes_a_household_owns_it() {
     let world = World::new().await;
-    let reply = handle(&deps(&world), named("  Holiday home ")).await.unwrap();
+    let reply = acting!(handle(&deps(&world), named("  Holiday home "))).await.unwrap();
     assert_eq!((reply.status, reply.headers), (201, vec![("etag", "\"1\"".to_owned())]));
     let answer: Value = serde_json::from_str(&reply.body).unwrap();
     assert_eq!((&answer["name"], &answer["role"]), (&json!("Holiday home"), &json!("owner")), "{answer}");
@@ -72,9 +72,9 @@ async fn a_key_makes_one_household_however_many_requests_come_at_once() {
     let deps = Arc::new(deps);
     for _ in 0..50 {
         let deps = deps.clone();
-        asked.spawn(
-            async move { body(handle(&deps, with_header(named("One"), "idempotency-key", "k")).await) },
-        );
+        asked.spawn(async move {
+            body(acting!(handle(&deps, with_header(named("One"), "idempotency-key", "k"))).await)
+        });
     }
     let mut answers = Vec::new();
     for (status, answer) in asked.join_all().await {
@@ -87,7 +87,7 @@ async fn a_key_makes_one_household_however_many_requests_come_at_once() {
     assert!(!answers.is_empty());
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     assert_eq!(own(&world).await, 1);
-    let again = handle(&deps, with_header(named("One"), "idempotency-key", "k")).await.unwrap();
+    let again = acting!(handle(&deps, with_header(named("One"), "idempotency-key", "k"))).await.unwrap();
     assert_eq!(again.headers, vec![("etag", "\"1\"".to_owned())]);
     assert_eq!(serde_json::from_str::<Value>(&again.body).unwrap(), answers[0]);
 }
@@ -103,14 +103,14 @@ async fn killed_anywhere_the_same_request_makes_the_same_household_once() {
             keyed.deadline = Timestamp::UNIX_EPOCH;
             world.aws.fault(call, 0, 1, fault);
             tokio::select! {
-                outcome = handle(&deps, keyed.clone()) => panic!("{call}: {outcome:?}"),
+                outcome = acting!(handle(&deps, keyed.clone())) => panic!("{call}: {outcome:?}"),
                 () = world.aws.hung() => {}
             }
             world.aws.heal();
-            let (status, first) = body(handle(&deps, keyed.clone()).await);
+            let (status, first) = body(acting!(handle(&deps, keyed.clone())).await);
             assert_eq!(status, 201, "{call} {fault:?}: {first}");
             assert_eq!(own(&world).await, 1, "{call} {fault:?}");
-            assert_eq!(body(handle(&deps, keyed).await), (201, first));
+            assert_eq!(body(acting!(handle(&deps, keyed)).await), (201, first));
         }
     }
 }

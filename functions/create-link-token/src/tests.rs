@@ -7,7 +7,7 @@ use domain::bank::{BankError, LinkRequest, LinkToken, Linking, Meaning, Patience
 use edge::{idempotency::Once, system::System};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{World, body, request, with_header};
+use testkit::{World, acting, body, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -43,7 +43,7 @@ fn deps(world: &World, down: bool) -> Deps {
 }
 
 async fn call(world: &World, down: bool, user: &str, asked: &Value) -> (u16, Value) {
-    body(handle(&deps(world, down), request(user, &[], "", asked)).await)
+    body(acting!(handle(&deps(world, down), request(user, &[], "", asked))).await)
 }
 
 #[tokio::test]
@@ -89,7 +89,8 @@ async fn wrong_fields_are_named() {
 #[tokio::test]
 async fn plaid_down_is_503_with_retry_after() {
     let world = World::new().await;
-    let problem = handle(&deps(&world, true), request("alice", &[], "", &json!({}))).await.unwrap_err();
+    let problem =
+        acting!(handle(&deps(&world, true), request("alice", &[], "", &json!({})))).await.unwrap_err();
     assert_eq!((problem.status, problem.code, problem.retry_after_s), (503, "plaid_unavailable", Some(7)));
 }
 
@@ -151,10 +152,11 @@ async fn who_opened_a_hosted_link_is_remembered() {
 async fn with_a_key_a_token_is_made_once_and_kept_nowhere() {
     let world = World::new().await;
     let keyed = |asked: &Value| with_header(request("alice", &[], "", asked), "idempotency-key", "k");
-    let (status, answer) = body(handle(&deps(&world, false), keyed(&json!({}))).await);
+    let (status, answer) = body(acting!(handle(&deps(&world, false), keyed(&json!({})))).await);
     assert_eq!(status, 200, "{answer}");
-    let (status, again) = body(handle(&deps(&world, false), keyed(&json!({}))).await);
+    let (status, again) = body(acting!(handle(&deps(&world, false), keyed(&json!({})))).await);
     assert_eq!((status, &again["code"]), (409, &json!("answer_not_kept")), "{again}");
-    let (status, other) = body(handle(&deps(&world, false), keyed(&json!({"hosted_link": true}))).await);
+    let (status, other) =
+        body(acting!(handle(&deps(&world, false), keyed(&json!({"hosted_link": true})))).await);
     assert_eq!((status, &other["code"]), (422, &json!("idempotency_key_reused")), "{other}");
 }

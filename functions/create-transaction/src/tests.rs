@@ -14,7 +14,7 @@ use domain::{
 };
 use edge::{http::Request, idempotency::Once, system::System};
 use serde_json::{Value, json};
-use testkit::{Fault, World, body, request, with_header};
+use testkit::{Fault, World, acting, body, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -29,7 +29,7 @@ fn deps(world: &World) -> Deps {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 fn tea(account: &AccountId) -> Value {
@@ -89,7 +89,7 @@ async fn a_transaction_is_entered_on_an_account_of_either_kind() {
             "custom_fields": {"for": {"type": "boolean", "value": true}},
             "splits": [{"amount": "12"}, {"amount": "0.5"}],
         });
-        let reply = handle(&deps(&world), post("alice", &with(tea(&account), &more))).await.unwrap();
+        let reply = acting!(handle(&deps(&world), post("alice", &with(tea(&account), &more)))).await.unwrap();
         let answer: Value = serde_json::from_str(&reply.body).unwrap();
         let id = answer["id"].as_str().unwrap();
         assert!(id.starts_with("txn_"), "{id}");
@@ -172,13 +172,13 @@ async fn killed_anywhere_the_same_request_makes_the_same_transaction_once() {
             keyed.deadline = jiff::Timestamp::UNIX_EPOCH;
             world.aws.fault(operation, 0, 1, fault);
             tokio::select! {
-                outcome = handle(&deps, keyed.clone()) => panic!("{operation}: {outcome:?}"),
+                outcome = acting!(handle(&deps, keyed.clone())) => panic!("{operation}: {outcome:?}"),
                 () = world.aws.hung() => {}
             }
             world.aws.heal();
-            let (status, first) = body(handle(&deps, keyed.clone()).await);
+            let (status, first) = body(acting!(handle(&deps, keyed.clone())).await);
             assert_eq!((status, count(&world).await), (201, 1), "{operation} {fault:?}: {first}");
-            assert_eq!(body(handle(&deps, keyed).await), (201, first));
+            assert_eq!(body(acting!(handle(&deps, keyed)).await), (201, first));
         }
     }
 }

@@ -8,7 +8,7 @@ use domain::{
 };
 use edge::http::Request;
 use serde_json::{Value, json};
-use testkit::{CIRCLE, Fault, World, body, circle, request, with_header};
+use testkit::{CIRCLE, Fault, World, acting, body, circle, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -17,7 +17,7 @@ fn deps(world: &World) -> Deps {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 fn delete(user: &str, id: &CategoryId, query: &str) -> Request {

@@ -13,7 +13,7 @@ use domain::{
 use edge::{http::Request, system::System};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{CIRCLE, Fault, World, body, circle, request, with_header};
+use testkit::{CIRCLE, Fault, World, acting, body, circle, request, with_header};
 
 use crate::{Deps, LATER, handle};
 
@@ -22,7 +22,7 @@ fn deps(world: &World) -> Deps {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 fn delete(user: &str, household: &str) -> Request {
@@ -170,7 +170,7 @@ async fn killed(world: &World, at: &ItemRef, (operation, pass, fault): (&str, us
     let deps = deps(world);
     world.aws.fault(operation, pass, 1, fault);
     let is_killed = tokio::select! {
-        outcome = handle(&deps, delete("alice", at.household.as_str())) => {
+        outcome = acting!(handle(&deps, delete("alice", at.household.as_str()))) => {
             // There are not as many calls of it.
             assert_eq!(outcome.unwrap().status, 202, "{case}");
             false

@@ -7,7 +7,7 @@ use domain::{
 };
 use edge::http::Request;
 use serde_json::{Value, json};
-use testkit::{Fault, World, body, request, with_header};
+use testkit::{Fault, World, acting, body, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -18,7 +18,7 @@ async fn send(world: &World, request: Request) -> (u16, Value) {
         edits: world.store.clone(),
         manual: world.store.clone(),
     };
-    match handle(&deps, request).await {
+    match acting!(handle(&deps, request)).await {
         Ok(reply) => {
             assert!(reply.body.is_empty());
             (reply.status, Value::Null)

@@ -15,7 +15,7 @@ use domain::{
 use edge::{http::Request, idempotency::Once, system::System};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
-use testkit::{Fault, World, body, request, with_header};
+use testkit::{Fault, World, acting, body, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -29,7 +29,7 @@ fn exchange(public_token: &str) -> Request {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_bank_without_a_name_is_looked_up() {
     let token = world.public_token("user_good", "pass_good").await;
     let mut deps = deps(&world);
     deps.link.accounts = Arc::new(Nameless(world.plaid.clone()));
-    let (status, answer) = body(handle(&deps, exchange(&token)).await);
+    let (status, answer) = body(acting!(handle(&deps, exchange(&token))).await);
     assert_eq!((status, answer["institution"]["name"].as_str()), (201, Some("A bank by name")), "{answer}");
     world.queue.take();
 }
@@ -282,7 +282,7 @@ async fn killed_anywhere_the_next_run_completes_the_link_or_the_intent_tells_of_
             world.aws.fault("", step, 1, fault);
             let dependencies = deps(&world);
             let was_killed = tokio::select! {
-                outcome = handle(&dependencies, exchange(&token)) => {
+                outcome = acting!(handle(&dependencies, exchange(&token))) => {
                     assert!(outcome.is_ok());
                     false
                 }

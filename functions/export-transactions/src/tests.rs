@@ -10,7 +10,7 @@ use domain::{
 };
 use edge::http::Reply;
 use serde_json::{Value, json};
-use testkit::{World, body, request};
+use testkit::{World, acting, body, request};
 
 use crate::{Bounds, Deps, PATH, handle, part};
 
@@ -19,7 +19,7 @@ fn deps(world: &World) -> Deps {
 }
 
 async fn answer(world: &World, query: &str, bounds: &Bounds) -> Reply {
-    part(&deps(world), request("alice", &[], query, &Value::Null), bounds).await.unwrap()
+    acting!(part(&deps(world), request("alice", &[], query, &Value::Null), bounds)).await.unwrap()
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
@@ -135,7 +135,7 @@ async fn strangers_and_wrong_parameters_get_nothing() {
     let world = World::new().await;
     item(&world, "30").await;
     let call = async |user: &str, query: &str| {
-        body(handle(&deps(&world), request(user, &[], query, &Value::Null)).await)
+        body(acting!(handle(&deps(&world), request(user, &[], query, &Value::Null))).await)
     };
     let first = answer(&world, "q=e&from=2000-01-01", &Bounds { rows: 1, ..LARGE }).await;
     let next = next(&first).unwrap();

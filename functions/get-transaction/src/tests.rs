@@ -6,7 +6,7 @@ use domain::{
     sync::{Cause, Edit},
 };
 use serde_json::{Value, json};
-use testkit::{World, body, request};
+use testkit::{World, acting, body, request};
 
 use crate::{Deps, handle};
 
@@ -16,7 +16,7 @@ async fn call(world: &World, user: &str, id: &str) -> (u16, Value) {
         transactions: world.store.clone(),
         categories: world.store.clone(),
     };
-    body(handle(&deps, request(user, &[("transaction_id", id)], "", &Value::Null)).await)
+    body(acting!(handle(&deps, request(user, &[("transaction_id", id)], "", &Value::Null))).await)
 }
 
 async fn synced(world: &World, count: &str) -> (ItemRef, String) {

@@ -10,7 +10,7 @@ use domain::{
 use edge::batch::{Message, Verdict};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{Fault, World};
+use testkit::{Fault, World, acting};
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn deps(world: &World) -> Deps {
 
 async fn receive_at(world: &World, body: &Value, received_at: Timestamp) -> Verdict {
     let content = ReceivedWebhook { body: body.to_string(), received_at };
-    handle(&deps(world), Message { content, deadline: Timestamp::MAX }).await
+    acting!(handle(&deps(world), Message { content, deadline: Timestamp::MAX })).await
 }
 
 async fn receive(world: &World, body: &Value) -> Verdict {

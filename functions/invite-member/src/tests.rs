@@ -9,7 +9,7 @@ use domain::{
 use edge::{http::Request, idempotency::Once, system::System};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use testkit::{CIRCLE, Fault, World, body, circle, request, with_header};
+use testkit::{CIRCLE, Fault, World, acting, body, circle, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -21,7 +21,7 @@ async fn call(world: &World, request: Request) -> (u16, Value) {
         random: Arc::new(System),
         once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
     };
-    body(handle(&deps, request).await)
+    body(acting!(handle(&deps, request)).await)
 }
 
 fn invite(user: &str, household: &str, body: &Value) -> Request {

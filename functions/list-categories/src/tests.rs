@@ -7,13 +7,13 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{CIRCLE, Fault, World, body, circle, request};
+use testkit::{CIRCLE, Fault, World, acting, body, circle, request};
 
 use crate::{Deps, handle};
 
 async fn call(world: &World, user: &str, query: &str) -> (u16, Value) {
     let deps = Deps { memberships: world.store.clone(), categories: world.store.clone() };
-    body(handle(&deps, request(user, &[], query, &Value::Null)).await)
+    body(acting!(handle(&deps, request(user, &[], query, &Value::Null))).await)
 }
 
 #[tokio::test]

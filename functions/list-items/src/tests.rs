@@ -6,13 +6,13 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{World, body, request};
+use testkit::{World, acting, body, request};
 
 use crate::{Deps, handle};
 
 async fn call(world: &World, user: &str, query: &str) -> (u16, Value) {
     let deps = Deps { memberships: world.store.clone(), connections: world.store.clone() };
-    body(handle(&deps, request(user, &[], query, &Value::Null)).await)
+    body(acting!(handle(&deps, request(user, &[], query, &Value::Null))).await)
 }
 
 #[tokio::test]

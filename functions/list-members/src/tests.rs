@@ -1,13 +1,13 @@
 //! What a caller sees.
 
 use serde_json::{Value, json};
-use testkit::{CIRCLE, Fault, World, body, circle, request};
+use testkit::{CIRCLE, Fault, World, acting, body, circle, request};
 
 use crate::{Deps, handle};
 
 async fn call(world: &World, user: &str, household: &str, query: &str) -> (u16, Value) {
     let deps = Deps { memberships: world.store.clone(), members: world.store.clone() };
-    body(handle(&deps, request(user, &[("household_id", household)], query, &Value::Null)).await)
+    body(acting!(handle(&deps, request(user, &[("household_id", household)], query, &Value::Null))).await)
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use domain::{
 };
 use edge::{http::Request, idempotency::Once, system::System};
 use serde_json::{Value, json};
-use testkit::{Fault, World, body, request};
+use testkit::{Fault, World, acting, body, request};
 
 use crate::{Deps, handle};
 
@@ -28,7 +28,7 @@ fn move_to(user: &str, from: &str, to: &str) -> Request {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 async fn code(world: &World, user: &str, from: &str, to: &str) -> (u16, Value) {
@@ -78,7 +78,7 @@ async fn what_lost_its_transaction_moves_to_another_of_any_bank() {
         let world = World::new().await;
         let ([at, _], lost, others) = lost(&world).await;
         assert_eq!(world.store.orphans(&at).await.unwrap().len(), 1);
-        let reply = handle(&deps(&world), move_to("alice", &lost, &others[target])).await.unwrap();
+        let reply = acting!(handle(&deps(&world), move_to("alice", &lost, &others[target]))).await.unwrap();
         assert_eq!((reply.status, &reply.headers), (200, &vec![("etag", "\"1\"".to_owned())]));
         let answer: Value = serde_json::from_str(&reply.body).unwrap();
         assert_eq!((&answer["id"], &answer["note"]), (&json!(others[target]), &json!("mine")));

@@ -6,7 +6,7 @@ use domain::night::{LASTS, Nights, Shard, ShardMessage};
 use edge::schedule::{Run, RunError};
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::json;
-use testkit::{FakeQueue, Fault, SkippingClock, World};
+use testkit::{FakeQueue, Fault, SkippingClock, World, acting};
 
 use crate::{Answer, Deps, Input, handle};
 
@@ -31,7 +31,7 @@ impl Test {
 
     async fn run(&self, event: serde_json::Value) -> Result<Answer, RunError> {
         let input: Input = serde_json::from_value(event).unwrap();
-        handle(&self.deps, Run { input, deadline: Timestamp::MAX }).await
+        acting!(handle(&self.deps, Run { input, deadline: Timestamp::MAX })).await
     }
 }
 

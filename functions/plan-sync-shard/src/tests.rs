@@ -15,7 +15,7 @@ use domain::{
 };
 use edge::batch::{Message, Verdict};
 use jiff::{Timestamp, civil::Date};
-use testkit::{FakeQueue, Fault, SkippingClock, World};
+use testkit::{FakeQueue, Fault, SkippingClock, World, acting};
 
 use crate::{Deps, handle};
 
@@ -60,7 +60,7 @@ impl Test {
     }
 
     async fn run(&self, deadline: Timestamp) -> Verdict {
-        handle(&self.deps, Message { content: self.message(), deadline }).await
+        acting!(handle(&self.deps, Message { content: self.message(), deadline })).await
     }
 
     /// The items that were sent, by message and place: whatever was sent twice must have been the same.
@@ -193,7 +193,7 @@ async fn two_at_once_send_the_same_messages_and_one_of_them_comes_back() {
 async fn a_shard_whose_night_is_over_is_put_aside() {
     let test = Test::new(1).await;
     let content = ShardMessage { ends: Timestamp::UNIX_EPOCH, ..test.message() };
-    let verdict = handle(&test.deps, Message { content, deadline: Timestamp::MAX }).await;
+    let verdict = acting!(handle(&test.deps, Message { content, deadline: Timestamp::MAX })).await;
     assert!(matches!(verdict, Verdict::Park(_)));
 }
 

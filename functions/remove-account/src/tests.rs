@@ -12,7 +12,7 @@ use domain::{
 use edge::system::System;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{World, body, request};
+use testkit::{World, acting, body, request};
 
 use crate::{Deps, handle};
 
@@ -26,8 +26,11 @@ async fn call(world: &World, user: &str, account: &AccountId, query: &str) -> (u
         clock: Arc::new(System),
     };
     body(
-        handle(&deps, request(user, &[("account_id", account.to_string().as_str())], query, &Value::Null))
-            .await,
+        acting!(handle(
+            &deps,
+            request(user, &[("account_id", account.to_string().as_str())], query, &Value::Null),
+        ))
+        .await,
     )
 }
 

@@ -18,7 +18,7 @@ use edge::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{Fault, World};
+use testkit::{Fault, World, acting};
 
 use crate::{Deps, handle};
 
@@ -33,7 +33,7 @@ async fn run(world: &World, message: RemovalMessage) -> Verdict {
         events: world.bus.clone(),
         clock: Arc::new(System),
     };
-    handle(&deps, Message { content: message, deadline: Timestamp::MAX }).await
+    acting!(handle(&deps, Message { content: message, deadline: Timestamp::MAX })).await
 }
 
 async fn synced(world: &World) -> (ItemRef, AccessToken) {

@@ -8,7 +8,7 @@ use domain::{
 };
 use edge::system::System;
 use serde_json::{Value, json};
-use testkit::{Fault, World, body, request};
+use testkit::{Fault, World, acting, body, request};
 
 use crate::{Deps, handle};
 
@@ -20,7 +20,7 @@ async fn call(world: &World, user: &str, item: &str, query: &str) -> (u16, Value
         queue: world.removals.clone(),
         clock: Arc::new(System),
     };
-    body(handle(&deps, request(user, &[("item_id", item)], query, &Value::Null)).await)
+    body(acting!(handle(&deps, request(user, &[("item_id", item)], query, &Value::Null))).await)
 }
 
 #[tokio::test]

@@ -2,14 +2,14 @@
 
 use domain::household::Memberships;
 use serde_json::{Value, json};
-use testkit::{CIRCLE, Fault, World, body, circle, request};
+use testkit::{CIRCLE, Fault, World, acting, body, circle, request};
 
 use crate::{Deps, handle};
 
 async fn call(world: &World, user: &str, household: &str, member: &str) -> (u16, Value) {
     let deps = Deps { memberships: world.store.clone(), members: world.store.clone() };
     let path = [("household_id", household), ("user_id", member)];
-    body(handle(&deps, request(user, &path, "", &Value::Null)).await)
+    body(acting!(handle(&deps, request(user, &path, "", &Value::Null))).await)
 }
 
 /// Whom, and what each of the circle is told who wants them out.

@@ -9,13 +9,13 @@ use domain::{
 };
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use testkit::{World, body, request};
+use testkit::{World, acting, body, request};
 
 use crate::{Deps, handle, view::MOST_GROUPS};
 
 async fn call(world: &World, user: &str, query: &str) -> (u16, Value) {
     let deps = Deps { memberships: world.store.clone(), search: world.store.clone() };
-    body(handle(&deps, request(user, &[], query, &Value::Null)).await)
+    body(acting!(handle(&deps, request(user, &[], query, &Value::Null))).await)
 }
 
 /// An item with these transactions: amount, date and what else there is to say of each.

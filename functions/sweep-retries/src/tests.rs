@@ -11,7 +11,7 @@ use domain::{
 use edge::schedule::{Run, RunError};
 use jiff::Timestamp;
 use serde_json::json;
-use testkit::{Fault, SkippingClock, World};
+use testkit::{Fault, SkippingClock, World, acting};
 
 use crate::{Answer, Deps, Input, handle};
 
@@ -32,7 +32,7 @@ impl Test {
             clock: self.clock.clone(),
         };
         let input = Input { scheduled_at: self.clock.now() };
-        handle(&deps, Run { input, deadline: Timestamp::MAX }).await
+        acting!(handle(&deps, Run { input, deadline: Timestamp::MAX })).await
     }
 
     /// A sync that Plaid answers with this error.

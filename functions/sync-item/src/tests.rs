@@ -14,7 +14,7 @@ use domain::{
 use edge::batch::{Message, Verdict};
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
-use testkit::{Fault, SkippingClock, World};
+use testkit::{Fault, SkippingClock, World, acting};
 
 use crate::{Deps, handle};
 
@@ -26,7 +26,7 @@ fn deps(world: &World) -> Deps {
 
 async fn run(world: &World, content: SyncMessage) -> Verdict {
     let deadline = Timestamp::now().checked_add(50.seconds()).unwrap();
-    handle(&deps(world), Message { content, deadline }).await
+    acting!(handle(&deps(world), Message { content, deadline })).await
 }
 
 /// Id, amount and pending of every listed transaction.
@@ -255,7 +255,7 @@ async fn killed_anywhere_the_next_delivery_completes_the_history() {
             let deadline = Timestamp::now().checked_add(50.seconds()).unwrap();
             let content = message(&at, 1);
             let was_killed = tokio::select! {
-                _ = handle(&dependencies, Message { content, deadline }) => false,
+                _ = acting!(handle(&dependencies, Message { content, deadline })) => false,
                 () = world.aws.hung() => true,
             };
             if !was_killed {

@@ -17,7 +17,7 @@ use domain::{
 use edge::batch::{Message, Verdict};
 use jiff::{Timestamp, civil::Date};
 use serde_json::json;
-use testkit::{FakeQueue, Fault, SkippingClock, World};
+use testkit::{FakeQueue, Fault, SkippingClock, World, acting};
 
 use crate::{Deps, Leftovers, handle};
 
@@ -71,7 +71,7 @@ impl Test {
 
     async fn run(&self, content: NightMessage) -> Verdict {
         let deadline = self.clock.now().checked_add(Duration::from_secs(50)).unwrap();
-        handle(&self.deps, Message { content, deadline }).await
+        acting!(handle(&self.deps, Message { content, deadline })).await
     }
 
     /// Has the next syncs refused.

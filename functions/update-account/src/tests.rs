@@ -10,7 +10,7 @@ use domain::{
 };
 use edge::{http::Request, system::System};
 use serde_json::{Value, json};
-use testkit::{Fault, World, body, request, with_header};
+use testkit::{Fault, World, acting, body, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -23,7 +23,7 @@ fn patch(user: &str, account: &AccountId, body: &Value) -> Request {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 async fn ok(world: &World, account: &AccountId, body: Value) -> Value {
@@ -63,7 +63,7 @@ async fn what_people_decide_outlives_syncs() {
     let banks = ok(&world, &account, json!({})).await;
     assert_eq!(banks["revision"], 0);
     let ours = json!({"name": " Ours ", "include_in_budget": false, "hidden": true});
-    let reply = handle(&deps(&world), patch("alice", &account, &ours)).await.unwrap();
+    let reply = acting!(handle(&deps(&world), patch("alice", &account, &ours))).await.unwrap();
     assert_eq!(reply.headers, vec![("etag", "\"1\"".to_owned())]);
     let answer: Value = serde_json::from_str(&reply.body).unwrap();
     assert_eq!((&answer["name"], &answer["hidden"]), (&json!("Ours"), &json!(true)));

@@ -8,7 +8,7 @@ use domain::{
 use edge::http::Request;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{CIRCLE, Fault, World, body, circle, request, with_header};
+use testkit::{CIRCLE, Fault, World, acting, body, circle, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -17,7 +17,7 @@ fn deps(world: &World) -> Deps {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 fn change(user: &str, id: &str, query: &str, body: &Value) -> Request {
@@ -56,7 +56,7 @@ async fn what_is_said_changes_and_the_rest_stays() {
     let world = World::new().await;
     let id = own(&world, &world.household, 1, Some("s_travel")).await;
     let asked = json!({"name": " Trips ", "color": "#00ff00", "icon": "tent", "is_active": false});
-    let reply = handle(&deps(&world), change("alice", id.as_str(), "", &asked)).await.unwrap();
+    let reply = acting!(handle(&deps(&world), change("alice", id.as_str(), "", &asked))).await.unwrap();
     assert_eq!((reply.status, reply.headers), (200, vec![("etag", "\"2\"".to_owned())]));
     let mut expected = json!({
         "id": id.as_str(), "household_id": world.household.as_str(), "name": "Trips", "parent_id": "s_travel",

@@ -4,7 +4,7 @@ use domain::household::{HouseholdEnds, Households};
 use edge::http::Request;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{CIRCLE, Fault, World, body, circle, request, with_header};
+use testkit::{CIRCLE, Fault, World, acting, body, circle, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -13,7 +13,7 @@ fn deps(world: &World) -> Deps {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 fn rename(user: &str, household: &str, name: &str) -> Request {
@@ -36,7 +36,8 @@ async fn who_may_name_a_household() {
 async fn a_name_that_was_changed_meanwhile_is_not_overwritten() {
     let world = World::new().await;
     let id = world.household.as_str();
-    let first = handle(&deps(&world), with_header(rename("alice", id, "One"), "if-match", "\"1\"")).await;
+    let first =
+        acting!(handle(&deps(&world), with_header(rename("alice", id, "One"), "if-match", "\"1\""))).await;
     assert_eq!(first.unwrap().headers, vec![("etag", "\"2\"".to_owned())]);
     for stale in ["\"1\"", "W/\"2\"", "2"] {
         let (status, answer) = call(&world, with_header(rename("alice", id, "Two"), "if-match", stale)).await;

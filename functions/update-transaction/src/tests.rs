@@ -8,7 +8,7 @@ use domain::{
 };
 use edge::http::Request;
 use serde_json::{Value, json};
-use testkit::{Fault, World, body, request, with_header};
+use testkit::{Fault, World, acting, body, request, with_header};
 
 use crate::{Deps, handle};
 
@@ -27,7 +27,7 @@ fn patch(user: &str, id: &str, body: &Value) -> Request {
 }
 
 async fn call(world: &World, request: Request) -> (u16, Value) {
-    body(handle(&deps(world), request).await)
+    body(acting!(handle(&deps(world), request)).await)
 }
 
 async fn ok(world: &World, id: &str, body: Value) -> Value {
@@ -87,7 +87,7 @@ async fn what_is_written_is_answered_and_what_is_left_out_stays() {
             {"amount": "15", "category_id": "s_travel_flights", "note": "there"}, {"amount": "-2.5"},
         ],
     });
-    let reply = handle(&deps(&world), patch("alice", &id, &all)).await.unwrap();
+    let reply = acting!(handle(&deps(&world), patch("alice", &id, &all))).await.unwrap();
     assert_eq!(reply.headers, vec![("etag", "\"1\"".to_owned())]);
     let answer: Value = serde_json::from_str(&reply.body).unwrap();
     assert_eq!(
@@ -307,7 +307,7 @@ const AT_ONCE: usize = 25;
 /// A sync, and a person on each of the transactions that it changes, all at once.
 async fn race(world: &World, at: &ItemRef, ids: &[String], note: &str) {
     let deps = deps(world);
-    let people = ids.iter().map(|id| handle(&deps, patch("alice", id, &json!({"note": note}))));
+    let people = ids.iter().map(|id| acting!(handle(&deps, patch("alice", id, &json!({"note": note})))));
     let (_, replies) = tokio::join!(world.run(at, Cause::Webhook), futures::future::join_all(people));
     for reply in replies {
         assert_eq!(body(reply).1["note"], note);

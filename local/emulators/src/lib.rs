@@ -3,7 +3,9 @@
 
 mod dynamodb;
 mod events;
+pub mod iam;
 mod kms;
+pub mod names;
 
 use std::path::PathBuf;
 
@@ -36,6 +38,9 @@ pub enum EmulatorError {
     /// A request of our own was refused.
     #[error("{0} was refused: {1}")]
     Refused(String, String),
+    /// A function's policy asks for what nobody decides here, or refers to nothing.
+    #[error("{0}: {1}")]
+    Policy(String, String),
     /// There is no randomness for a key.
     #[error("the system has no randomness")]
     Random,

@@ -10,14 +10,14 @@ use axum::{
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use emulators::Emulators;
+use emulators::{
+    Emulators,
+    iam::{self, Policies, Right},
+};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::{
-    iam::{self, Policies, Right},
-    output::Output,
-};
+use crate::output::Output;
 
 /// DynamoDB takes requests of up to 16 MB.
 const LARGEST: usize = 16 << 20;

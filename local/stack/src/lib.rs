@@ -13,7 +13,6 @@ mod dead_letters;
 mod demo;
 mod function_url;
 mod gateway;
-mod iam;
 pub mod invoke;
 mod lambda;
 mod names;

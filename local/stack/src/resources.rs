@@ -56,7 +56,7 @@ pub(crate) async fn create(
     }
     let (plain, redriving): (Vec<_>, Vec<_>) =
         template.queues().into_iter().partition(|queue| queue.dead_letters.is_none());
-    let known = names::known(template, BTreeMap::new(), &services.key_arn());
+    let known = names::known(template, BTreeMap::new());
     for queue in plain.into_iter().chain(redriving) {
         let mut attributes = json!({"VisibilityTimeout": queue.visibility_s.to_string()});
         if let Some((target, receives)) = &queue.dead_letters {

@@ -9,7 +9,7 @@ use std::{
 
 use axum::Router;
 use domain::webhook::Environment;
-use emulators::Emulators;
+use emulators::{Emulators, iam::Policies};
 use plaid_sandbox::Sandbox;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -24,7 +24,6 @@ use crate::{
     compile, console, cors,
     function_url::FunctionUrl,
     gateway::Gateway,
-    iam::Policies,
     lambda,
     names::{self, AUDIENCE, REGION},
     options::{Options, Plaid},
@@ -143,8 +142,7 @@ impl Stack {
         let mut tasks = JoinSet::new();
         let services = Arc::new(Emulators::open(REGION, options.data.clone()).await?);
         let sent = Arc::new(Notify::new());
-        let bare = names::known(&template, BTreeMap::new(), &services.key_arn());
-        let policies = Policies::new(&functions, &bare, services.key_arn())?;
+        let policies = Policies::new(&functions, &names::known(&template, BTreeMap::new()))?;
         let front = AwsFront {
             services: services.clone(),
             policies: Arc::new(policies),
@@ -163,7 +161,7 @@ impl Stack {
         let webhook_url = format!("{}{WEBHOOK_PATH}", door.url);
         let addresses = Addresses { authority: &authority, plaid_url: &plaid_url, webhook_url: &webhook_url };
         let parameters = parameters(&template, &addresses, options.time_scale);
-        let known = names::known(&template, parameters, &services.key_arn());
+        let known = names::known(&template, parameters);
         let runtime = RuntimeApi::default();
         let runtime_url = serve(&mut tasks, listen(0).await?, runtime.clone().router());
         let mut pools = BTreeMap::new();

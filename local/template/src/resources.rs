@@ -257,4 +257,12 @@ mod tests {
             assert!(functions(other).unwrap_err().to_string().starts_with("Door: "), "{other}");
         }
     }
+    #[test]
+    fn a_statement_that_does_not_allow_is_refused() {
+        let template = Template::parse(
+            "Resources:\n  Door:\n    Type: AWS::Serverless::Function\n    Metadata: {BuildProperties: {Binary: door}}\n    \
+             Properties: {Timeout: 1, MemorySize: 1, Policies: [{Statement: {Effect: Deny, Action: x, Resource: y}}]}\n",
+        );
+        assert!(template.unwrap().functions().unwrap_err().to_string().starts_with("Door: "));
+    }
 }

@@ -355,6 +355,25 @@ fn a_functions_lib_sees_no_adapter() {
     }
 }
 
+/// A handler that its tests run with every right would fail only where it is deployed.
+#[test]
+fn a_functions_tests_run_its_handler_with_its_rights() {
+    let reads = |function: &Function| {
+        let mut actions = function.statements.iter().flat_map(|statement| &statement.actions);
+        actions.any(|action| action.starts_with("dynamodb:"))
+    };
+    for function in functions().into_iter().filter(reads) {
+        let tests = files(&root().join("functions").join(&function.binary).join("src"), ".rs").unwrap();
+        let tests = tests.iter().filter(|path| path.to_string_lossy().contains("tests"));
+        let text: String = tests.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ").replace("acting!( ", "acting!(");
+        assert!(line.contains("acting!(handle("), "{} runs no handler", function.binary);
+        let rest = line.replace("acting!(handle(", "");
+        let as_owner = ["(handle(", " handle("].iter().any(|run| rest.contains(run));
+        assert!(!as_owner, "{}: a handler runs as the account's owner", function.binary);
+    }
+}
+
 #[test]
 fn exceptions_from_lints_give_a_reason() {
     for path in files(&root(), ".rs").unwrap() {

@@ -16,10 +16,12 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use emulators::Emulators;
+use emulators::{Emulators, iam::Policies};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+
+use crate::acting;
 
 /// What a call meets instead of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,7 @@ struct State {
 #[derive(Clone)]
 pub struct Aws {
     services: Arc<Emulators>,
+    policies: Arc<Policies>,
     state: Arc<Mutex<State>>,
     hung: Arc<Notify>,
 }
@@ -55,8 +58,8 @@ impl std::fmt::Debug for Aws {
 }
 
 impl Aws {
-    pub(crate) fn new(services: Arc<Emulators>) -> Self {
-        Self { services, state: Arc::default(), hung: Arc::default() }
+    pub(crate) fn new(services: Arc<Emulators>, policies: Arc<Policies>) -> Self {
+        Self { services, policies, state: Arc::default(), hung: Arc::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,6 +137,11 @@ impl Aws {
             .collect();
         let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let body = request.body().bytes().unwrap_or_default().to_vec();
+        if let Some(function) = acting::function()
+            && let Some(right) = self.policies.missing(function, &target, &body)
+        {
+            panic!("the template does not let {function} perform {} on {}", right.action, right.resource);
+        }
         let fault = self.meet(&target);
         if fault == Some(Fault::Refuse) {
             let refusal = json!({"__type": "AccessDeniedException", "message": "refused on demand"});

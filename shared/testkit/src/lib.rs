@@ -7,6 +7,7 @@
     reason = "a test's world says at once what is wrong with it"
 )]
 
+mod acting;
 mod circle;
 mod clock;
 mod connector;
@@ -16,6 +17,7 @@ mod request;
 mod webhooks;
 mod world;
 
+pub use acting::acting_as;
 pub use circle::{CIRCLE, circle};
 pub use clock::{SkippingClock, StandingClock};
 pub use connector::{Aws, Fault};

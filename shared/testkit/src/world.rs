@@ -17,7 +17,11 @@ use domain::{
     vault::TokenSealer,
 };
 use edge::system::System;
-use emulators::Emulators;
+use emulators::{
+    Emulators,
+    iam::Policies,
+    names::{self, REGION},
+};
 use jiff::Timestamp;
 use plaid_sandbox::Sandbox;
 use serde_json::{Value, json};
@@ -27,7 +31,6 @@ use vault::{Opener, Sealer};
 
 use crate::{Aws, FakeQueue, SkippingClock};
 
-const REGION: &str = "us-east-1";
 /// More calls a minute than any test makes.
 const UNBOUNDED: u32 = 1_000_000;
 
@@ -94,11 +97,14 @@ impl World {
     /// A new world, with the times until a new item's first and last history.
     pub async fn with_plaid(initial_after: Duration, historical_after: Duration) -> Self {
         let services = Arc::new(Emulators::open(REGION, None).await.expect("emulators"));
-        for table in template().tables() {
+        let template = template();
+        for table in template.tables() {
             services.create_table(&table.id, &table.definition, table.ttl.as_deref()).await.expect("a table");
         }
         let key = services.key_arn();
-        let aws = Aws::new(services);
+        let functions = template.functions().expect("functions");
+        let policies = Policies::new(&functions, &names::known(&template, "")).expect("policies");
+        let aws = Aws::new(services, Arc::new(policies));
         let sdk = aws_config(&aws);
         let tables = Tables { data: "DataTable".to_owned(), guards: "GuardsTable".to_owned() };
         let store = Arc::new(Store::new(&sdk, tables));

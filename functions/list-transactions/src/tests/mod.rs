@@ -11,7 +11,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{World, body, request};
+use testkit::{World, acting, body, request};
 
 use crate::{Deps, handle};
 
@@ -23,7 +23,7 @@ async fn call(world: &World, user: &str, query: &str) -> (u16, Value) {
         connections: store.clone(),
         orphans: store.clone(),
     };
-    body(handle(&deps, request(user, &[], query, &Value::Null)).await)
+    body(acting!(handle(&deps, request(user, &[], query, &Value::Null))).await)
 }
 
 async fn synced(world: &World, count: u32) -> ItemRef {

@@ -2,27 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderMap, header::AUTHORIZATION};
+use http::{HeaderMap, header::AUTHORIZATION};
 use serde::{Deserialize, de::IgnoredAny};
 use template::{Function, Known, Statement};
 
-use crate::{StackError, names};
+use crate::{EmulatorError, kms, names};
 
 /// A right that a request needs.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Right {
+pub struct Right {
     /// Such as `dynamodb:GetItem`.
-    pub(crate) action: String,
+    pub action: String,
     /// An ARN, or a secret's name.
-    pub(crate) resource: String,
+    pub resource: String,
     /// What a condition may ask for.
     context: BTreeMap<String, String>,
 }
 
 /// The policies of all functions.
-pub(crate) struct Policies {
+pub struct Policies {
     by_function: BTreeMap<String, Vec<Allowed>>,
-    key_arn: String,
 }
 
 /// A statement.
@@ -38,21 +37,21 @@ impl Policies {
     ///
     /// # Errors
     /// A resource that is not there, or a condition of another kind than `StringEquals`.
-    pub(crate) fn new(functions: &[Function], known: &Known, key_arn: String) -> Result<Self, StackError> {
+    pub fn new(functions: &[Function], known: &Known) -> Result<Self, EmulatorError> {
         let policy = |function: &Function| {
             let allowed = function.statements.iter().map(|statement| Allowed::new(statement, known));
             let allowed = allowed.collect::<Result<_, _>>();
-            let allowed = allowed.map_err(|why| StackError::Resource(function.id.clone(), why))?;
+            let allowed = allowed.map_err(|why| EmulatorError::Policy(function.id.clone(), why))?;
             Ok((function.binary.clone(), allowed))
         };
-        let by_function = functions.iter().map(policy).collect::<Result<_, StackError>>()?;
-        Ok(Self { by_function, key_arn })
+        let by_function = functions.iter().map(policy).collect::<Result<_, EmulatorError>>()?;
+        Ok(Self { by_function })
     }
 
     /// The first right that a request needs and its caller does not have. Who is no function owns the account.
-    pub(crate) fn missing(&self, caller: &str, target: &str, body: &[u8]) -> Option<Right> {
+    pub fn missing(&self, caller: &str, target: &str, body: &[u8]) -> Option<Right> {
         let policy = self.by_function.get(caller)?;
-        let needed = needed(target, body, &self.key_arn);
+        let needed = needed(target, body);
         needed.into_iter().find(|right| !policy.iter().any(|allowed| allowed.covers(right)))
     }
 }
@@ -82,7 +81,7 @@ impl Allowed {
 }
 
 /// Who has signed a request: the function's name is its access key.
-pub(crate) fn caller(headers: &HeaderMap) -> &str {
+pub fn caller(headers: &HeaderMap) -> &str {
     let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let credential = authorization.split_once("Credential=").map(|(_, rest)| rest).unwrap_or_default();
     credential.split('/').next().unwrap_or_default()
@@ -91,9 +90,13 @@ pub(crate) fn caller(headers: &HeaderMap) -> &str {
 /// The fields of all requests that say what they touch.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Request {
+struct Touched {
     table_name: String,
     index_name: Option<String>,
+    #[expect(
+        clippy::zero_sized_map_values,
+        reason = "what else there is of a table is skipped as it is read"
+    )]
     request_items: BTreeMap<String, IgnoredAny>,
     transact_items: Vec<BTreeMap<String, InTable>>,
     queue_url: String,
@@ -115,35 +118,35 @@ struct Entry {
 }
 
 /// The rights that a request needs, by the Service Authorization Reference. A transaction needs those of its parts.
-fn needed(target: &str, body: &[u8], key_arn: &str) -> Vec<Right> {
+fn needed(target: &str, body: &[u8]) -> Vec<Right> {
     let (service, operation) = target.split_once('.').unwrap_or((target, ""));
     // A body that cannot be read touches nothing that anybody has a right to.
-    let request: Request = serde_json::from_slice(body).unwrap_or_default();
+    let touched: Touched = serde_json::from_slice(body).unwrap_or_default();
     match service {
-        "DynamoDB_20120810" => of_tables(operation, &request),
+        "DynamoDB_20120810" => of_tables(operation, &touched),
         // The batches of SQS have no rights of their own.
         "AmazonSQS" => {
-            let name = request.queue_url.rsplit('/').next().unwrap_or_default();
+            let name = touched.queue_url.rsplit('/').next().unwrap_or_default();
             vec![right("sqs", operation.trim_end_matches("Batch"), names::queue_arn(name))]
         }
         "TrentService" => {
             let named = |(name, value)| (format!("kms:EncryptionContext:{name}"), value);
-            let context = request.encryption_context.into_iter().map(named).collect();
-            vec![Right { context, ..right("kms", operation, key_arn.to_owned()) }]
+            let context = touched.encryption_context.into_iter().map(named).collect();
+            vec![Right { context, ..right("kms", operation, kms::arn(names::REGION)) }]
         }
         "AWSEvents" => {
-            let buses = request.entries.into_iter().map(|entry| names::bus_arn(&entry.event_bus_name));
+            let buses = touched.entries.into_iter().map(|entry| names::bus_arn(&entry.event_bus_name));
             buses.map(|bus| right("events", operation, bus)).collect()
         }
-        _ => vec![right(service, operation, request.secret_id)],
+        _ => vec![right(service, operation, touched.secret_id)],
     }
 }
 
-fn of_tables(operation: &str, request: &Request) -> Vec<Right> {
+fn of_tables(operation: &str, touched: &Touched) -> Vec<Right> {
     let on = |action: &str, table: &str| right("dynamodb", action, names::table_arn(table));
     match operation {
         "TransactWriteItems" | "TransactGetItems" => {
-            let parts = request.transact_items.iter().flatten();
+            let parts = touched.transact_items.iter().flatten();
             let action = |kind: &str| match kind {
                 "ConditionCheck" => "ConditionCheckItem".to_owned(),
                 kind => format!("{kind}Item"),
@@ -151,11 +154,11 @@ fn of_tables(operation: &str, request: &Request) -> Vec<Right> {
             parts.map(|(kind, part)| on(&action(kind), &part.table_name)).collect()
         }
         "BatchGetItem" | "BatchWriteItem" => {
-            request.request_items.keys().map(|table| on(operation, table)).collect()
+            touched.request_items.keys().map(|table| on(operation, table)).collect()
         }
         _ => {
-            let mut whole = on(operation, &request.table_name);
-            if let Some(index) = &request.index_name {
+            let mut whole = on(operation, &touched.table_name);
+            if let Some(index) = &touched.index_name {
                 whole.resource = format!("{}/index/{index}", whole.resource);
             }
             vec![whole]
@@ -173,10 +176,10 @@ mod tests {
     use template::Template;
 
     use super::*;
-    use crate::names::{queue_arn, table_arn};
+    use crate::names::{bus_arn, queue_arn, table_arn};
 
     fn rights(target: &str, body: &serde_json::Value) -> Vec<(String, String)> {
-        let rights = needed(target, body.to_string().as_bytes(), "the-key");
+        let rights = needed(target, body.to_string().as_bytes());
         rights.into_iter().map(|right| (right.action, right.resource)).collect()
     }
 
@@ -211,18 +214,19 @@ mod tests {
         );
         assert_eq!(
             rights("AWSEvents.PutEvents", &json!({"Entries": [{"EventBusName": "b"}]})),
-            one("events:PutEvents", names::bus_arn("b"))
+            one("events:PutEvents", bus_arn("b"))
         );
         assert_eq!(
             rights("secretsmanager.GetSecretValue", &json!({"SecretId": "s"})),
             one("secretsmanager:GetSecretValue", "s".to_owned())
         );
-        assert_eq!(rights("TrentService.Decrypt", &json!({})), one("kms:Decrypt", "the-key".to_owned()));
+        assert_eq!(rights("TrentService.Decrypt", &json!({})), one("kms:Decrypt", kms::arn(names::REGION)));
     }
 
     const POLICY: &str = "
 Resources:
   Data: { Type: AWS::DynamoDB::Table }
+  Key: { Type: AWS::KMS::Key }
   Reader:
     Type: AWS::Serverless::Function
     Metadata: { BuildProperties: { Binary: reader } }
@@ -234,14 +238,13 @@ Resources:
             - { Effect: Allow, Action: dynamodb:GetItem, Resource: !GetAtt Data.Arn }
             - Effect: Allow
               Action: kms:Decrypt
-              Resource: the-key
+              Resource: !GetAtt Key.Arn
               Condition: { StringEquals: { \"kms:EncryptionContext:purpose\": tokens } }
 ";
 
-    fn policies(text: &str) -> Result<Policies, StackError> {
-        let template = Template::parse(text)?;
-        let known = names::known(&template, BTreeMap::new(), "the-key");
-        Policies::new(&template.functions()?, &known, "the-key".to_owned())
+    fn policies(text: &str) -> Result<Policies, EmulatorError> {
+        let template = Template::parse(text).unwrap();
+        Policies::new(&template.functions().unwrap(), &names::known(&template, ""))
     }
 
     #[test]
@@ -250,7 +253,7 @@ Resources:
         let missing = |caller: &str, target: &str, body: serde_json::Value| {
             policies.missing(caller, target, body.to_string().as_bytes()).map(|right| right.action)
         };
-        let read = json!({"TableName": names::table("Data"), "Key": {}});
+        let read = json!({"TableName": "Data", "Key": {}});
         assert_eq!(missing("reader", "DynamoDB_20120810.GetItem", read.clone()), None);
         assert_eq!(
             missing("reader", "DynamoDB_20120810.PutItem", read.clone()),
@@ -258,7 +261,7 @@ Resources:
         );
         let elsewhere = json!({"TableName": "other", "Key": {}});
         assert!(missing("reader", "DynamoDB_20120810.GetItem", elsewhere).is_some());
-        let index = json!({"TableName": names::table("Data"), "IndexName": "i"});
+        let index = json!({"TableName": "Data", "IndexName": "i"});
         assert!(missing("reader", "DynamoDB_20120810.GetItem", index).is_some());
         let purpose = |purpose: &str| json!({"EncryptionContext": {"purpose": purpose}});
         assert_eq!(missing("reader", "TrentService.Decrypt", purpose("tokens")), None);
@@ -270,11 +273,9 @@ Resources:
     #[test]
     fn what_cannot_be_decided_here_refuses_to_start() {
         let other = POLICY.replace("StringEquals", "StringLike");
-        assert!(matches!(policies(&other), Err(StackError::Resource(id, _)) if id == "Reader"));
-        let denies = POLICY.replacen("Allow", "Deny", 1);
-        assert!(matches!(policies(&denies), Err(StackError::Template(_))));
+        assert!(matches!(policies(&other), Err(EmulatorError::Policy(id, _)) if id == "Reader"));
         let dangling = POLICY.replace("Data.Arn", "Nothing.Arn");
-        assert!(matches!(policies(&dangling), Err(StackError::Resource(id, _)) if id == "Reader"));
+        assert!(matches!(policies(&dangling), Err(EmulatorError::Policy(id, _)) if id == "Reader"));
     }
 
     #[test]
