@@ -23,7 +23,6 @@ pub(crate) async fn measure(count: u32) -> Outcome {
         let (cold, warm) = (ask(&api, &path).await?, ask(&api, &path).await?);
         println!("{:<32} cold {cold:>8.0} ms, warm {warm:>8.0} ms", question.name);
     }
-    println!("(functions as `cargo dev` builds them, without optimisation)");
     stack.stop().await?;
     Ok(())
 }

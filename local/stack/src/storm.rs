@@ -127,16 +127,19 @@ async fn under_way(stack: &Stack) -> [u64; 3] {
     [waiting, stack.messages("WebhookQueue").await, stack.messages("SyncQueue").await]
 }
 
+/// Waits until nothing is on its way. At Plaid's own pace a storm takes minutes: what counts is that less and less is left.
 async fn until_quiet(stack: &Stack) -> Result<(), StackError> {
-    let began = Instant::now();
-    let mut left = under_way(stack).await;
+    let (mut left, mut changed) = (under_way(stack).await, Instant::now());
     while left != [0; 3] {
-        if began.elapsed() > PATIENCE {
+        if changed.elapsed() > PATIENCE {
             let why = format!("webhooks, messages of webhooks and messages of syncs are left: {left:?}");
             return Err(StackError::Unexpected(why));
         }
         tokio::time::sleep(LOOK).await;
-        left = under_way(stack).await;
+        let now = under_way(stack).await;
+        if now != left {
+            (left, changed) = (now, Instant::now());
+        }
     }
     Ok(())
 }
