@@ -5,6 +5,7 @@
 mod cpu;
 mod database;
 mod history;
+mod linked;
 mod memory;
 mod night;
 mod recorded;

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{ids::HouseholdId, store::Connections};
-use serde_json::json;
-use stack::{Client, Options, Stack};
+use stack::{Options, Stack};
 
-use crate::{Outcome, cpu};
+use crate::{
+    Outcome, cpu,
+    linked::{arrived, link},
+};
 
 /// What a worker may take.
 const MOST_MB: f64 = 64.0;
@@ -17,27 +18,10 @@ const LOOK: Duration = Duration::from_millis(100);
 
 pub(crate) async fn measure(count: u32, items: u32) -> Outcome {
     let stack = Stack::start(Options { time_scale: 60, seed: Some(7), ..Options::default() }).await?;
-    let plaid = Client::new(&stack.ready.plaid_url)?
-        .with_header("plaid-client-id", "local-client-id")
-        .with_header("plaid-secret", "local-secret");
-    let api = Client::new(&stack.ready.api_url)?.with_token(&stack.ready.tokens["alice"]);
-    let household = stack.ready.households["alice"].clone();
     let began = Instant::now();
     for _ in 0..items {
-        let request = json!({
-            "institution_id": "ins_109508", "initial_products": ["transactions"],
-            "options": {"override_username": "user_many", "override_password": count.to_string(),
-                "transactions": {"days_requested": 730}},
-        });
-        let (_, answer) = plaid.post("/sandbox/public_token/create", &request).await?;
-        let body = json!({"public_token": answer["public_token"], "household_id": household});
-        let (status, answer) = api.post("/api/v1/plaid/link/exchange", &body).await?;
-        if status != 201 {
-            return Err(format!("the exchange answered {status}: {answer}").into());
-        }
+        link(&stack, count).await?;
     }
-    let store = stack.store()?;
-    let household: HouseholdId = household.parse()?;
     let mut peaks: BTreeMap<u32, f64> = BTreeMap::new();
     let expected = u64::from(count) * u64::from(items);
     loop {
@@ -45,9 +29,7 @@ pub(crate) async fn measure(count: u32, items: u32) -> Outcome {
             let peak = cpu::peak_mb(&pid.to_string()).unwrap_or_default();
             peaks.entry(pid).and_modify(|most| *most = most.max(peak)).or_insert(peak);
         }
-        let connections = store.connections(&household).await?;
-        let added: u64 = connections.iter().map(|c| u64::from(c.item.totals.added)).sum();
-        if added >= expected {
+        if arrived(&stack).await? >= expected {
             break;
         }
         tokio::time::sleep(LOOK).await;

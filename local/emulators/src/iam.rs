@@ -120,8 +120,10 @@ struct Entry {
 /// The rights that a request needs, by the Service Authorization Reference. A transaction needs those of its parts.
 fn needed(target: &str, body: &[u8]) -> Vec<Right> {
     let (service, operation) = target.split_once('.').unwrap_or((target, ""));
-    // A body that cannot be read touches nothing that anybody has a right to.
-    let touched: Touched = serde_json::from_slice(body).unwrap_or_default();
+    // Nobody has a right to what cannot be read.
+    let Ok(touched) = serde_json::from_slice::<Touched>(body) else {
+        return vec![right(service, operation, String::new())];
+    };
     match service {
         "DynamoDB_20120810" => of_tables(operation, &touched),
         // The batches of SQS have no rights of their own.
@@ -267,6 +269,7 @@ Resources:
         assert_eq!(missing("reader", "TrentService.Decrypt", purpose("tokens")), None);
         assert!(missing("reader", "TrentService.Decrypt", purpose("more")).is_some());
         assert!(missing("reader", "TrentService.Decrypt", json!({})).is_some());
+        assert!(policies.missing("reader", "DynamoDB_20120810.TransactWriteItems", b"[").is_some());
         assert_eq!(missing("local", "DynamoDB_20120810.PutItem", read), None);
     }
 
