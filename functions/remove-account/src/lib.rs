@@ -88,7 +88,7 @@ async fn stop(deps: &Deps, at: &ItemRef, account: &AccountId, data: Data) -> Res
             AccountState::Removed { erased: false } => true,
             AccountState::Removed { erased: true } => return Ok(None),
             AccountState::Manual => data == Data::Keep,
-            AccountState::Live | AccountState::Unshared => false,
+            AccountState::Live | AccountState::Unshared { .. } => false,
         };
         let keep_data = data == Data::Keep;
         if is_stopped || deps.removals.stop_account(at, state.rev, account, keep_data).await? {

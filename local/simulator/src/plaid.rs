@@ -29,6 +29,8 @@ pub(crate) struct Said {
     pub(crate) seen: BTreeMap<String, BTreeMap<String, Option<String>>>,
     /// The access tokens whose rows were shown with values that cannot be read.
     pub(crate) unread: BTreeSet<String>,
+    /// The access tokens whose items changed during a call, which no webhook has told yet.
+    untold: BTreeSet<String>,
 }
 
 /// Plaid.
@@ -85,19 +87,20 @@ impl Plaid {
         self.sandbox.world().clear_faults();
     }
 
-    /// What the bank has left open happens, and whoever must log in does. True if there is news.
-    pub(crate) fn settle(&self, plaid_id: &str) -> bool {
+    /// What the bank has left open happens, and whoever must log in does. True if there is something that a webhook tells.
+    pub(crate) fn settle(&self, plaid_id: &str, token: &str) -> bool {
+        let is_untold = self.said().untold.remove(token);
         let mut world = self.sandbox.world();
         let settled = world.change(plaid_id, &Change::Settle).is_some();
         let was_lost = world.login_required(plaid_id);
         if was_lost {
             world.change(plaid_id, &Change::Repair);
         }
-        settled || was_lost
+        settled || was_lost || is_untold
     }
 
     /// Prepares the fault that the next call meets.
-    fn add_fault(&self, path: &str) {
+    fn add_fault(&self, path: &str, body: &[u8]) {
         let Shared { dice, tally, .. } = &self.shared;
         let code = |codes: &[&str]| dice.one_of(codes).map(|code| (*code).to_owned());
         let mangle =
@@ -138,6 +141,11 @@ impl Plaid {
         };
         let times = if name == Fault::PlaidEndless { dice.between(1, 30) } else { 1 };
         tally.hit(name);
+        if name == Fault::PlaidMutation
+            && let Ok(request) = serde_json::from_slice::<Request>(body)
+        {
+            self.said().untold.insert(request.access_token);
+        }
         self.sandbox.world().add_fault(SandboxFault { path: path.to_owned(), times, ..fault });
     }
 
@@ -146,7 +154,7 @@ impl Plaid {
         let Ok(request) = serde_json::from_slice::<Request>(body) else { return };
         let Ok(page) = serde_json::from_slice::<Page>(answer) else { return };
         let mut said = self.said();
-        let Said { cursors, seen, unread } = &mut *said;
+        let Said { cursors, seen, unread, .. } = &mut *said;
         if String::from_utf8_lossy(answer).contains(UNREAD) {
             unread.insert(request.access_token.clone());
         }
@@ -187,7 +195,7 @@ impl Transport for Plaid {
         }
         let effect = || {
             if is_bad {
-                self.add_fault(call.path);
+                self.add_fault(call.path, &call.body);
             }
             self.answer(call.path, &call.body)
         };

@@ -86,7 +86,7 @@ async fn direct(scene: &Scene) -> Result<(), Divergence> {
     shared.trace.line(&shared.time, || "calm".to_owned());
     scene.plaid.calm();
     for item in items.iter() {
-        let news = scene.plaid.settle(&item.plaid_id);
+        let news = scene.plaid.settle(&item.plaid_id, &item.token);
         if news {
             actors::ask(scene, item, false).await;
         }

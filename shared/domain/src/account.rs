@@ -70,7 +70,11 @@ pub enum AccountState {
     /// It is kept up to date.
     Live,
     /// The bank's side does not list it any more: closed, or not shared. It is as it was until it comes back.
-    Unshared,
+    Unshared {
+        /// Whether a history from nothing was swept meanwhile, which left its transactions alone: once it comes back,
+        /// only another one tells which of them are gone.
+        missed_sweep: bool,
+    },
     /// It was stopped and its data kept: its people write on it by hand.
     Manual,
     /// It was stopped and its data goes. Its row stays, so that the sync knows what to leave out.
@@ -84,15 +88,23 @@ impl AccountState {
     /// Whether the sync leaves it out for good.
     pub fn is_stopped(self) -> bool {
         match self {
-            Self::Live | Self::Unshared => false,
+            Self::Live | Self::Unshared { .. } => false,
             Self::Manual | Self::Removed { .. } => true,
+        }
+    }
+
+    /// Whether the bank's side does not list it.
+    pub fn is_unshared(self) -> bool {
+        match self {
+            Self::Unshared { .. } => true,
+            Self::Live | Self::Manual | Self::Removed { .. } => false,
         }
     }
 
     /// Whether people see it.
     pub fn is_listed(self) -> bool {
         match self {
-            Self::Live | Self::Unshared | Self::Manual => true,
+            Self::Live | Self::Unshared { .. } | Self::Manual => true,
             Self::Removed { .. } => false,
         }
     }
@@ -145,6 +157,15 @@ impl Account {
         Self { generation: Generation { item: succession, ..new.generation }, ..new }
     }
 
+    /// The account once the bank's side lists it as `bank`.
+    pub(crate) fn shared_as(&self, bank: &BankAccount) -> Self {
+        let state = match self.state {
+            AccountState::Unshared { .. } => AccountState::Live,
+            other => other,
+        };
+        Self { bank: bank.clone(), state, ..self.clone() }
+    }
+
     /// The name to show: its people's, else the bank's.
     pub fn name(&self) -> &str {
         self.half.name.as_deref().unwrap_or(&self.bank.name)
@@ -154,7 +175,7 @@ impl Account {
     pub fn balance(&self) -> Option<Decimal> {
         match self.state {
             AccountState::Manual => self.half.balance.or(self.bank.balances.current),
-            AccountState::Live | AccountState::Unshared | AccountState::Removed { .. } => {
+            AccountState::Live | AccountState::Unshared { .. } | AccountState::Removed { .. } => {
                 self.bank.balances.current
             }
         }

@@ -156,7 +156,16 @@ impl AccountId {
     /// The id of the account that Plaid first showed as `plaid` under `item`. The same account gets the same id
     /// whoever saves it first, so two writers cannot make it twice.
     pub fn derive(item: &ItemId, plaid: &PlaidAccountId) -> Self {
-        let digest = Sha256::digest(plaid.as_str().as_bytes());
+        Self::derive_nth(item, plaid, 0)
+    }
+
+    /// The same for an account whose id [`Self::derive`] belongs to another one already: each number gives another id.
+    pub fn derive_nth(item: &ItemId, plaid: &PlaidAccountId, number: u32) -> Self {
+        let mut hash = Sha256::new_with_prefix(plaid.as_str().as_bytes());
+        if number > 0 {
+            hash.update(number.to_be_bytes());
+        }
+        let digest = hash.finalize();
         let tail: String = base32(&digest).chars().take(ACCOUNT_TAIL).collect();
         let item_part = item.0.strip_prefix("itm_").unwrap_or_default();
         Self(format!("acc_{item_part}_{tail}"))

@@ -9,8 +9,8 @@ use crate::{
 
 /// What the full list of an item's accounts makes of those that are stored: the ones that are new or other than before.
 ///
-/// An account that is not listed any more is unshared, unless one that nobody knows continues it: then it goes on under
-/// the new id, and what was decided about it (its names, that it was stopped) stays.
+/// An account that is not listed any more is unshared, unless an unknown one continues it: then it goes on under the new
+/// id, and what was decided about it (its names, that it was stopped) stays.
 pub fn settle(
     (item, succession): (&ItemId, u32),
     stored: &[Account],
@@ -26,7 +26,7 @@ pub fn settle(
     let mut strangers = Vec::new();
     for bank in listed {
         match known.iter().find(|account| account.bank.id == bank.id) {
-            Some(account) => settled.push(shared(account, bank)),
+            Some(account) => settled.push(account.shared_as(bank)),
             None => strangers.push(bank),
         }
     }
@@ -39,12 +39,13 @@ pub fn settle(
     for bank in strangers {
         settled.push(match pairs.iter().find(|(_, new)| new.id == bank.id) {
             Some((account, _)) => continued(account, bank, succession, now),
-            None => Account::of(succession, AccountId::derive(item, &bank.id), bank.clone()),
+            None => Account::of(succession, free_id(item, bank, stored), bank.clone()),
         });
     }
     let gone = absent.into_iter().filter(|account| pairs.iter().all(|(old, _)| old.id != account.id));
     let live = gone.filter(|account| account.state == AccountState::Live);
-    settled.extend(live.map(|account| Account { state: AccountState::Unshared, ..account.clone() }));
+    let unshared = AccountState::Unshared { missed_sweep: false };
+    settled.extend(live.map(|account| Account { state: unshared, ..account.clone() }));
     settled.retain(|account| !stored.contains(account));
     settled
 }
@@ -54,12 +55,12 @@ pub fn is_same(stored: &BankAccount, listed: &BankAccount) -> bool {
     RULES.iter().any(|rule| rule(stored, listed))
 }
 
-fn shared(account: &Account, bank: &BankAccount) -> Account {
-    let state = match account.state {
-        AccountState::Unshared => AccountState::Live,
-        other => other,
-    };
-    Account { bank: bank.clone(), state, ..account.clone() }
+/// The id of a new account. An account that continues under another id of Plaid's keeps ours, which was derived from its
+/// first one: should the bank give that one to another account, the other needs an id of its own.
+fn free_id(item: &ItemId, bank: &BankAccount, stored: &[Account]) -> AccountId {
+    let ids = (0..).map(|number| AccountId::derive_nth(item, &bank.id, number));
+    let mut free = ids.filter(|id| stored.iter().all(|account| account.id != *id));
+    free.next().unwrap_or_else(|| AccountId::derive(item, &bank.id))
 }
 
 fn continued(account: &Account, bank: &BankAccount, succession: u32, now: Timestamp) -> Account {
@@ -67,7 +68,7 @@ fn continued(account: &Account, bank: &BankAccount, succession: u32, now: Timest
     let number = before.number + 1;
     let reaches = if before.item == succession { before.reaches } else { number };
     let generation = Generation { number, since: Some(now), item: succession, reaches };
-    Account { generation, ..shared(account, bank) }
+    Account { generation, ..account.shared_as(bank) }
 }
 
 type Rule = fn(&BankAccount, &BankAccount) -> bool;
@@ -154,7 +155,7 @@ mod tests {
         let settled = settle_again(&accounts, &[bank("c", "Checking", Some("1"))]);
         let new = settled.iter().find(|account| account.bank.id.as_str() == "c").unwrap();
         assert_eq!(new.generation.number, 0);
-        assert_eq!(settled.iter().filter(|account| account.state == AccountState::Unshared).count(), 2);
+        assert_eq!(settled.iter().filter(|account| account.state.is_unshared()).count(), 2);
     }
 
     #[test]
@@ -174,7 +175,7 @@ mod tests {
     fn an_account_that_comes_back_is_live_again() {
         let banks = [bank("a", "Checking", Some("1"))];
         let gone = settle_again(&stored(&banks), &[]);
-        assert_eq!(gone[0].state, AccountState::Unshared);
+        assert_eq!(gone[0].state, AccountState::Unshared { missed_sweep: false });
         assert_eq!(settle_again(&gone, &banks)[0].state, AccountState::Live);
     }
 }

@@ -110,7 +110,7 @@ fn trouble(item: &Item, state: AccountState) -> Option<String> {
                     connection to share it again.";
     match state {
         AccountState::Live => item.trouble(),
-        AccountState::Unshared => Some(item.trouble().unwrap_or_else(|| unshared.to_owned())),
+        AccountState::Unshared { .. } => Some(item.trouble().unwrap_or_else(|| unshared.to_owned())),
         AccountState::Manual | AccountState::Removed { .. } => None,
     }
 }

@@ -104,7 +104,8 @@ fn news(row: Reader<'_>) -> Result<News, StoreError> {
 fn account_state(name: Option<&str>) -> Result<AccountState, StoreError> {
     let states = [
         AccountState::Live,
-        AccountState::Unshared,
+        AccountState::Unshared { missed_sweep: false },
+        AccountState::Unshared { missed_sweep: true },
         AccountState::Manual,
         AccountState::Removed { erased: false },
         AccountState::Removed { erased: true },

@@ -151,7 +151,8 @@ pub(crate) fn account(write: &AccountWrite) -> Change {
 pub(crate) fn account_state(state: AccountState) -> Option<&'static str> {
     match state {
         AccountState::Live => None,
-        AccountState::Unshared => Some("unshared"),
+        AccountState::Unshared { missed_sweep: false } => Some("unshared"),
+        AccountState::Unshared { missed_sweep: true } => Some("unshared_unswept"),
         AccountState::Manual => Some("manual"),
         AccountState::Removed { erased: false } => Some("removed"),
         AccountState::Removed { erased: true } => Some("erased"),

@@ -16,9 +16,10 @@ use super::{
     pairs::{FirstDays, PairFinder},
     patience::has_time,
     plan::{AccountIds, Group, Plan, RowWrite, StoredRow, touched, touched_by_removal},
-    ports::{Commit, Edit},
+    ports::{AccountWrite, Commit, Edit},
 };
 use crate::{
+    account::AccountState,
     ids::TransactionId,
     item::{Counts, Phase, Stage, SyncState},
     transaction::Month,
@@ -38,9 +39,9 @@ pub(super) async fn apply(
     let mut log = Log { deps, state, stage, kept: HashMap::new(), request_ids: Vec::new() };
     let Some(index) = log.index().await? else { return lost(deps, state).await };
     let accounts = AccountIds::new(&state.item.at.item, &state.accounts);
-    let links = log.links(&index, &accounts).await?;
     let (pairs, first_days) = log.pairs(&index, &accounts).await?;
-    let update = Update { index, links: links.with_pairs(pairs), first_days, accounts };
+    let links = log.links(&index, &accounts, pairs).await?;
+    let update = Update { index, links, first_days, accounts };
     let mut writer = Writer {
         deps,
         trigger,
@@ -101,6 +102,8 @@ async fn run(
         remove(log, writer, update, &removed).await?;
     }
     if log.stage.sweeps {
+        writer.flush().await?;
+        writer.mark_unshared().await?;
         sweep(log, writer, update).await?;
     }
     Ok(())
@@ -267,9 +270,14 @@ impl Log<'_> {
         }
     }
 
-    async fn links(&mut self, index: &UpdateIndex, accounts: &AccountIds) -> Result<Links, Halt> {
+    async fn links(
+        &mut self,
+        index: &UpdateIndex,
+        accounts: &AccountIds,
+        pairs: HashMap<TransactionId, TransactionId>,
+    ) -> Result<Links, Halt> {
         let at = &self.state.item.at;
-        let mut finder = LinkFinder::default();
+        let mut finder = LinkFinder::beside(pairs);
         for number in index.removing_pages() {
             let page = self.page(number).await?;
             let ids = index.removals(number, &page);
@@ -365,6 +373,23 @@ impl Writer<'_> {
         self.stage.touched = self.deps.clock.now();
         commit.item.stage = Edit::Set(self.stage.clone());
         self.write(&commit).await
+    }
+
+    /// The sweep leaves the transactions of accounts alone that are not shared; once they are again, it is made up for.
+    async fn mark_unshared(&mut self) -> Result<(), Halt> {
+        let unshared = AccountState::Unshared { missed_sweep: false };
+        let unmarked = self.state.accounts.iter().filter(|account| account.state == unshared);
+        let marked = unmarked.map(|account| AccountWrite {
+            state: AccountState::Unshared { missed_sweep: true },
+            ..AccountWrite::from(account)
+        });
+        let marked: Vec<_> = marked.collect();
+        for some in marked.chunks(self.deps.limits.accounts.max(1)) {
+            let mut commit = self.commit();
+            commit.accounts = some.to_vec();
+            self.write(&commit).await?;
+        }
+        Ok(())
     }
 
     /// The last write: what is left, and that the run ended well.

@@ -141,6 +141,8 @@ pub(super) enum Step {
 pub(super) enum Halt {
     Error(SyncError),
     Conflict,
+    /// The page and the list of accounts are of different moments: read both again.
+    Reread,
     Bank(BankError),
     HandOver(Duration),
 }
@@ -224,6 +226,7 @@ async fn run_to_end(deps: &Deps, trigger: &Trigger, run: &mut Run) -> Result<Out
         match start_over(deps, trigger, run).await {
             Ok(Step::End(outcome)) => return Ok(outcome),
             Ok(Step::Again) | Err(Halt::Conflict) => {}
+            Err(Halt::Reread) => deps.clock.sleep(RESTART_PAUSE).await,
             Err(Halt::HandOver(after)) => return Ok(Outcome::HandOver(after)),
             // <https://plaid.com/docs/transactions/sync-migration/>: wait a second, try three times, then later.
             Err(Halt::Bank(error)) if error.meaning == Meaning::RestartPagination && restarts < RESTARTS => {
@@ -340,6 +343,8 @@ pub(super) struct Run {
     waited: u32,
     /// Pages read.
     pub(super) pages: u32,
+    /// How often it read a page again since the list of accounts lacked one that the page names.
+    pub(super) rereads: u32,
     /// Plaid's ids of the calls.
     pub(super) request_ids: Vec<String>,
     /// The token, opened once.
@@ -360,6 +365,7 @@ impl Run {
             budget: None,
             waited: 0,
             pages: 0,
+            rereads: 0,
             request_ids: Vec::new(),
             open: None,
             stage: None,

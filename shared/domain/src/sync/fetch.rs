@@ -17,7 +17,7 @@ use super::{
     ports::{Commit, Edit},
 };
 use crate::{
-    account::Account,
+    account::{Account, BankAccount},
     bank::{BankError, BankItem, HistoryStatus, Meaning, Patience, SyncPage},
     event::News,
     ids::Cursor,
@@ -52,7 +52,9 @@ pub(super) struct Fetch<'a> {
     pub(super) accounts: Vec<Account>,
     /// Whether nobody needs to look at all accounts.
     pub(super) accounts_known: bool,
-    /// What Plaid said of the bank beside the accounts, if it was looked at.
+    /// The accounts that are there, once all were asked for: those of the list, and those that pages have named since.
+    pub(super) listed: Option<Vec<BankAccount>>,
+    /// What Plaid said of the bank beside the accounts, if they were asked for.
     pub(super) bank: Option<BankItem>,
 }
 
@@ -74,6 +76,7 @@ pub(super) async fn fetch(
         accounts: state.accounts.clone(),
         // The night looks anyway: accounts come and go without a word.
         accounts_known: state.accounts_known && trigger.cause != Cause::Night,
+        listed: None,
         bank: None,
     };
     fetch.run.budget = fetch.run.budget.max(state.budget);
@@ -105,7 +108,7 @@ impl Fetch<'_> {
             return Err(Halt::Bank(BankError::new(Meaning::Endless, why)));
         }
         let accounts = self.accounts(&page).await?;
-        if accounts.are_continued && self.state.cursor.is_some() {
+        if accounts.need_whole_history && self.state.cursor.is_some() {
             return self.start_from_nothing(None, accounts).await;
         }
         let mut facts = self.take(&mut page);
@@ -158,7 +161,8 @@ impl Fetch<'_> {
         self.sweeps() && history.is_coming() && self.accounts.iter().any(is_continued)
     }
 
-    /// Accounts go on under new ids, and so do all of their transactions: only the whole of them tells which is which.
+    /// Only the whole history tells what became of the stored transactions: accounts continue under new ids, and so do
+    /// all of their transactions, or an account is shared again that missed a sweep.
     async fn start_from_nothing(&mut self, stage: Option<&Stage>, accounts: Accounts) -> Result<Step, Halt> {
         let accounts = self.commit_surplus(accounts).await?;
         let mut commit = self.commit_beside(accounts);
@@ -205,7 +209,7 @@ impl Fetch<'_> {
                 Err(Halt::Bank(error)) => return Err(self.give_up(&stage, error).await?),
                 Err(other) => return Err(other),
             };
-            if accounts.are_continued {
+            if accounts.need_whole_history {
                 return self.start_from_nothing(Some(&stage), accounts).await;
             }
             let facts = self.take(&mut page);

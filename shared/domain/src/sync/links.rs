@@ -1,7 +1,7 @@
 //! The successor rule: a removed transaction that a person wrote on, and the posting that takes it over although
 //! Plaid did not link them. Unique, same account, amount, currency and name, within 14 days, in the same update.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::{Unit, civil::Date};
 
@@ -25,10 +25,9 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Adds the pairs (new id, old id) of accounts that go on under new ids.
-    pub(super) fn with_pairs(mut self, pairs: HashMap<TransactionId, TransactionId>) -> Self {
-        self.pairs = pairs;
-        self
+    /// Nothing but the pairs (new id, old id) of accounts that continue under new ids.
+    pub(super) fn of_pairs(pairs: HashMap<TransactionId, TransactionId>) -> Self {
+        Self { pairs, ..Self::default() }
     }
 
     /// The old id whose row a new id takes over: the same transaction of an account that goes on under a new id.
@@ -54,20 +53,30 @@ struct Orphan {
     candidates: Vec<TransactionId>,
 }
 
-/// Looks through an update, page by page, for successors of removed rows.
+/// Looks through an update, page by page, for successors of removed rows. What is paired has its successor: each old id
+/// has one successor at most, and each new id one predecessor.
 #[derive(Default)]
 pub(super) struct LinkFinder {
+    pairs: HashMap<TransactionId, TransactionId>,
+    paired: HashSet<TransactionId>,
     orphans: Vec<Orphan>,
     by_id: HashMap<TransactionId, usize>,
     by_signature: HashMap<Signature, Vec<usize>>,
 }
 
 impl LinkFinder {
+    /// A finder for what is not paired (new id, old id) already.
+    pub(super) fn beside(pairs: HashMap<TransactionId, TransactionId>) -> Self {
+        let paired = pairs.values().cloned().collect();
+        Self { pairs, paired, ..Self::default() }
+    }
+
     /// Adds rows that the update removes. Only those that carry a removed id and a person's half need a successor.
     pub(super) fn add_removed<'a>(&mut self, rows: impl Iterator<Item = &'a StoredRow>, index: &UpdateIndex) {
         for row in rows.filter(|row| row.edited) {
             if let (Some(id), Some((signature, date))) = (&row.carries, &row.signature)
                 && index.ends(id)
+                && !self.paired.contains(id)
                 && !self.by_id.contains_key(id)
             {
                 let place = self.orphans.len();
@@ -90,6 +99,9 @@ impl LinkFinder {
             return;
         }
         for facts in index.upserts(number, page) {
+            if self.pairs.contains_key(&facts.id) {
+                continue;
+            }
             if let Some(pending) = &facts.pending_of {
                 let place = self.by_id.get(pending);
                 if let Some(orphan) = place.and_then(|place| self.orphans.get_mut(*place)) {
@@ -119,7 +131,7 @@ impl LinkFinder {
                 claims.entry(only.clone()).or_default().push(orphan.id);
             }
         }
-        let mut links = Links::default();
+        let mut links = Links::of_pairs(self.pairs);
         for (posted, removed) in claims {
             if let [only] = removed.as_slice() {
                 links.removed_of.insert(posted.clone(), only.clone());

@@ -1,4 +1,4 @@
-//! The accounts beside an update: what a page tells of them, and the look at all of them.
+//! The accounts beside an update: those that a page names, and the list of all of them.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     account::{Account, AccountState, BankAccount},
     bank::{BankItem, Meaning, SyncPage},
-    ids::{AccountId, PlaidAccountId},
+    ids::PlaidAccountId,
     item::{Health, HealthState},
     pairing::settle,
 };
@@ -30,49 +30,68 @@ const EXPIRES: &str = "PENDING_EXPIRATION";
 pub(super) struct Accounts {
     pub(super) writes: Vec<AccountWrite>,
     pub(super) balances: Vec<DayBalance>,
-    /// Whether one goes on under a new id.
-    pub(super) are_continued: bool,
+    /// Whether only a history from nothing tells what became of the stored transactions of an account: it continues
+    /// under a new id, or it is shared again and missed a sweep meanwhile.
+    pub(super) need_whole_history: bool,
 }
 
+/// How often a run reads a page again because the list of accounts, which was asked for after it, lacks an account
+/// that the page names. Then both are right: the list leaves out accounts that are closed.
+pub(super) const MAX_REREADS: u32 = 2;
+
 impl Fetch<'_> {
-    /// The accounts that a page brings news of. One that nobody knows makes us look at all of them; if nobody describes
-    /// it even then it gets a placeholder, so that no transaction is left out for want of it.
+    /// The accounts that a page changes. A page that names an unknown account makes us list all of them.
+    ///
+    /// The accounts of the list and of the page together decide which account continues which: an account of the page
+    /// is there, whatever the list says. The list may be newer than the page, so a page that names an account which the
+    /// list lacks is read again first.
     pub(super) async fn accounts(&mut self, page: &SyncPage) -> Result<Accounts, Halt> {
         let named = page.added.iter().chain(&page.modified).map(|facts| &facts.account);
-        let named: BTreeSet<&PlaidAccountId> =
-            named.chain(page.accounts.iter().map(|account| &account.id)).collect();
-        let mut news = Vec::new();
-        if !self.accounts_known || (self.bank.is_none() && named.iter().any(|id| !self.knows(id))) {
-            news = self.look().await?;
-        }
-        let mut accounts = Accounts::default();
-        let listed: BTreeSet<_> = news.iter().map(|account| account.bank.id.clone()).collect();
-        for account in news {
-            self.change(&account, &mut accounts);
-        }
-        // Of what was told twice, the last word: the list was asked for after the page.
-        for bank in page.accounts.iter().filter(|bank| !listed.contains(&bank.id)) {
-            self.describe(bank, &mut accounts);
-        }
-        for id in named {
-            match self.accounts.iter().find(|account| account.bank.id == *id).cloned() {
-                None => self.describe(&BankAccount::placeholder(id.clone()), &mut accounts),
-                // Who has transactions is there, whatever the list says.
-                Some(known) if known.state == AccountState::Unshared => {
-                    self.change(&Account { state: AccountState::Live, ..known }, &mut accounts);
-                }
-                Some(_) => {}
+        let named: BTreeSet<_> = named.chain(page.accounts.iter().map(|account| &account.id)).collect();
+        let names_unknown = named.iter().any(|id| self.known(id).is_none());
+        if !self.accounts_known || (names_unknown && self.listed.is_none()) {
+            let listed = self.list_accounts().await?;
+            let is_missing = |id: &PlaidAccountId| {
+                listed.iter().all(|bank| bank.id != *id)
+                    && self.known(id).is_none_or(|account| !account.state.is_stopped())
+            };
+            if self.run.rereads < MAX_REREADS && named.iter().any(|id| is_missing(id)) {
+                self.run.rereads += 1;
+                return Err(Halt::Reread);
             }
+            self.listed = Some(listed);
+        }
+        let told: Vec<_> = named.into_iter().map(|id| self.description(page, id)).collect();
+        let settled = match &mut self.listed {
+            Some(listed) => {
+                let is_new = |bank: &BankAccount| listed.iter().all(|other| other.id != bank.id);
+                let unlisted: Vec<_> = told.into_iter().filter(is_new).collect();
+                listed.extend(unlisted);
+                let item = (&self.state.item.at.item, self.state.succession);
+                settle(item, &self.accounts, listed, self.deps.clock.now())
+            }
+            None => told.iter().filter_map(|bank| Some(self.known(&bank.id)?.shared_as(bank))).collect(),
+        };
+        let mut accounts = Accounts::default();
+        for account in settled {
+            self.change(&account, &mut accounts);
         }
         Ok(accounts)
     }
 
-    fn knows(&self, id: &PlaidAccountId) -> bool {
-        self.accounts.iter().any(|account| account.bank.id == *id)
+    /// What is known of an account that a page names: what the page says, else what is stored, else its id alone.
+    fn description(&self, page: &SyncPage, id: &PlaidAccountId) -> BankAccount {
+        let told = page.accounts.iter().rfind(|bank| bank.id == *id);
+        let known = || self.known(id).map(|account| &account.bank);
+        told.or_else(known).cloned().unwrap_or_else(|| BankAccount::placeholder(id.clone()))
     }
 
-    /// Asks for all accounts: those that are new, have changed, go on under a new id or are not shared any more.
-    async fn look(&mut self) -> Result<Vec<Account>, Halt> {
+    fn known(&self, id: &PlaidAccountId) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.bank.id == *id)
+    }
+
+    /// Asks for all accounts.
+    async fn list_accounts(&mut self) -> Result<Vec<BankAccount>, Halt> {
         self.run.called = self.deps.clock.now();
         let call = || self.deps.accounts.accounts(self.token);
         let answer = with_patience(self.deps, self.trigger.deadline, CALL, call).await?;
@@ -84,9 +103,7 @@ impl Fetch<'_> {
         self.redirect_webhooks(&answer.item).await;
         self.accounts_known = true;
         self.bank = Some(answer.item);
-        let now = self.deps.clock.now();
-        let item = (&self.state.item.at.item, self.state.succession);
-        Ok(settle(item, &self.accounts, &answer.accounts, now))
+        Ok(answer.accounts)
     }
 
     /// Webhooks go where we listen. If Plaid does not take it now, the next look tells it again.
@@ -101,33 +118,24 @@ impl Fetch<'_> {
         }
     }
 
-    /// What a page says of an account.
-    fn describe(&mut self, bank: &BankAccount, accounts: &mut Accounts) {
-        let stored = self.accounts.iter().find(|account| account.bank.id == bank.id).cloned();
-        let id = || AccountId::derive(&self.state.item.at.item, &bank.id);
-        let account = match stored {
-            Some(account) => Account { bank: bank.clone(), ..account },
-            None => Account::of(self.state.succession, id(), bank.clone()),
-        };
-        self.change(&account, accounts);
-    }
-
     fn change(&mut self, account: &Account, accounts: &mut Accounts) {
         let before = self.accounts.iter_mut().find(|known| known.id == account.id);
-        let (balances, generation) = match before {
+        let (balances, generation, missed_sweep) = match before {
             Some(known) if known == account => return,
             // Nobody wants to know what is on an account that was stopped.
             Some(known) if known.state.is_stopped() && known.bank.id == account.bank.id => return,
             Some(known) => {
                 let known = std::mem::replace(known, account.clone());
-                (Some(known.bank.balances), known.generation)
+                let missed_sweep = known.state == AccountState::Unshared { missed_sweep: true };
+                (Some(known.bank.balances), known.generation, missed_sweep)
             }
             None => {
                 self.accounts.push(account.clone());
-                (None, account.generation)
+                (None, account.generation, false)
             }
         };
-        accounts.are_continued |= generation != account.generation;
+        let is_back = missed_sweep && account.state == AccountState::Live;
+        accounts.need_whole_history |= is_back || generation != account.generation;
         // Of an account that changes twice, only how it ends is written.
         accounts.writes.retain(|write| write.id != account.id);
         if balances.unwrap_or_default() != account.bank.balances && !account.state.is_stopped() {

@@ -318,22 +318,21 @@ impl<'a> Plan<'a> {
 
     /// An id never seen before: it takes its predecessor's row over, or gets one.
     fn insert(&mut self, facts: &BankFacts, digest: Digest) {
-        // The same transaction under an old id: that one is no more, whether or not this update says so.
-        let old = self.links.old_of(&facts.id).and_then(|old| self.find(old));
-        if let Some(key) = old.map(|row| row.key.clone()) {
-            return self.take_over(&key, facts, digest, modified());
+        let links = self.links;
+        let predecessors =
+            [links.old_of(&facts.id), facts.pending_of.as_ref(), links.removed_of(&facts.id)];
+        // A row that is not free belongs to a pending transaction that stays, or was taken by another successor.
+        let mut rows = predecessors.into_iter().flatten().filter_map(|id| self.find(id));
+        match rows.find(|row| self.is_free(row)).map(|row| (row.key.clone(), row.carries.is_some())) {
+            Some((key, true)) => self.take_over(&key, facts, digest, modified()),
+            Some((key, false)) => self.take_over(&key, facts, digest, added()),
+            None => self.write(&facts.id, facts, digest, None, added()),
         }
-        let predecessor = facts.pending_of.as_ref().or_else(|| self.links.removed_of(&facts.id));
-        let Some(row) = predecessor.and_then(|id| self.find(id)) else {
-            return self.write(&facts.id, facts, digest, None, added());
-        };
-        let key = row.key.clone();
-        match row.carries.clone() {
-            None => self.take_over(&key, facts, digest, added()),
-            Some(id) if self.index.ends(&id) => self.take_over(&key, facts, digest, modified()),
-            // The pending one stays, or another posting has its row.
-            Some(_) => self.write(&facts.id, facts, digest, None, added()),
-        }
+    }
+
+    /// Whether a row carries no transaction that is there after this update.
+    fn is_free(&self, row: &StoredRow) -> bool {
+        row.carries.as_ref().is_none_or(|id| self.index.ends(id))
     }
 
     fn take_over(&mut self, key: &TransactionId, facts: &BankFacts, digest: Digest, counts: Counts) {
