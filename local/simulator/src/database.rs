@@ -14,11 +14,11 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 use aws_smithy_types::body::SdkBody;
-use emulators::DynamoDb;
 use serde_json::{Value, json};
 
 use crate::{
     dice::Dice,
+    engine::{Engine, Opened},
     mutant::Mutant,
     process::{self, Process},
     tally::{Fault, Tally},
@@ -72,9 +72,9 @@ pub(crate) enum CursorMove {
 }
 
 struct Inner {
-    primary: DynamoDb,
+    primary: Opened,
     /// What eventually consistent reads see: the writes of the primary, some time later. Made when somebody asks.
-    replica: Option<DynamoDb>,
+    replica: Option<Opened>,
     behind: VecDeque<(String, String)>,
     tokens: HashSet<String>,
     /// By item, in the order of the commits.
@@ -87,6 +87,7 @@ struct Inner {
 pub(crate) struct Database {
     inner: Arc<Mutex<Inner>>,
     tables: Arc<[Value]>,
+    engine: Engine,
     shared: Shared,
     /// For the checks: no faults, and every read sees everything.
     is_direct: bool,
@@ -114,16 +115,16 @@ enum Meets {
 
 impl Database {
     /// A database with the tables of the template.
-    pub(crate) fn new(tables: &[Value], shared: Shared) -> Self {
+    pub(crate) fn new(engine: Engine, tables: &[Value], shared: Shared) -> Self {
         let inner = Inner {
-            primary: open(tables),
+            primary: engine.open(tables),
             replica: None,
             behind: VecDeque::new(),
             tokens: HashSet::new(),
             moves: Vec::new(),
             late: 0,
         };
-        Self { inner: Arc::new(Mutex::new(inner)), tables: Arc::from(tables), shared, is_direct: false }
+        Self { inner: Arc::new(Mutex::new(inner)), tables: Arc::from(tables), engine, shared, is_direct: false }
     }
 
     /// The same database without faults.
@@ -150,16 +151,15 @@ impl Database {
         let mut inner = self.inner();
         if !WRITES.contains(&operation) {
             let is_old = !self.is_direct && self.sees_replica(operation, body);
-            let database = if is_old { self.catch_up(&mut inner, body) } else { &inner.primary };
-            let answer = database.answer(operation, body);
-            return (answer.status, answer.body);
+            let database = if is_old { self.catch_up(&mut inner, body) } else { &mut inner.primary };
+            return database.answer(operation, body);
         }
         let answer = inner.primary.answer(operation, body);
-        if answer.status == 200 {
+        if answer.0 == 200 {
             inner.note(body);
             inner.behind.push_back((operation.to_owned(), body.to_owned()));
         }
-        (answer.status, answer.body)
+        answer
     }
 
     fn sees_replica(&self, operation: &str, body: &str) -> bool {
@@ -168,11 +168,11 @@ impl Database {
     }
 
     /// Lets the replica catch up with some of what it has missed.
-    fn catch_up<'a>(&self, inner: &'a mut Inner, body: &str) -> &'a DynamoDb {
+    fn catch_up<'a>(&self, inner: &'a mut Inner, body: &str) -> &'a mut Opened {
         let behind = inner.behind.len();
         let calm = self.shared.weather().database == 0;
         let take = if calm { behind } else { behind - self.shared.dice.below(behind + 1) };
-        let replica = inner.replica.get_or_insert_with(|| open(&self.tables));
+        let replica = inner.replica.get_or_insert_with(|| self.engine.open(&self.tables));
         for (operation, body) in inner.behind.drain(..take) {
             replica.answer(&operation, &body);
         }
@@ -307,16 +307,6 @@ impl Database {
             trace.line(time, || format!("late {operation} {status} {}", brief(&body)));
         });
     }
-}
-
-/// An empty database with these tables.
-fn open(tables: &[Value]) -> DynamoDb {
-    let database = DynamoDb::memory().unwrap_or_else(|error| unreachable!("{error}"));
-    for table in tables {
-        let made = database.answer("CreateTable", &table.to_string());
-        assert!(made.status == 200, "{}", String::from_utf8_lossy(&made.body));
-    }
-    database
 }
 
 impl Inner {

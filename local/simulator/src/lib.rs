@@ -6,6 +6,8 @@ mod check;
 mod database;
 mod dice;
 mod edits;
+mod engine;
+mod memory;
 mod mutant;
 pub mod night;
 mod plaid;
@@ -17,6 +19,7 @@ mod tally;
 mod time;
 mod trace;
 
+pub use engine::Engine;
 pub use mutant::Mutant;
 pub use scene::Base;
 pub use schedule::{Failure, run};

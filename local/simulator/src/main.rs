@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Parser;
-use simulator::{Base, Failure, Mutant, Tally, run};
+use simulator::{Base, Engine, Failure, Mutant, Tally, run};
 
 /// Half of a schedule is small allocations.
 #[global_allocator]
@@ -34,6 +34,9 @@ struct Options {
     /// Run one seed again and print everything that happens.
     #[arg(long)]
     replay: Option<u64>,
+    /// Which engine answers the store.
+    #[arg(long, value_enum, default_value_t)]
+    database: Engine,
     /// Threads; one for each core if absent.
     #[arg(long)]
     threads: Option<usize>,
@@ -44,7 +47,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let options = Options::parse();
     let outcome = match options.replay {
-        Some(seed) => replay(seed, options.mutant),
+        Some(seed) => replay(seed, &options),
         None => all(&options),
     };
     match outcome {
@@ -58,8 +61,8 @@ fn main() -> ExitCode {
 
 type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
 
-fn replay(seed: u64, mutant: Option<Mutant>) -> Outcome {
-    match run(&Base::new()?, seed, mutant, &Tally::default(), true) {
+fn replay(seed: u64, options: &Options) -> Outcome {
+    match run(&Base::new(options.database)?, seed, options.mutant, &Tally::default(), true) {
         Ok(()) => {
             println!("seed {seed}: equal");
             Ok(ExitCode::SUCCESS)
@@ -117,7 +120,7 @@ fn worker(
     tally: &Tally,
     failures: &Mutex<Vec<Failure>>,
 ) -> Result<(), String> {
-    let base = Base::new().map_err(|error| error.to_string())?;
+    let base = Base::new(options.database).map_err(|error| error.to_string())?;
     loop {
         let number = next.fetch_add(1, Ordering::SeqCst);
         if number >= options.schedules {

@@ -29,6 +29,7 @@ use crate::{
     database::{Database, Shared, Weather},
     dice::Dice,
     edits::Edits,
+    engine::Engine,
     mutant::{Mutant, Mutated},
     plaid::{KEY, Plaid},
     process,
@@ -48,14 +49,15 @@ const DATA: &str = "DataTable";
 pub struct Base {
     sdk: aws::SdkConfig,
     tables: Vec<Value>,
+    engine: Engine,
 }
 
 impl Base {
-    /// Reads the template and makes the SDK's configuration.
+    /// Reads the template and makes the SDK's configuration. `engine` answers the store.
     ///
     /// # Errors
     /// When the template cannot be read.
-    pub fn new() -> Result<Self, Box<dyn std::error::Error>> {
+    pub fn new(engine: Engine) -> Result<Self, Box<dyn std::error::Error>> {
         let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = here.ancestors().nth(2).ok_or("the repository")?;
         let template = template::Template::load(&root.join("template.yaml"))?;
@@ -73,7 +75,7 @@ impl Base {
             _ => None,
         };
         let sdk = aws::sdk_config(aws::Settings::from_env(read)?)?;
-        Ok(Self { sdk, tables: tables.collect() })
+        Ok(Self { sdk, tables: tables.collect(), engine })
     }
 
     fn store(&self, database: &Database, time: &Time) -> Arc<Store> {
@@ -190,7 +192,7 @@ impl Scene {
             trace,
         };
         let dice = &shared.dice;
-        let database = Database::new(&base.tables, shared.clone());
+        let database = Database::new(base.engine, &base.tables, shared.clone());
         let initial = dice.within(Duration::from_secs(20));
         let history_after = initial + dice.within(Duration::from_secs(90));
         let sandbox = Sandbox::open(plaid_sandbox::Config {

@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
 
-use simulator::{Base, Failure, Mutant, Tally, run};
+use simulator::{Base, Engine, Failure, Mutant, Tally, run};
 
 fn base() -> Base {
-    Base::new().unwrap()
+    Base::new(Engine::Compared).unwrap()
 }
 
 /// A part of the few hundred: the parts run side by side.
