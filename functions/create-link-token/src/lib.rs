@@ -13,10 +13,9 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    bank::{BankError, LinkPurpose, LinkRequest, LinkToken, Linking, Meaning},
+    bank::{BankError, LinkPurpose, LinkRequest, LinkToken, Linking, Meaning, UpdateMode},
     household::{Memberships, Permission, one_household, one_item},
     ids::{HouseholdId, ItemId, fingerprint},
-    item::HealthState,
     store::{LinkSession, LinkSessions, OneConnection},
     sync::SyncReads,
     time::Clock,
@@ -145,14 +144,14 @@ async fn update(
     if body.household_id.as_ref().is_some_and(|household| *household != item.at.household) {
         return Err(missing());
     }
-    if !item.health.may_sync() || item.health.state == HealthState::Revoked {
+    if !item.health.may_sync() || item.health.is_beyond_repair() {
         return Err(Problem::new(409, "item_gone", item.health.advice().unwrap_or_default()));
     }
     let state = deps.reads.state(&item.at).await?.ok_or_else(missing)?;
     let token = deps.vault.open(&item.at, &state.token).await?;
-    let has_none = item.health.reason.as_deref() == Some("NO_ACCOUNTS");
-    let select_accounts = body.select_accounts.unwrap_or(item.new_accounts || has_none);
-    Ok((item.at.household, LinkPurpose::Update { token, select_accounts }))
+    let mut mode = UpdateMode::mending(item.health.reason.as_deref().unwrap_or_default());
+    mode.select_accounts = body.select_accounts.unwrap_or(mode.select_accounts || item.new_accounts);
+    Ok((item.at.household, LinkPurpose::Update { token, mode }))
 }
 
 fn products(asked: Option<Vec<String>>) -> Result<Vec<String>, Problem> {

@@ -104,7 +104,11 @@ fn is_last(state: &SyncState, account: &AccountId) -> bool {
     match state.item.health.state {
         HealthState::Removing => true,
         HealthState::Removed => false,
-        HealthState::Healthy | HealthState::NeedsLogin | HealthState::Expiring | HealthState::Revoked => {
+        HealthState::Healthy
+        | HealthState::NeedsLogin
+        | HealthState::Expiring
+        | HealthState::Revoked
+        | HealthState::Unsupported => {
             state.accounts.iter().filter(|other| other.id != *account).all(|other| other.state.is_stopped())
         }
     }

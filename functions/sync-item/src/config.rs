@@ -23,8 +23,10 @@ pub struct Config {
     pub plaid_secret: String,
     /// Syncs that Plaid allows for one item in a minute.
     pub item_syncs_a_minute: u32,
-    /// Syncs of one worker in a minute: its share of what Plaid allows and the night does not take.
+    /// Syncs of one worker in a minute that it need not lease: its share of what the pool leaves.
     pub share: u32,
+    /// Syncs in a minute that all workers lease from each other, the night's included.
+    pub pool: u32,
 }
 
 impl Config {
@@ -44,6 +46,7 @@ impl Config {
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
             item_syncs_a_minute: env.number("PLAID_ITEM_SYNCS_A_MINUTE"),
+            pool: night,
             share: env.share(client.saturating_sub(night), workers),
         };
         env.finish(config)

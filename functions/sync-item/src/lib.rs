@@ -111,6 +111,7 @@ async fn after_refusal(deps: &Deps, message: &SyncMessage, error: &BankError) ->
         Meaning::Later { patience: Patience::Hours, .. }
         | Meaning::NeedsUser
         | Meaning::Gone
+        | Meaning::Unsupported
         | Meaning::AccountGone => None,
         Meaning::CursorRefused | Meaning::Endless | Meaning::PublicTokenRefused | Meaning::OurFault => {
             return Verdict::Park(error.to_string());
@@ -127,7 +128,8 @@ fn after_error(error: &SyncError) -> Verdict {
         | SyncError::Vault(VaultError::Unavailable)
         | SyncError::Contended => Verdict::Retry(error.to_string()),
         SyncError::Store(StoreError::Corrupt(_) | StoreError::Refused(_))
-        | SyncError::Vault(VaultError::NotForThisItem) => Verdict::Park(error.to_string()),
+        | SyncError::Vault(VaultError::NotForThisItem)
+        | SyncError::Panicked => Verdict::Park(error.to_string()),
     }
 }
 

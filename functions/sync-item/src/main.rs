@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bus::Bus;
-use domain::sync::{self, Budgets, Limits, Turns, Webhooks};
+use domain::sync::{self, Budgets, Limits, Pool, Turns, Webhooks};
 use edge::system::System;
 use queue::{DeadLetterQueue, Queue};
 use store::{Store, Tables};
@@ -16,6 +16,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env(&edge::env::variable)?;
     let sdk = aws::sdk_config(aws::settings()?)?;
     let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
+    let pool = Pool::per_minute(store.clone(), config.pool);
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
     let sync = sync::Deps {
@@ -29,7 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         events: Arc::new(Bus::new(&sdk, config.event_bus)),
         announcements: store,
         webhooks: config.webhook_url.map(|url| Webhooks { url, address: bank }),
-        budgets: Arc::new(Budgets::new(config.item_syncs_a_minute, config.share)),
+        budgets: Arc::new(Budgets::with_pool(config.item_syncs_a_minute, config.share, pool)),
         limits: Limits::default(),
     };
     let deps = Deps { sync, queue: Arc::new(Queue::new(&sdk, config.queue_url)), turns: Turns::default() };

@@ -25,16 +25,14 @@ pub struct Config {
     pub plaid_secret: String,
     /// Syncs that Plaid allows for one item in a minute.
     pub item_syncs_a_minute: u32,
-    /// Syncs of one worker in a minute: its share of the night's.
-    pub share: u32,
+    /// Syncs in a minute that all workers lease from each other.
+    pub pool: u32,
 }
 
 impl Config {
     /// Reads the settings through `read`.
     pub fn from_env(read: &dyn Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
         let mut env = Env::new(read);
-        let night = env.number("NIGHT_SYNCS_A_MINUTE");
-        let workers = env.number("NIGHT_CONCURRENCY");
         let config = Self {
             table: env.required("TABLE_NAME"),
             key: env.required("TOKEN_KEY_ARN"),
@@ -46,7 +44,7 @@ impl Config {
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
             item_syncs_a_minute: env.number("PLAID_ITEM_SYNCS_A_MINUTE"),
-            share: env.share(night, workers),
+            pool: env.number("NIGHT_SYNCS_A_MINUTE"),
         };
         env.finish(config)
     }

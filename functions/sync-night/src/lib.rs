@@ -130,6 +130,7 @@ fn after_refusal(error: &BankError) -> Next {
         Meaning::NeedsUser
         | Meaning::Later { .. }
         | Meaning::Gone
+        | Meaning::Unsupported
         | Meaning::RestartPagination
         | Meaning::AccountGone => Next::Settled(Settled::Failed),
         Meaning::CursorRefused | Meaning::Endless | Meaning::PublicTokenRefused | Meaning::OurFault => {
@@ -148,7 +149,8 @@ fn after_error(item: &NightItem, error: &SyncError) -> Next {
             None => Next::Park(error.to_string()),
         },
         SyncError::Store(StoreError::Corrupt(_) | StoreError::Refused(_))
-        | SyncError::Vault(VaultError::NotForThisItem) => Next::Park(error.to_string()),
+        | SyncError::Vault(VaultError::NotForThisItem)
+        | SyncError::Panicked => Next::Park(error.to_string()),
     }
 }
 

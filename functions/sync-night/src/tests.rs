@@ -11,7 +11,7 @@ use domain::{
     queue::Letter,
     removal::RemovalMessage,
     store::OneConnection,
-    sync::{self, Budgets},
+    sync::{self, Budgets, Pool},
     time::Clock,
 };
 use edge::batch::{Message, Verdict};
@@ -44,7 +44,7 @@ impl Test {
             feed: bank.clone(),
             accounts: bank,
             clock: clock.clone(),
-            budgets: Arc::new(Budgets::of_night(1_000, 1_000)),
+            budgets: Arc::new(Budgets::of_night(1_000, Pool::per_minute(world.store.clone(), 100_000))),
             ..world.sync()
         };
         let (queue, removals) = (Arc::new(FakeQueue::default()), Arc::new(FakeQueue::default()));

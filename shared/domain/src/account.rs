@@ -163,7 +163,10 @@ impl Account {
             AccountState::Unshared { .. } => AccountState::Live,
             other => other,
         };
-        Self { bank: bank.clone(), state, ..self.clone() }
+        let mut bank = bank.clone();
+        // A balance that is not told is not gone.
+        bank.balances.current = bank.balances.current.or(self.bank.balances.current);
+        Self { bank, state, ..self.clone() }
     }
 
     /// The name to show: its people's, else the bank's.

@@ -111,9 +111,31 @@ pub enum LinkPurpose {
     Update {
         /// The item.
         token: AccessToken,
-        /// Whether the user chooses the accounts anew.
-        select_accounts: bool,
+        /// What Link asks the user for.
+        mode: UpdateMode,
     },
+}
+
+/// What update mode asks the user for, besides the log-in: each reason for a repair has its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpdateMode {
+    /// Whether the user chooses the accounts anew.
+    pub select_accounts: bool,
+    /// The products that the user has not consented to yet (`additional_consented_products`).
+    pub consent_products: Vec<String>,
+}
+
+impl UpdateMode {
+    /// The update mode that mends what the bank's code says.
+    ///
+    /// <https://plaid.com/docs/errors/item/>, <https://plaid.com/docs/link/update-mode/>
+    pub fn mending(code: &str) -> Self {
+        let consent_products = match code {
+            "ADDITIONAL_CONSENT_REQUIRED" => vec!["transactions".to_owned()],
+            _ => Vec::new(),
+        };
+        Self { select_accounts: matches!(code, "NO_ACCOUNTS" | "ACCESS_NOT_GRANTED"), consent_products }
+    }
 }
 
 /// What Link looks like.
@@ -174,6 +196,8 @@ pub enum Meaning {
     },
     /// The item is no more; only a new connection helps.
     Gone,
+    /// This bank or this product does not work through Plaid, for good: no log-in and no time helps.
+    Unsupported,
     /// The update changed while it was read: start again from the stored cursor.
     RestartPagination,
     /// The stored cursor does not belong to this item any more: start from nothing.
@@ -194,6 +218,7 @@ impl std::fmt::Display for Meaning {
             Self::NeedsUser => "the bank needs the user",
             Self::Later { .. } => "the bank cannot answer now",
             Self::Gone => "the connection is gone",
+            Self::Unsupported => "the bank does not share transactions",
             Self::RestartPagination => "the update changed while it was read",
             Self::CursorRefused => "the cursor was refused",
             Self::Endless => "the update has no end",

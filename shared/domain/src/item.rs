@@ -28,6 +28,8 @@ pub enum HealthState {
     NeedsLogin,
     /// Gone at Plaid: only a new connection helps.
     Revoked,
+    /// The bank or the product does not work through Plaid. Tried once a week all the same.
+    Unsupported,
     /// On its way out; nothing syncs any more.
     Removing,
     /// Out: what stands there is a tombstone, or the place of accounts that were kept.
@@ -62,7 +64,7 @@ impl Health {
     /// a state that is younger than it, and that a connection works now is no news of one that works until a date.
     pub fn after_success(&self, called: Timestamp, now: Timestamp) -> Option<Self> {
         let is_over = match self.state {
-            HealthState::NeedsLogin | HealthState::Revoked => true,
+            HealthState::NeedsLogin | HealthState::Revoked | HealthState::Unsupported => true,
             HealthState::Expiring => self.until.is_some_and(|until| until < called),
             HealthState::Healthy | HealthState::Removing | HealthState::Removed => false,
         };
@@ -73,19 +75,35 @@ impl Health {
     pub fn is_active(&self) -> bool {
         match self.state {
             HealthState::Healthy | HealthState::Expiring => true,
-            HealthState::NeedsLogin | HealthState::Revoked | HealthState::Removing | HealthState::Removed => {
-                false
-            }
+            HealthState::NeedsLogin
+            | HealthState::Revoked
+            | HealthState::Unsupported
+            | HealthState::Removing
+            | HealthState::Removed => false,
         }
     }
 
     /// Whether a sync may be tried: it is one way that health returns.
     pub fn may_sync(&self) -> bool {
         match self.state {
-            HealthState::Healthy | HealthState::Expiring | HealthState::NeedsLogin | HealthState::Revoked => {
-                true
-            }
+            HealthState::Healthy
+            | HealthState::Expiring
+            | HealthState::NeedsLogin
+            | HealthState::Revoked
+            | HealthState::Unsupported => true,
             HealthState::Removing | HealthState::Removed => false,
+        }
+    }
+
+    /// Whether update mode cannot mend it: only a new connection can take its place.
+    pub fn is_beyond_repair(&self) -> bool {
+        match self.state {
+            HealthState::Revoked | HealthState::Unsupported => true,
+            HealthState::Healthy
+            | HealthState::Expiring
+            | HealthState::NeedsLogin
+            | HealthState::Removing
+            | HealthState::Removed => false,
         }
     }
 
@@ -98,6 +116,7 @@ impl Health {
             }
             HealthState::NeedsLogin => Some(login_advice(self.reason.as_deref().unwrap_or_default())),
             HealthState::Revoked => Some("The connection has ended at the bank. Connect the bank again."),
+            HealthState::Unsupported => Some(unsupported_advice(self.reason.as_deref().unwrap_or_default())),
             HealthState::Removing => Some("The connection is being removed."),
             HealthState::Removed => Some("The connection was removed."),
         }
@@ -114,18 +133,40 @@ pub enum NextAction {
     Repair,
     /// Disconnect the bank and connect it again.
     Reconnect,
+    /// Disconnect the bank: connecting it again would change nothing.
+    Remove,
 }
 
 impl Health {
     /// What a person does next.
     pub fn next_action(&self) -> NextAction {
         match (self.state, self.reason.as_deref()) {
-            (HealthState::NeedsLogin, Some("INVALID_UPDATED_USERNAME")) | (HealthState::Revoked, _) => {
+            (HealthState::NeedsLogin, Some("INVALID_UPDATED_USERNAME"))
+            | (HealthState::Revoked, _)
+            | (HealthState::Unsupported, Some("INSTITUTION_NO_LONGER_SUPPORTED" | "UNSUPPORTED_RESPONSE")) => {
                 NextAction::Reconnect
             }
+            (HealthState::Unsupported, _) => NextAction::Remove,
             (HealthState::NeedsLogin | HealthState::Expiring, _) => NextAction::Repair,
             (HealthState::Healthy | HealthState::Removing | HealthState::Removed, _) => NextAction::None,
         }
+    }
+}
+
+/// Why nothing helps, by the bank's code.
+fn unsupported_advice(code: &str) -> &'static str {
+    match code {
+        "INSTITUTION_NO_LONGER_SUPPORTED" => {
+            "Plaid does not support this way to the bank any more. Connect the bank again: it may offer another one."
+        }
+        "UNSUPPORTED_RESPONSE" => {
+            "Plaid cannot read the answers of this bank. Connect the bank again; if that does not help, disconnect it."
+        }
+        "MFA_NOT_SUPPORTED" => {
+            "The bank asks for a second step at log-in that Plaid does not support. Change it at the bank and connect the \
+             bank again, or disconnect it."
+        }
+        _ => "This bank does not share transactions through Plaid. Disconnect it.",
     }
 }
 

@@ -277,6 +277,7 @@ fn certainly_did_not_happen(error: &BankError) -> bool {
         Meaning::Later { patience: Patience::Minute, .. }
         | Meaning::NeedsUser
         | Meaning::Gone
+        | Meaning::Unsupported
         | Meaning::RestartPagination
         | Meaning::CursorRefused
         | Meaning::Endless

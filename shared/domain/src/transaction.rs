@@ -34,9 +34,13 @@ pub struct BankFacts {
     /// The currency of the amount.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
-    /// When it happened (pending) or posted.
+    /// When it happened (pending) or posted. Where no date could be read, the day on which it was first seen; then
+    /// `is_undated`.
     #[serde(rename = "d")]
     pub date: Date,
+    /// Whether no date of it could be read.
+    #[serde(rename = "u", default, skip_serializing_if = "is_false")]
+    pub is_undated: bool,
     /// When it was authorized.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub authorized_date: Option<Date>,
@@ -83,9 +87,9 @@ pub struct BankCategory {
     /// Such as `FOOD_AND_DRINK`.
     #[serde(rename = "p")]
     pub primary: String,
-    /// Such as `FOOD_AND_DRINK_COFFEE`.
-    #[serde(rename = "d")]
-    pub detailed: String,
+    /// Such as `FOOD_AND_DRINK_COFFEE`, if the answer had it.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub detailed: Option<String>,
     /// How sure Plaid is.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<String>,
@@ -135,13 +139,26 @@ impl PaymentMeta {
 pub struct Digest(pub [u8; 16]);
 
 impl BankFacts {
-    /// The digest of these facts.
+    /// The digest of these facts. The day on which something was first seen is none of them.
     pub fn digest(&self) -> Digest {
-        let json = serde_json::to_vec(self).unwrap_or_default();
+        let json = if self.is_undated {
+            serde_json::to_vec(&Self { date: Date::ZERO, ..self.clone() }).unwrap_or_default()
+        } else {
+            serde_json::to_vec(self).unwrap_or_default()
+        };
         let hash = Sha256::digest(&json);
         let mut digest = [0; 16];
         digest.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
         Digest(digest)
+    }
+
+    /// About how many bytes these facts take.
+    pub(crate) fn weight(&self) -> usize {
+        const NUMBERS_AND_SHORT_TEXTS: usize = 600;
+        let texts = [self.detail.as_ref(), self.raw.as_ref(), self.merchant_name.as_ref()];
+        NUMBERS_AND_SHORT_TEXTS
+            + self.name.len()
+            + texts.into_iter().flatten().map(String::len).sum::<usize>()
     }
 
     /// What a posting without a link is recognised by.

@@ -53,6 +53,11 @@ pub const CODES: &[Code] = &[
         "answer_not_kept",
         "The request was carried out, and its answer had a secret, which is shown once. Ask anew, with a new key.",
     ),
+    code(
+        409,
+        "bank_unsupported",
+        "The bank does not share transactions through Plaid. Disconnect it, or connect it again.",
+    ),
     code(409, "category_exists", "A category in the same place has this name."),
     code(
         409,
@@ -145,6 +150,7 @@ pub const CODES: &[Code] = &[
 pub const OF_BANK: &[&str] = &[
     "account_gone",
     "bank_unavailable",
+    "bank_unsupported",
     "item_gone",
     "item_needs_login",
     "plaid_refused",

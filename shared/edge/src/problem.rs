@@ -246,6 +246,11 @@ impl From<BankError> for Problem {
             Meaning::Gone => {
                 Self::new(409, "item_gone", "The connection has ended at the bank. Connect the bank again.")
             }
+            Meaning::Unsupported => Self::new(
+                409,
+                "bank_unsupported",
+                "The bank does not share transactions through Plaid. Disconnect it, or connect it again.",
+            ),
             Meaning::AccountGone => {
                 Self::new(409, "account_gone", "The bank does not share this account any more.")
             }

@@ -212,7 +212,7 @@ fn effective(
 ) -> Option<EffectiveCategoryView> {
     let effective = tree.effective(persons, bank.as_ref())?;
     let (primary, detailed, confidence_level) = match bank {
-        Some(bank) => (Some(bank.primary), Some(bank.detailed), bank.confidence),
+        Some(bank) => (Some(bank.primary), bank.detailed, bank.confidence),
         None => (None, None, None),
     };
     Some(EffectiveCategoryView {

@@ -161,6 +161,8 @@ struct LinkTokenRequest<'a> {
     user: LinkUser<'a>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     products: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    additional_consented_products: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     access_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,11 +214,12 @@ pub struct Linker {
 #[async_trait]
 impl Linking for Linker {
     async fn link_token(&self, request: &LinkRequest) -> Result<LinkToken, BankError> {
-        let (products, token, update) = match &request.purpose {
-            LinkPurpose::Connect(products) => (products.as_slice(), None, None),
-            LinkPurpose::Update { token, select_accounts } => {
+        let (products, consent, token, update) = match &request.purpose {
+            LinkPurpose::Connect(products) => (products.as_slice(), &[][..], None, None),
+            LinkPurpose::Update { token, mode } => {
                 let update = LinkUpdate { account_selection_enabled: true };
-                (&[][..], Some(token), select_accounts.then_some(update))
+                let update = mode.select_accounts.then_some(update);
+                (&[][..], mode.consent_products.as_slice(), Some(token), update)
             }
         };
         let has_transactions = products.iter().any(|product| product == "transactions");
@@ -226,6 +229,7 @@ impl Linking for Linker {
             country_codes: &self.settings.country_codes,
             user: LinkUser { client_user_id: request.user.as_str() },
             products,
+            additional_consented_products: consent,
             access_token: token.map(AccessToken::expose),
             update,
             hosted_link: request.hosted.then_some(HostedLink {}),

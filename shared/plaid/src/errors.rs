@@ -76,6 +76,14 @@ fn by_code(envelope: &Envelope) -> Option<Meaning> {
         | "INVALID_ACCESS_TOKEN"
         | "USER_PERMISSION_REVOKED"
         | "ITEM_CONCURRENTLY_DELETED" => Meaning::Gone,
+        // For good, at this bank or for this product: no log-in and no time helps.
+        "PRODUCTS_NOT_SUPPORTED"
+        | "PRODUCT_NOT_ENABLED"
+        | "ITEM_NOT_SUPPORTED"
+        | "MFA_NOT_SUPPORTED"
+        | "INSTITUTION_NO_LONGER_SUPPORTED"
+        | "UNSUPPORTED_RESPONSE" => Meaning::Unsupported,
+        "UNAUTHORIZED_INSTITUTION" | "INSTITUTION_REGISTRATION_REQUIRED" => Meaning::OurFault,
         "INVALID_PUBLIC_TOKEN" => Meaning::PublicTokenRefused,
         "INVALID_ACCOUNT_ID" => Meaning::AccountGone,
         "INVALID_FIELD" if is_about_the_cursor(envelope.error_message.as_deref().unwrap_or_default()) => {
@@ -128,6 +136,10 @@ mod tests {
             (400, "INVALID_INPUT", "INVALID_ACCESS_TOKEN", Meaning::Gone),
             (400, "INVALID_INPUT", "INVALID_ACCOUNT_ID", Meaning::AccountGone),
             (400, "INVALID_INPUT", "INVALID_API_KEYS", Meaning::OurFault),
+            (400, "ITEM_ERROR", "PRODUCTS_NOT_SUPPORTED", Meaning::Unsupported),
+            (400, "ITEM_ERROR", "MFA_NOT_SUPPORTED", Meaning::Unsupported),
+            (400, "INSTITUTION_ERROR", "INSTITUTION_NO_LONGER_SUPPORTED", Meaning::Unsupported),
+            (400, "INSTITUTION_ERROR", "UNAUTHORIZED_INSTITUTION", Meaning::OurFault),
             (400, "INVALID_INPUT", "INVALID_PUBLIC_TOKEN", Meaning::PublicTokenRefused),
             (
                 400,

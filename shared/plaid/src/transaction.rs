@@ -5,7 +5,7 @@ use domain::{
     money::{Currency, parse_amount},
     transaction::{BankCategory, BankFacts, PaymentMeta, parse_date},
 };
-use jiff::civil::{Date, date};
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -50,15 +50,32 @@ struct Wire<'a> {
 
 #[derive(Deserialize)]
 struct Category {
-    primary: String,
-    detailed: String,
+    primary: Option<String>,
+    detailed: Option<String>,
     confidence_level: Option<String>,
     version: Option<String>,
 }
 
+impl Category {
+    /// With its more general code, or with the other one in its place.
+    fn read(self) -> Option<BankCategory> {
+        let code = |text: Option<String>| text.filter(|code| !code.is_empty()).map(bounded);
+        let (primary, detailed) = (code(self.primary), code(self.detailed));
+        Some(BankCategory {
+            primary: primary.or_else(|| detailed.clone())?,
+            detailed,
+            confidence: self.confidence_level,
+            version: self.version,
+        })
+    }
+}
+
 /// What is rarely read, as it is packed into the row. Plaid's names, so that it can be shown as it is.
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct Detail<'a> {
+    /// Where the date is from, if not from `date`. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_source: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     datetime: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,11 +138,12 @@ pub(crate) fn read_transaction(text: &str) -> BankFacts {
 
 fn facts(wire: Wire<'_>, text: &str, is_damaged: bool) -> BankFacts {
     let amount = wire.amount.and_then(amount);
-    let day = wire.date.as_deref().and_then(parse_date);
-    let authorized_date = wire.authorized_date.as_deref().and_then(parse_date);
+    let authorized_date = wire.authorized_date.as_deref().and_then(day);
+    let dated = dated(&wire);
     let id: Option<TransactionId> = wire.transaction_id.as_deref().and_then(|id| id.parse().ok());
     let account: Option<PlaidAccountId> = wire.account_id.as_deref().and_then(|id| id.parse().ok());
-    let is_whole = amount.is_some() && day.is_some() && id.is_some() && account.is_some() && !is_damaged;
+    let has_date = wire.date.as_deref().and_then(parse_date).is_some();
+    let is_whole = amount.is_some() && has_date && id.is_some() && account.is_some() && !is_damaged;
     BankFacts {
         id: id.unwrap_or_else(|| TransactionId::stand_in(text)),
         account: account.unwrap_or_else(|| PlaidAccountId::stand_in("")),
@@ -136,39 +154,85 @@ fn facts(wire: Wire<'_>, text: &str, is_damaged: bool) -> BankFacts {
             wire.iso_currency_code.as_deref(),
             wire.unofficial_currency_code.as_deref(),
         ),
-        date: day.or(authorized_date).unwrap_or(NO_DATE),
+        date: dated.map_or(Date::ZERO, |(day, _)| day),
+        is_undated: dated.is_none(),
         authorized_date,
-        name: wire.name.unwrap_or_default(),
-        merchant_name: wire.merchant_name,
-        payment_channel: wire.payment_channel,
-        category: wire.personal_finance_category.map(|category| BankCategory {
-            primary: category.primary,
-            detailed: category.detailed,
-            confidence: category.confidence_level,
-            version: category.version,
-        }),
-        payment_meta: wire.payment_meta.unwrap_or_default(),
-        check_number: wire.check_number,
-        code: wire.transaction_code,
-        logo_url: wire.logo_url,
-        detail: pack(&Detail {
+        name: bounded(wire.name.unwrap_or_default()),
+        merchant_name: wire.merchant_name.map(bounded),
+        payment_channel: wire.payment_channel.map(bounded),
+        category: wire.personal_finance_category.and_then(Category::read),
+        payment_meta: payment_meta(wire.payment_meta.unwrap_or_default()),
+        check_number: wire.check_number.map(bounded),
+        code: wire.transaction_code.map(bounded),
+        logo_url: wire.logo_url.filter(|url| url.len() <= MAX_TEXT_BYTES),
+        detail: pack(Detail {
+            date_source: dated.map_or(Some("first_seen"), |(_, source)| source),
             datetime: wire.datetime,
             authorized_datetime: wire.authorized_datetime,
-            original_description: wire.original_description,
-            account_owner: wire.account_owner,
-            merchant_entity_id: wire.merchant_entity_id,
-            merchant_category_code: wire.merchant_category_code,
-            website: wire.website,
+            original_description: wire.original_description.map(bounded),
+            account_owner: wire.account_owner.map(bounded),
+            merchant_entity_id: wire.merchant_entity_id.map(bounded),
+            merchant_category_code: wire.merchant_category_code.map(bounded),
+            website: wire.website.map(bounded),
             location: wire.location.and_then(location),
             counterparties: wire.counterparties.filter(|list| list.get() != "[]"),
             running_balance: wire.running_balance,
         }),
-        raw: (!is_whole).then(|| text.to_owned()),
+        raw: (!is_whole).then(|| cut(text.to_owned(), MAX_RAW_BYTES)),
     }
 }
 
-/// Where a transaction goes whose dates could not be read.
-const NO_DATE: Date = date(1970, 1, 1);
+/// Plaid promises no length. These are far above what banks send, and keep any page of rows writable.
+const MAX_TEXT_BYTES: usize = 1_000;
+const MAX_DETAIL_BYTES: usize = 8_000;
+const MAX_RAW_BYTES: usize = 8_000;
+
+/// The beginning of a text that is too long.
+fn cut(mut text: String, most: usize) -> String {
+    text.truncate(text.floor_char_boundary(most));
+    text
+}
+
+fn bounded(text: String) -> String {
+    cut(text, MAX_TEXT_BYTES)
+}
+
+fn payment_meta(meta: PaymentMeta) -> PaymentMeta {
+    let bounded = |text: Option<String>| text.map(bounded);
+    PaymentMeta {
+        reference_number: bounded(meta.reference_number),
+        ppd_id: bounded(meta.ppd_id),
+        payee: bounded(meta.payee),
+        by_order_of: bounded(meta.by_order_of),
+        payer: bounded(meta.payer),
+        payment_method: bounded(meta.payment_method),
+        payment_processor: bounded(meta.payment_processor),
+        reason: bounded(meta.reason),
+    }
+}
+
+/// The day of a transaction, and the field it is from where that is not `date`.
+fn dated(wire: &Wire<'_>) -> Option<(Date, Option<&'static str>)> {
+    let fields = [
+        (&wire.date, None),
+        (&wire.datetime, Some("datetime")),
+        (&wire.authorized_date, Some("authorized_date")),
+        (&wire.authorized_datetime, Some("authorized_datetime")),
+    ];
+    fields.into_iter().find_map(|(text, source)| Some((day(text.as_deref()?)?, source)))
+}
+
+/// The calendar day that a date, or a date with a time, names; also without leading zeros.
+fn day(text: &str) -> Option<Date> {
+    let text = text.trim();
+    let (date, _) = text.split_once(['T', 't', ' ']).unwrap_or((text, ""));
+    let mut parts = date.split('-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || year.len() != 4 || month.len() > 2 || day.len() > 2 {
+        return None;
+    }
+    parse_date(&format!("{year}-{month:0>2}-{day:0>2}"))
+}
 
 fn amount(raw: &RawValue) -> Option<Decimal> {
     parse_amount(raw.get().trim_matches('"'))
@@ -180,8 +244,22 @@ fn location(raw: &RawValue) -> Option<std::collections::BTreeMap<&str, &RawValue
     (!fields.is_empty()).then_some(fields)
 }
 
-fn pack(detail: &Detail<'_>) -> Option<String> {
-    serde_json::to_string(detail).ok().filter(|json| json != "{}")
+/// The detail as one JSON object, without its bulky parts if it is too long.
+fn pack(mut detail: Detail<'_>) -> Option<String> {
+    let mut bulky: [fn(&mut Detail<'_>); 3] = [
+        |detail| detail.counterparties = None,
+        |detail| detail.location = None,
+        |detail| *detail = Detail { date_source: detail.date_source, ..Detail::default() },
+    ];
+    let mut json = serde_json::to_string(&detail).ok()?;
+    for drop_part in &mut bulky {
+        if json.len() <= MAX_DETAIL_BYTES {
+            break;
+        }
+        drop_part(&mut detail);
+        json = serde_json::to_string(&detail).ok()?;
+    }
+    (json != "{}").then_some(json)
 }
 
 #[cfg(test)]
@@ -224,6 +302,60 @@ mod tests {
             assert_eq!(facts.raw.as_deref(), Some(text));
             assert!(facts.id.as_str().starts_with("unreadable-"), "{text}");
         }
+    }
+
+    fn dated_by(fields: &str) -> (String, bool, Option<String>) {
+        let text = format!(r#"{{"transaction_id":"t1","account_id":"a1","amount":1,{fields}}}"#);
+        let facts = read_transaction(&text);
+        let detail: serde_json::Value = serde_json::from_str(facts.detail.as_deref().unwrap_or("{}")).unwrap();
+        (facts.date.to_string(), facts.is_undated, detail["date_source"].as_str().map(str::to_owned))
+    }
+
+    #[test]
+    fn an_unreadable_date_is_taken_from_another_field_and_marked() {
+        let cases = [
+            (r#""date":"2026-08-03""#, "2026-08-03", None),
+            (r#""date":"2026-08-03T23:59:59Z""#, "2026-08-03", None),
+            (r#""date":"2026-8-3""#, "2026-08-03", None),
+            (r#""datetime":"2026-08-03T01:00:00-07:00""#, "2026-08-03", Some("datetime")),
+            (r#""date":null,"authorized_date":"2026-08-01""#, "2026-08-01", Some("authorized_date")),
+            (r#""date":"soon","datetime":"2026-08-03 10:00""#, "2026-08-03", Some("datetime")),
+            (r#""authorized_datetime":"2026-08-02T10:00:00Z""#, "2026-08-02", Some("authorized_datetime")),
+        ];
+        for (fields, expected, source) in cases {
+            let expected = (expected.to_owned(), false, source.map(str::to_owned));
+            assert_eq!(dated_by(fields), expected, "{fields}");
+        }
+        for fields in [r#""name":"x""#, r#""date":"2026-13-01""#, r#""date":17"#, r#""date":"""#] {
+            let (_, is_undated, source) = dated_by(fields);
+            assert!(is_undated && source.as_deref() == Some("first_seen"), "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_category_without_its_detail_keeps_its_primary() {
+        for detailed in ["", r#","detailed":null"#, r#","detailed":"""#] {
+            let category = format!(r#"{{"primary":"TRANSPORTATION"{detailed}}}"#);
+            let text = WHOLE.replace(r#"{"primary":"FOOD","detailed":"FOOD_X","new":1}"#, &category);
+            let category = read_transaction(&text).category.unwrap();
+            assert_eq!((category.primary.as_str(), category.detailed), ("TRANSPORTATION", None));
+        }
+        let text = WHOLE.replace(r#""primary":"FOOD","#, "");
+        assert_eq!(read_transaction(&text).category.unwrap().primary, "FOOD_X");
+    }
+
+    #[test]
+    fn bulky_detail_is_cut_and_the_rest_is_kept() {
+        let many = (0..9_000).map(|n| format!(r#"{{"name":"party {n}","type":"merchant"}}"#));
+        let many = many.collect::<Vec<_>>().join(",");
+        let text = WHOLE.replace(r#""counterparties":[]"#, &format!(r#""counterparties":[{many}]"#));
+        let facts = read_transaction(&text);
+        assert_eq!(facts.detail.as_deref(), Some(r#"{"location":{"city":"Rome","lat":41.9}}"#));
+        assert_eq!((facts.name.as_str(), facts.raw), ("Coffee", None));
+        let long = WHOLE.replace("Coffee", &"é".repeat(5_000)).replace("\"amount\":-12.340", "\"amount\":[]");
+        let facts = read_transaction(&long);
+        assert_eq!(facts.name.len(), MAX_TEXT_BYTES);
+        assert!(facts.raw.unwrap().len() <= MAX_RAW_BYTES);
     }
 
     #[test]

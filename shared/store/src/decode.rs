@@ -89,6 +89,7 @@ fn health(row: Reader<'_>) -> Result<Health, StoreError> {
         HealthState::Expiring,
         HealthState::NeedsLogin,
         HealthState::Revoked,
+        HealthState::Unsupported,
         HealthState::Removing,
         HealthState::Removed,
     ];

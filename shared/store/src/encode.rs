@@ -75,7 +75,7 @@ pub(crate) fn bank_half(
         .put("mn", or_text(&facts.merchant_name))
         .put("ch", or_text(&facts.payment_channel))
         .put("cp", category.map(|category| text(&category.primary)))
-        .put("cd", category.map(|category| text(&category.detailed)))
+        .put("cd", category.and_then(|category| or_text(&category.detailed)))
         .put("cc", category.and_then(|category| or_text(&category.confidence)))
         .put("cv", category.and_then(|category| or_text(&category.version)))
         .put("pm", payment_meta(&facts.payment_meta))
@@ -173,6 +173,7 @@ pub(crate) fn health_name(state: HealthState) -> &'static str {
         HealthState::Expiring => "expiring",
         HealthState::NeedsLogin => "needs_login",
         HealthState::Revoked => "revoked",
+        HealthState::Unsupported => "unsupported",
         HealthState::Removing => "removing",
         HealthState::Removed => "removed",
     }

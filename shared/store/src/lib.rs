@@ -2,6 +2,7 @@
 
 mod accounts;
 mod actions;
+mod allowance;
 mod categories;
 mod connections;
 mod decode;

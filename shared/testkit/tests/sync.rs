@@ -25,6 +25,7 @@ use testkit::World;
 
 fn facts(id: &str, amount: i64, pending_of: Option<&str>) -> BankFacts {
     BankFacts {
+        is_undated: false,
         id: id.parse().unwrap(),
         account: "account".parse().unwrap(),
         pending_of: pending_of.map(|id| id.parse().unwrap()),

@@ -15,7 +15,7 @@ use domain::{
     night::{Guarded, LASTS, NightCounts, NightMessage, NightQueue, SHARDS, Shard, ShardMessage, Watch},
     queue::{DeadLetters, Letter},
     removal::{RemovalMessage, RemovalQueue},
-    sync::{self, Budgets, Cause, Limits, QueueError, SyncMessage, SyncQueue},
+    sync::{self, Budgets, Cause, Limits, Pool, QueueError, SyncMessage, SyncQueue},
     time::{Clock, later},
 };
 use edge::batch::Message;
@@ -50,6 +50,8 @@ pub struct Mix {
     pub broken: u32,
     /// Webhooks in a minute, each of which asks for a sync of some item.
     pub webhooks_a_minute: u32,
+    /// Syncs in a minute that people ask for, and wait for.
+    pub people_a_minute: u32,
     /// What Plaid allows in any minute.
     pub client_syncs_a_minute: u32,
     /// What the workers are told that it allows, and what of it the night may take.
@@ -74,6 +76,7 @@ impl Mix {
             fresh: 33,
             broken: 10,
             webhooks_a_minute: 150,
+            people_a_minute: 20,
             client_syncs_a_minute: 2_500,
             told_syncs_a_minute: 2_500,
             night_syncs_a_minute: 2_000,
@@ -104,6 +107,14 @@ pub struct MixFigures {
     pub webhook_refused: u64,
     /// The longest that a webhook waited for its sync, in seconds.
     pub longest_wait_s: u64,
+    /// Syncs that people asked for.
+    pub people: u64,
+    /// The longest that one of them waited, in milliseconds.
+    pub longest_person_wait_ms: u64,
+    /// Syncs of people that were put off until later.
+    pub put_off: u64,
+    /// Writes that calls were leased with.
+    pub leases: u64,
     /// Processes that died.
     pub deaths: u64,
     /// Items that were put aside.
@@ -122,6 +133,9 @@ struct World {
     webhooks: Queue<(SyncMessage, u64)>,
     ended: AtomicU64,
     longest_ms: AtomicU64,
+    people: AtomicU64,
+    longest_person_ms: AtomicU64,
+    put_off: AtomicU64,
     parked: AtomicU64,
     is_over: AtomicBool,
 }
@@ -141,6 +155,9 @@ pub fn mix(mix: Mix) -> Option<MixFigures> {
         webhooks: Queue::new(shared.clone()),
         ended: AtomicU64::new(0),
         longest_ms: AtomicU64::new(0),
+        people: AtomicU64::new(0),
+        longest_person_ms: AtomicU64::new(0),
+        put_off: AtomicU64::new(0),
         parked: AtomicU64::new(0),
         is_over: AtomicBool::new(false),
         mix,
@@ -160,8 +177,14 @@ impl World {
             self.is_over.store(true, Ordering::Relaxed);
             self.shared.time.now_ms() / 60_000
         };
-        let ((sent, minutes), _) = join(join(self.plaid_sends(), night), join_all(days)).await;
+        let webhooks = self.ask(Cause::Webhook, self.mix.webhooks_a_minute);
+        let people = self.ask(Cause::Person, self.mix.people_a_minute);
+        let ((sent, minutes), _) = join(join(webhooks, night), join(people, join_all(days))).await;
         (sent, minutes)
+    }
+
+    fn pool(&self) -> Pool {
+        Pool::per_minute(self.store.clone(), self.mix.night_syncs_a_minute)
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
@@ -214,9 +237,8 @@ impl World {
     async fn night_worker(self: Arc<Self>) {
         let watch = Arc::new(Watch::new(self.store.clone(), self.clock()));
         let bank = Arc::new(Guarded::new(self.night_bank.clone(), watch.clone()));
-        let share = self.mix.night_syncs_a_minute / self.mix.night_workers.max(1);
         let leftovers = Arc::new(sync_night::Leftovers::new(self.store.clone()));
-        let sync = self.sync(bank, Budgets::of_night(ITEM_SYNCS, share));
+        let sync = self.sync(bank, Budgets::of_night(ITEM_SYNCS, self.pool()));
         let deps = sync_night::Deps {
             sync: sync::Deps { reads: leftovers.clone(), ..sync },
             watch,
@@ -240,16 +262,16 @@ impl World {
         }
     }
 
-    /// Webhooks come at any moment, until the night is over.
-    async fn plaid_sends(&self) -> u64 {
+    /// Somebody asks for syncs at any moment, until the night is over.
+    async fn ask(&self, cause: Cause, a_minute: u32) -> u64 {
         let mut sent = 0;
-        while !self.is_over.load(Ordering::Relaxed) {
-            let mean_ms = 60_000 / u64::from(self.mix.webhooks_a_minute.max(1));
+        while a_minute > 0 && !self.is_over.load(Ordering::Relaxed) {
+            let mean_ms = 60_000 / u64::from(a_minute);
             self.shared.time.wait(self.shared.dice.within(Duration::from_millis(2 * mean_ms))).await;
             let number = u32::try_from(self.shared.dice.below(usize::try_from(self.mix.items).unwrap_or(1)));
             let number = number.unwrap_or_default();
             if let Some(want) = self.store.want(number) {
-                let message = SyncMessage::numbered(item(number), want, Cause::Webhook);
+                let message = SyncMessage::numbered(item(number), want, cause);
                 self.webhooks.put((message, self.shared.time.now_ms()), Duration::ZERO);
                 sent += 1;
             }
@@ -261,7 +283,7 @@ impl World {
         let share = self.mix.told_syncs_a_minute.saturating_sub(self.mix.night_syncs_a_minute)
             / self.mix.workers.max(1);
         let deps = sync_item::Deps {
-            sync: self.sync(self.webhook_bank.clone(), Budgets::new(ITEM_SYNCS, share)),
+            sync: self.sync(self.webhook_bank.clone(), Budgets::with_pool(ITEM_SYNCS, share, self.pool())),
             queue: Arc::new(Later(self.clone())),
             turns: domain::sync::Turns::default(),
         };
@@ -275,9 +297,16 @@ impl World {
                 let (deps, world) = (&deps, &self);
                 async move {
                     let deadline = later(world.shared.time.now(), TIMEOUT);
+                    let is_person = content.cause == Cause::Person;
                     sync_item::handle(deps, Message { content, deadline }).await;
-                    world.ended.fetch_add(1, Ordering::Relaxed);
-                    world.longest_ms.fetch_max(world.shared.time.now_ms() - came_ms, Ordering::Relaxed);
+                    let waited = world.shared.time.now_ms() - came_ms;
+                    if is_person {
+                        world.people.fetch_add(1, Ordering::Relaxed);
+                        world.longest_person_ms.fetch_max(waited, Ordering::Relaxed);
+                    } else {
+                        world.ended.fetch_add(1, Ordering::Relaxed);
+                        world.longest_ms.fetch_max(waited, Ordering::Relaxed);
+                    }
                 }
             };
             join_all(batch.into_iter().map(one)).await;
@@ -295,6 +324,10 @@ impl World {
             webhook_calls: Bank::count(&self.webhook_bank.calls),
             webhook_refused: Bank::count(&self.webhook_bank.refused),
             longest_wait_s: of(&self.longest_ms) / 1_000,
+            people: of(&self.people),
+            longest_person_wait_ms: of(&self.longest_person_ms),
+            put_off: of(&self.put_off),
+            leases: of(&self.store.leases),
             deaths: self.shared.tally.counts().map(|(_, count)| count).sum(),
             parked: of(&self.parked),
         }
@@ -340,6 +373,9 @@ struct Later(Arc<World>);
 impl SyncQueue for Later {
     async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
         let world = &self.0;
+        if message.cause == Cause::Person {
+            world.put_off.fetch_add(1, Ordering::Relaxed);
+        }
         let send = || world.webhooks.put((message.clone(), world.shared.time.now_ms()), delay);
         world.shared.call(SEND, send).await;
         Ok(())

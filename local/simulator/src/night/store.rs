@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -18,7 +18,7 @@ use domain::{
     night::{Breaker, NightCounting, NightCounts, NightMessage, Settled},
     secret::{AccessToken, SealedToken},
     store::StoreError,
-    sync::{Announcements, Commit, CommitError, Edit, LiveRows, PageFacts, StoredRow, SyncReads, SyncWrites},
+    sync::{Allowance, Announcements, Commit, CommitError, Edit, LiveRows, PageFacts, StoredRow, SyncReads, SyncWrites},
     vault::{TokenOpener, VaultError},
 };
 use jiff::Timestamp;
@@ -47,6 +47,10 @@ pub(super) struct Store {
     counted: Mutex<HashMap<(u8, u32), u16>>,
     counts: Mutex<NightCounts>,
     held_until_ms: AtomicI64,
+    /// When the calls that all workers share will all be there again.
+    allowance: Mutex<Option<Timestamp>>,
+    /// Writes of that.
+    pub(super) leases: AtomicU64,
 }
 
 impl Store {
@@ -67,6 +71,8 @@ impl Store {
             counted: Mutex::default(),
             counts: Mutex::default(),
             held_until_ms: AtomicI64::new(0),
+            allowance: Mutex::default(),
+            leases: AtomicU64::new(0),
         }
     }
 
@@ -226,6 +232,27 @@ impl NightCounting for Store {
             counted
         };
         Ok(self.shared.call(CALL, count).await)
+    }
+}
+
+#[async_trait]
+impl Allowance for Store {
+    async fn full_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let read = || *self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.shared.call(CALL, read).await)
+    }
+
+    async fn advance(&self, read: Option<Timestamp>, full_at: Timestamp) -> Result<bool, StoreError> {
+        let advance = || {
+            let mut stored = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_read = *stored == read;
+            if is_read {
+                *stored = Some(full_at);
+            }
+            self.leases.fetch_add(1, Ordering::Relaxed);
+            is_read
+        };
+        Ok(self.shared.call(CALL, advance).await)
     }
 }
 

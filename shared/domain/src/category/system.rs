@@ -364,7 +364,8 @@ static BY_CODE: LazyLock<HashMap<&'static str, CategoryId>> = LazyLock::new(|| {
 
 /// What the bank's category means: by its detailed code, else its primary, else it is some other.
 pub(super) fn of_bank(bank: &BankCategory) -> Option<&'static CategoryId> {
-    [bank.detailed.as_str(), &bank.primary, UNKNOWN].into_iter().find_map(|code| BY_CODE.get(code))
+    let codes = [bank.detailed.as_deref(), Some(&bank.primary), Some(UNKNOWN)];
+    codes.into_iter().flatten().find_map(|code| BY_CODE.get(code))
 }
 
 #[cfg(test)]

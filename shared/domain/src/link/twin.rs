@@ -101,14 +101,14 @@ fn is_at(connection: &Connection, institution: Option<&InstitutionId>) -> bool {
 /// Whether it works no more as it is.
 pub(super) fn is_dead(item: &Item) -> bool {
     match item.health.state {
-        HealthState::NeedsLogin | HealthState::Revoked => true,
+        HealthState::NeedsLogin | HealthState::Revoked | HealthState::Unsupported => true,
         HealthState::Healthy | HealthState::Expiring | HealthState::Removing | HealthState::Removed => false,
     }
 }
 
 /// Whether it cannot be repaired.
 fn is_over(connection: &Connection) -> bool {
-    connection.item.health.state == HealthState::Revoked
+    connection.item.health.is_beyond_repair()
 }
 
 fn in_common<'a>(connection: &'a Connection, linked: &[LinkedAccount]) -> Option<&'a Account> {

@@ -1,8 +1,9 @@
 //! One run of the sync: what to do next is read from the item's row, so any invocation can go on where another
 //! stopped.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -20,7 +21,7 @@ use crate::{
     bank::{AccountFeed, BankError, HistoryStatus, Meaning, Patience, TransactionFeed, WebhookAddress},
     event::{Event, EventKind, Events},
     ids::{ItemRef, TransactionId},
-    item::{Counts, Health, HealthState, LastFailure, LastRun, Phase, SyncState},
+    item::{Counts, Health, HealthState, Item, LastFailure, LastRun, Phase, SyncState},
     secret::{AccessToken, SealedToken},
     store::StoreError,
     time::{Clock, Random, until},
@@ -127,6 +128,26 @@ pub enum SyncError {
     /// The item kept changing.
     #[error("the item kept changing while it was synced")]
     Contended,
+    /// A bug of ours.
+    #[error("the sync panicked")]
+    Panicked,
+}
+
+impl SyncError {
+    /// What stands on the item, so that nobody waits for a run that is parked or tried again by the queue.
+    fn as_failure(&self) -> BankError {
+        let passes = |code| BankError::later(Patience::Seconds, code);
+        let stays = |code| BankError::new(Meaning::OurFault, code);
+        match self {
+            Self::Store(StoreError::Unavailable(_) | StoreError::Busy) => passes("STORE_UNAVAILABLE"),
+            Self::Store(StoreError::Refused(_)) => stays("STORE_REFUSED"),
+            Self::Store(StoreError::Corrupt(_)) => stays("STORE_CORRUPT"),
+            Self::Vault(VaultError::Unavailable) => passes("TOKEN_KEY_UNAVAILABLE"),
+            Self::Vault(VaultError::NotForThisItem) => stays("TOKEN_NOT_READABLE"),
+            Self::Contended => passes("ITEM_CONTENDED"),
+            Self::Panicked => stays("INTERNAL_ERROR"),
+        }
+    }
 }
 
 /// What one step of a run leads to.
@@ -173,7 +194,7 @@ const MOMENT: Duration = Duration::from_millis(500);
 const MOMENTS: u32 = 8;
 const COME_BACK: Duration = Duration::from_secs(15);
 /// Starts over because the update changed while it was read.
-const RESTARTS: u32 = 3;
+pub(super) const RESTARTS: u32 = 3;
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// After a rate limit, unless the answer says when.
 pub(super) const RATE_LIMIT: Duration = Duration::from_secs(30);
@@ -188,7 +209,14 @@ const RECORDS: u32 = 4;
 /// When it could not find out or write down how it ended; running it again is always safe.
 pub async fn sync(deps: &Deps, trigger: &Trigger) -> Result<Outcome, SyncError> {
     let mut run = Run::new(deps);
-    let outcome = run_to_end(deps, trigger, &mut run).await;
+    let outcome = AssertUnwindSafe(run_to_end(deps, trigger, &mut run)).catch_unwind().await;
+    let outcome = outcome.unwrap_or(Err(SyncError::Panicked));
+    if let Err(error) = &outcome {
+        // The error itself goes on: if the store does not take this either, the queue tries all of it again.
+        match try_record(deps, trigger, &run, &error.as_failure()).await {
+            Ok(_) | Err(_) => {}
+        }
+    }
     announce(deps, trigger, &run, outcome.as_ref().ok()).await;
     outcome
 }
@@ -268,7 +296,7 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
         return Ok(Step::End(Outcome::Inactive));
     }
     if let Some(within) = trigger.fresh_within {
-        if state.item.health.state == HealthState::Revoked {
+        if is_left_alone(&state.item, deps.clock.now()) {
             return Ok(Step::End(Outcome::Gone));
         }
         if let Some(last) = fresh(state, within, deps.clock.now()) {
@@ -291,6 +319,21 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
     }
     let token = run.open(deps, state).await?;
     fetch::fetch(deps, trigger, state, &token, run).await
+}
+
+/// Whether the night does not ask for an item: gone at the bank, or not supported and its week is not over.
+fn is_left_alone(item: &Item, now: Timestamp) -> bool {
+    match item.health.state {
+        HealthState::Revoked => true,
+        HealthState::Unsupported => {
+            item.failure.as_ref().and_then(|failure| failure.retry_at).is_some_and(|at| now < at)
+        }
+        HealthState::Healthy
+        | HealthState::Expiring
+        | HealthState::NeedsLogin
+        | HealthState::Removing
+        | HealthState::Removed => false,
+    }
 }
 
 /// An item that webhooks keep fresh is looked at by the night after so long all the same: accounts, and the address of its
@@ -343,6 +386,8 @@ pub(super) struct Run {
     waited: u32,
     /// Pages read.
     pub(super) pages: u32,
+    /// How often a first page was refused as changed since the page before it.
+    pub(super) mutations: u32,
     /// How often it read a page again since the list of accounts lacked one that the page names.
     pub(super) rereads: u32,
     /// Plaid's ids of the calls.
@@ -365,6 +410,7 @@ impl Run {
             budget: None,
             waited: 0,
             pages: 0,
+            mutations: 0,
             rereads: 0,
             request_ids: Vec::new(),
             open: None,
@@ -479,6 +525,7 @@ fn health_after(meaning: Meaning) -> Option<HealthState> {
     match meaning {
         Meaning::NeedsUser => Some(HealthState::NeedsLogin),
         Meaning::Gone => Some(HealthState::Revoked),
+        Meaning::Unsupported => Some(HealthState::Unsupported),
         Meaning::Later { .. }
         | Meaning::RestartPagination
         | Meaning::CursorRefused

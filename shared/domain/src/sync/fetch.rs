@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    engine::{Deps, Halt, Outcome, RATE_LIMIT, Run, Step, Trigger, rows},
+    engine::{Deps, Halt, Outcome, RATE_LIMIT, RESTARTS, Run, Step, Trigger, rows},
     fold::{PageFacts, UpdateIndex},
     ledger::{Cause, DayBalance, RunEntry},
     links::Links,
@@ -16,6 +16,8 @@ use super::{
     plan::{AccountIds, plan_page, touched, touched_by_removal},
     ports::{Commit, Edit},
 };
+use jiff::tz::TimeZone;
+
 use crate::{
     account::{Account, BankAccount},
     bank::{BankError, BankItem, HistoryStatus, Meaning, Patience, SyncPage},
@@ -24,7 +26,7 @@ use crate::{
     item::{Counts, Health, HealthState, LastRun, Phase, Stage, SyncState},
     secret::AccessToken,
     time::later,
-    transaction::Month,
+    transaction::{BankFacts, Month},
 };
 
 /// What a page may take: a call's timeout and a write.
@@ -54,6 +56,8 @@ pub(super) struct Fetch<'a> {
     pub(super) accounts_known: bool,
     /// The accounts that are there, once all were asked for: those of the list, and those that pages have named since.
     pub(super) listed: Option<Vec<BankAccount>>,
+    /// The transactions of the page before, to notice pages that repeat themselves.
+    last_page: Option<Vec<BankFacts>>,
     /// What Plaid said of the bank beside the accounts, if they were asked for.
     pub(super) bank: Option<BankItem>,
 }
@@ -77,6 +81,7 @@ pub(super) async fn fetch(
         // The night looks anyway: accounts come and go without a word.
         accounts_known: state.accounts_known && trigger.cause != Cause::Night,
         listed: None,
+        last_page: None,
         bank: None,
     };
     fetch.run.budget = fetch.run.budget.max(state.budget);
@@ -97,11 +102,7 @@ impl Fetch<'_> {
     /// The first page decides whether the update is small.
     async fn begin(&mut self) -> Result<Step, Halt> {
         let mut page = match self.page(self.state.cursor.as_ref()).await {
-            Err(Halt::Bank(error))
-                if error.meaning == Meaning::CursorRefused && self.state.cursor.is_some() =>
-            {
-                return self.forget_cursor().await;
-            }
+            Err(Halt::Bank(error)) if self.is_cursor_refused(&error) => return self.forget_cursor().await,
             page => page?,
         };
         if let Some(why) = self.endless(None, &page, self.state.cursor.as_ref()) {
@@ -146,9 +147,19 @@ impl Fetch<'_> {
         }
     }
 
+    /// Whether Plaid takes the stored cursor for none of this item's, by what it says of the first page. A mutation
+    /// cannot have happened between the pages of an update before its first one: said again and again, it is the cursor.
+    fn is_cursor_refused(&mut self, error: &BankError) -> bool {
+        self.run.mutations += u32::from(error.meaning == Meaning::RestartPagination);
+        let is_refused = error.meaning == Meaning::CursorRefused || self.run.mutations > RESTARTS;
+        is_refused && self.state.cursor.is_some()
+    }
+
     /// What a page says of the accounts that are kept up to date.
     fn take(&self, page: &mut SyncPage) -> PageFacts {
         let mut facts = PageFacts::take(page);
+        facts.date(self.deps.clock.now().to_zoned(TimeZone::UTC).date());
+        facts.lighten(self.deps.limits.page_bytes);
         let stopped: Vec<_> = self.accounts.iter().filter(|account| account.state.is_stopped()).collect();
         facts.upserts.retain(|facts| stopped.iter().all(|account| account.bank.id != facts.account));
         facts
@@ -213,12 +224,14 @@ impl Fetch<'_> {
                 return self.start_from_nothing(Some(&stage), accounts).await;
             }
             let facts = self.take(&mut page);
-            stage.empty_pages = if facts.is_empty() { stage.empty_pages + 1 } else { 0 };
+            let says_nothing = facts.is_empty() || self.last_page.as_ref() == Some(&facts.upserts);
+            stage.empty_pages = if says_nothing { stage.empty_pages + 1 } else { 0 };
             if let Some(why) = self.endless(Some(&stage), &page, Some(&next)) {
                 self.discard(&stage).await?;
                 return Err(Halt::Bank(BankError::new(Meaning::Endless, why)));
             }
             let accounts = self.commit_surplus(accounts).await?;
+            self.last_page = Some(facts.upserts.clone());
             match self.append(stage, page, facts, accounts).await? {
                 (_, None) => return Ok(Step::Again),
                 (appended, Some(cursor)) => (stage, next) = (appended, cursor),
@@ -361,7 +374,9 @@ impl Fetch<'_> {
 
     async fn take_budget(&mut self, is_from_nothing: bool) -> Result<(), Halt> {
         loop {
-            match self.deps.budgets.take(self.run.budget, self.deps.clock.now(), is_from_nothing) {
+            let now = self.deps.clock.now();
+            let taken = self.deps.budgets.take(self.run.budget, now, is_from_nothing, self.trigger.cause);
+            match taken.await {
                 Ok(full_at) => {
                     self.run.budget = Some(full_at);
                     return Ok(());
@@ -471,6 +486,7 @@ pub(super) fn set_health(commit: &mut Commit, health: Health) {
         HealthState::Expiring
         | HealthState::NeedsLogin
         | HealthState::Revoked
+        | HealthState::Unsupported
         | HealthState::Removing
         | HealthState::Removed => Some(health.reason.clone().unwrap_or_default()),
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -28,6 +29,29 @@ impl PageFacts {
         let mut upserts = std::mem::take(&mut page.added);
         upserts.append(&mut page.modified);
         Self { upserts, removed: std::mem::take(&mut page.removed), request_id: page.request_id.clone() }
+    }
+
+    /// Leaves rarely read detail out until the page takes `most` bytes at most, from the largest rows first.
+    pub(super) fn lighten(&mut self, most: usize) {
+        let mut bytes: usize = self.upserts.iter().map(BankFacts::weight).sum();
+        if bytes <= most {
+            return;
+        }
+        let mut rows: Vec<&mut BankFacts> = self.upserts.iter_mut().collect();
+        rows.sort_by_key(|facts| std::cmp::Reverse(facts.weight()));
+        for facts in rows {
+            if bytes <= most {
+                return;
+            }
+            let before = facts.weight();
+            (facts.detail, facts.raw) = (None, None);
+            bytes -= before - facts.weight();
+        }
+    }
+
+    /// Gives transactions without a readable date the day of now, on which they are seen.
+    pub(super) fn date(&mut self, today: Date) {
+        self.upserts.iter_mut().filter(|facts| facts.is_undated).for_each(|facts| facts.date = today);
     }
 
     /// Whether it says nothing.

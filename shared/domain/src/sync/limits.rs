@@ -9,13 +9,15 @@ pub struct Limits {
     pub chunk: usize,
     /// Bytes of one write.
     pub chunk_bytes: usize,
+    /// Bytes of a page of the redo log.
+    pub page_bytes: usize,
     /// Accounts that fit beside a page, each with its balance of the day.
     pub accounts: usize,
     /// Pages that are kept in memory between the passes; larger updates are read again.
     pub kept_pages: u32,
     /// Pages of one update: half a million transactions. More is no update but a loop.
     pub most_pages: u32,
-    /// Pages in a row that say nothing and still promise more.
+    /// Pages in a row that say nothing new and still promise more.
     pub empty_pages: u32,
 }
 
@@ -25,6 +27,7 @@ impl Default for Limits {
             small: 90,
             chunk: 96,
             chunk_bytes: 3_000_000,
+            page_bytes: 3_000_000,
             accounts: 40,
             kept_pages: 4,
             most_pages: 1_000,

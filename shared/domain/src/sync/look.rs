@@ -96,7 +96,7 @@ impl Fetch<'_> {
         let call = || self.deps.accounts.accounts(self.token);
         let answer = with_patience(self.deps, self.trigger.deadline, CALL, call).await?;
         if let Some(error) = &answer.item.error
-            && matches!(error.meaning, Meaning::NeedsUser | Meaning::Gone)
+            && matches!(error.meaning, Meaning::NeedsUser | Meaning::Gone | Meaning::Unsupported)
         {
             return Err(Halt::Bank(error.clone()));
         }
@@ -172,6 +172,7 @@ fn expiring(health: &Health, ends: Timestamp, now: Timestamp) -> Option<Health> 
         | HealthState::Expiring
         | HealthState::NeedsLogin
         | HealthState::Revoked
+        | HealthState::Unsupported
         | HealthState::Removing
         | HealthState::Removed => None,
     }

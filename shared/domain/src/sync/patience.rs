@@ -16,6 +16,8 @@ const TRIES: u32 = 3;
 const RESERVE: Duration = Duration::from_secs(3);
 /// Until an outage of the bank is worth another look.
 const HOURS: Duration = Duration::from_hours(4);
+/// Until what is not supported is: banks come back.
+const WEEK: Duration = Duration::from_hours(7 * 24);
 /// Until an outage of Plaid's is.
 const MOMENT: Duration = Duration::from_mins(1);
 
@@ -37,12 +39,13 @@ pub(super) fn retry_at(error: &BankError, now: Timestamp) -> Option<Timestamp> {
             Some(later(now, at_least.max(asked)))
         }
         Meaning::RestartPagination => Some(later(now, MOMENT)),
+        Meaning::AccountGone => Some(later(now, HOURS)),
+        Meaning::Unsupported => Some(later(now, WEEK)),
         Meaning::NeedsUser
         | Meaning::Gone
         | Meaning::CursorRefused
         | Meaning::Endless
         | Meaning::PublicTokenRefused
-        | Meaning::AccountGone
         | Meaning::OurFault => None,
     }
 }

@@ -111,11 +111,7 @@ impl RowWrite {
         const KEYS_AND_NUMBERS: usize = 600;
         const WHOLE_ROW: usize = 4_000;
         match self {
-            Self::Bank { facts, .. } => {
-                let texts = [facts.detail.as_ref(), facts.raw.as_ref(), facts.merchant_name.as_ref()];
-                let texts: usize = texts.into_iter().flatten().map(String::len).sum();
-                KEYS_AND_NUMBERS + texts + facts.name.len()
-            }
+            Self::Bank { facts, .. } => facts.weight(),
             Self::Copy { .. } => WHOLE_ROW,
             Self::Next { .. } | Self::Alias { .. } | Self::Tombstone { .. } => KEYS_AND_NUMBERS,
         }
@@ -447,6 +443,10 @@ impl<'a> Plan<'a> {
     ) {
         let account = self.accounts.of(&facts.account);
         let generation = self.accounts.generation(&account);
+        let mut facts = facts.clone();
+        // An undated transaction stays on the day on which it was first seen.
+        let first_seen = self.rows.get(key).and_then(|row| Some(row.signature.as_ref()?.1));
+        facts.date = first_seen.filter(|_| facts.is_undated).unwrap_or(facts.date);
         let row = self.rows.entry(key.clone()).or_insert_with(|| StoredRow {
             key: key.clone(),
             carries: None,
@@ -468,7 +468,7 @@ impl<'a> Plan<'a> {
         row.generation = generation;
         let next = row.next.clone();
         self.key_of.insert(facts.id.clone(), key.clone());
-        let facts = Box::new(facts.clone());
+        let facts = Box::new(facts);
         let bank = RowWrite::Bank { key: key.clone(), account, generation, facts, digest, next };
         self.put(std::iter::once(bank).chain(beside).collect(), counts);
     }

@@ -36,9 +36,9 @@ pub(crate) fn listed(household: &HouseholdId, row: &Row) -> Result<Listed, Store
         .ok_or(StoreError::Corrupt("pk"))?;
     let tail = row.text("ac")?;
     let account = AccountId::of(&item, tail).map_err(|_bad| StoreError::Corrupt("ac"))?;
-    let category = row.maybe_text("cp").zip(row.maybe_text("cd")).map(|(primary, detailed)| BankCategory {
+    let category = row.maybe_text("cp").map(|primary| BankCategory {
         primary: primary.to_owned(),
-        detailed: detailed.to_owned(),
+        detailed: row.owned("cd"),
         confidence: row.owned("cc"),
         version: row.owned("cv"),
     });
