@@ -87,6 +87,21 @@ pub enum Change {
     LoginLoss,
     /// Somebody has logged in again.
     Repair,
+    /// Every call answers an error until update mode asks the user for what heals it: account selection for `NO_ACCOUNTS` and
+    /// `ACCESS_NOT_GRANTED`, the consent for `ADDITIONAL_CONSENT_REQUIRED`, anything for a log-in, nothing for what is not
+    /// supported. Without a code it is over.
+    Trouble {
+        /// The error's code.
+        #[serde(default)]
+        code: Option<String>,
+    },
+    /// Every account gets a new id, mask and name, and every transaction a new id.
+    ReissueAccounts,
+    /// The item belongs to another institution of the same bank.
+    MoveInstitution {
+        /// Its id.
+        id: String,
+    },
     /// Every account gets a new id, and every transaction that is there a new id and its account's new one, as an item has
     /// it that access was granted to anew.
     RenumberAccounts,
@@ -108,6 +123,8 @@ pub enum Change {
         #[serde(default)]
         revoked: bool,
     },
+    /// An account that is not shared is shared again, under a new id, and its transactions under new ones too.
+    ShareAccount,
     /// The user's consent ends at a time. From then on the bank asks for a new log-in; until then all works.
     Expire {
         /// When.
@@ -198,11 +215,31 @@ impl Bank<'_> {
             Change::Churn { id } => self.churn(id.as_deref()),
             Change::LoginLoss => Some(self.log_in(true)),
             Change::Repair => Some(self.log_in(false)),
+            Change::Trouble { code } => {
+                self.item.trouble.clone_from(code);
+                Some(self.item.item_id.clone())
+            }
             Change::RenumberAccounts => Some(self.renumber()),
+            Change::ReissueAccounts => {
+                for account in &mut self.item.accounts {
+                    account.name = format!("{} {}", account.name, self.generator.below(100));
+                    account.mask = Some(format!("{:04}", self.generator.below(10_000)));
+                }
+                Some(self.renumber())
+            }
+            Change::MoveInstitution { id } => {
+                self.item.institution_id.clone_from(id);
+                Some(self.item.item_id.clone())
+            }
             Change::OpenAccount { name, mask } => Some(self.open(name.as_deref(), mask.as_deref())),
             Change::LoseAccount { account, .. } => {
                 let id = self.account(account.as_deref())?.account_id.clone();
                 self.hide(&id);
+                Some(id)
+            }
+            Change::ShareAccount => {
+                let id = self.item.unshared.first()?.account_id.clone();
+                self.share(std::slice::from_ref(&id));
                 Some(id)
             }
             Change::Expire { at, .. } => {

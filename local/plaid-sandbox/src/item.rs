@@ -49,6 +49,12 @@ pub(crate) struct Item {
     #[serde(default)]
     pub(crate) repaired_at: Option<Timestamp>,
     pub(crate) login_required: bool,
+    /// The code that every call answers until update mode heals it.
+    #[serde(default)]
+    pub(crate) trouble: Option<String>,
+    /// The cursor that is answered with a mutation for ever.
+    #[serde(default)]
+    pub(crate) stuck_cursor: Option<String>,
     /// When the user's consent ends, if it does.
     #[serde(default)]
     pub(crate) consent_ends: Option<Timestamp>,
@@ -89,6 +95,8 @@ impl Item {
             created_at: now,
             repaired_at: None,
             login_required: false,
+            trouble: None,
+            stuck_cursor: None,
             consent_ends: None,
             is_revoked: false,
             unshared: Vec::new(),
@@ -146,6 +154,19 @@ impl Item {
         [arrives, ends].into_iter().flatten().min()
     }
 
+    /// Update mode heals what it has asked the user for, and no more.
+    pub(crate) fn heal(&mut self, selects_accounts: bool, consents: &[String]) {
+        let is_healed = match self.trouble.as_deref() {
+            Some("NO_ACCOUNTS" | "ACCESS_NOT_GRANTED") => selects_accounts,
+            Some("ADDITIONAL_CONSENT_REQUIRED") => consents.iter().any(|product| product == "transactions"),
+            Some(code) => !is_for_good(code),
+            None => false,
+        };
+        if is_healed {
+            self.trouble = None;
+        }
+    }
+
     /// Somebody has logged in again.
     pub(crate) fn repair(&mut self, now: Timestamp) {
         self.login_required = false;
@@ -179,6 +200,9 @@ impl Item {
 
     /// Calls that need the bank fail while the user must log in.
     pub(crate) fn usable(&self) -> Result<(), PlaidError> {
+        if let Some(code) = &self.trouble {
+            return Err(PlaidError::of_code(code));
+        }
         if !self.login_required {
             return Ok(());
         }
@@ -188,4 +212,16 @@ impl Item {
              is required to update this information. use Link's update mode to restore the item to a good state",
         ))
     }
+}
+
+/// What no update mode heals.
+fn is_for_good(code: &str) -> bool {
+    let codes = [
+        "PRODUCTS_NOT_SUPPORTED",
+        "ITEM_NOT_SUPPORTED",
+        "MFA_NOT_SUPPORTED",
+        "INSTITUTION_NO_LONGER_SUPPORTED",
+        "UNSUPPORTED_RESPONSE",
+    ];
+    codes.contains(&code)
 }

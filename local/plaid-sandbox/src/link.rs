@@ -42,6 +42,9 @@ pub(crate) struct Update {
     pub(crate) item_id: String,
     /// Whether accounts can be chosen.
     pub(crate) selects_accounts: bool,
+    /// The products that the user is asked to consent to.
+    #[serde(default)]
+    pub(crate) consents: Vec<String>,
 }
 
 /// A session that has ended, as `/link/token/get` tells of it.

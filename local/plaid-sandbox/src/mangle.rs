@@ -35,6 +35,12 @@ pub enum Mangle {
     Mutate,
     /// A call with a cursor is told that the cursor belongs to somebody else.
     CursorRefused,
+    /// From now on, the cursor of the call is answered with a mutation for ever.
+    CursorStuck,
+    /// One account is left out of the list.
+    AccountMissing,
+    /// Each row has counterparties of so many bytes that a row cannot hold them.
+    Bulky,
     /// Not ready: no rows, an empty cursor.
     NoCursor,
     /// Each row keeps its id, account, amount and date; its other fields have values of other types, or none, and there is a
@@ -70,6 +76,14 @@ impl Mangle {
                 PlaidError::foreign_cursor().reply(met.request_id)
             }
             Self::CursorRefused => run(world),
+            Self::CursorStuck => {
+                if let (Some(token), Some(cursor)) = (met.text("access_token"), met.text("cursor"))
+                    && let Ok(item) = world.item(&token)
+                {
+                    item.stuck_cursor = Some(cursor);
+                }
+                run(world)
+            }
             Self::Mutate => {
                 mutate(met, world);
                 run(world)
@@ -88,6 +102,8 @@ impl Mangle {
             | Self::Duplicated
             | Self::Reordered
             | Self::NoCursor
+            | Self::AccountMissing
+            | Self::Bulky
             | Self::Unread => {
                 let reply = run(world);
                 match self.rewritten(&reply, met, &mut world.generator) {
@@ -116,12 +132,19 @@ impl Mangle {
             }),
             Self::Reordered => page.rows(&LISTS, |rows| generator.shuffle(rows)),
             Self::NoCursor => page.is_not_ready(),
+            Self::AccountMissing => page.rows(&["accounts"], |rows| drop(rows.pop())),
+            Self::Bulky => page.rows(&ROWS, |rows| rows.iter_mut().for_each(bulky)),
             Self::Unread => page.rows(&ROWS, |rows| {
                 for row in rows {
                     unread(row, generator);
                 }
             }),
-            Self::Html | Self::Truncated | Self::Reset | Self::Mutate | Self::CursorRefused => return None,
+            Self::Html
+            | Self::Truncated
+            | Self::Reset
+            | Self::Mutate
+            | Self::CursorRefused
+            | Self::CursorStuck => return None,
         }
         serde_json::to_vec(&page).ok()
     }
@@ -204,6 +227,20 @@ impl Page {
                 Some(Cursor { from: 0, to: 0, offset: 0, ..next })
             }
         }
+    }
+}
+
+/// More than our rows keep of it, and less than takes a test long.
+const BULKY_PARTIES: usize = 400;
+
+fn bulky(row: &mut Row) {
+    let Ok(mut fields) = serde_json::from_str::<BTreeMap<String, Row>>(row.get()) else { return };
+    let party = json!({"name": "A counterparty among many", "type": "merchant", "website": null, "logo_url": null});
+    if let Ok(parties) = to_raw_value(&vec![party; BULKY_PARTIES]) {
+        fields.insert("counterparties".to_owned(), parties);
+    }
+    if let Ok(changed) = to_raw_value(&fields) {
+        *row = changed;
     }
 }
 

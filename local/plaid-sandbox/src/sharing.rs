@@ -8,6 +8,7 @@ use crate::{
     changes::Bank,
     errors::PlaidError,
     item::{History, Item},
+    link::Update,
     people::{self, Account},
     webhooks::Notice,
     world::World,
@@ -71,7 +72,7 @@ impl Bank<'_> {
     }
 
     /// Accounts are shared from now on, each under a new id, and its transactions under new ones too.
-    fn share(&mut self, ids: &[String]) {
+    pub(crate) fn share(&mut self, ids: &[String]) {
         let mut names = BTreeMap::new();
         for id in ids {
             let place = self.item.unshared.iter().position(|account| account.account_id == *id);
@@ -105,12 +106,13 @@ impl Item {
 
 impl World {
     /// A user has come through update mode: the item is in order again, with the accounts that were chosen.
-    pub(crate) fn update(&mut self, item_id: &str, selection: &Selection) -> Result<Item, PlaidError> {
-        let found = self.items.values_mut().find(|item| item.item_id == item_id && !item.is_revoked);
+    pub(crate) fn update(&mut self, update: &Update, selection: &Selection) -> Result<Item, PlaidError> {
+        let found = self.items.values_mut().find(|item| item.item_id == update.item_id && !item.is_revoked);
         let item = found
             .ok_or_else(|| PlaidError::item("ITEM_NOT_FOUND", "the Item you requested cannot be found"))?;
         let going = selection.going(item)?;
         item.repair(self.now);
+        item.heal(update.selects_accounts, &update.consents);
         if !going.is_empty() || !selection.add.is_empty() {
             let mut bank = Bank { item, generator: &mut self.generator, now: self.now };
             for id in &going {

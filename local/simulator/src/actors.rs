@@ -20,18 +20,20 @@ use domain::{
 use futures::{executor::LocalSpawner, task::LocalSpawnExt};
 use jiff::Timestamp;
 use lambda_runtime::Context;
-use plaid_sandbox::{Change, Posting, Removal};
+use plaid_sandbox::Change;
 use rust_decimal::Decimal;
 
 use crate::{
+    dice::Dice,
+    moves::{self, Move},
     process::{self, Point},
     scene::{Item, Scene},
+    swarm::Swarm,
     tally::Fault,
 };
 
 /// As the template has it.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(50);
-const NAMES: [&str; 3] = ["Tea", "Coffee", "Bread"];
 
 /// Starts everybody.
 pub(crate) fn start(scene: &Scene, spawner: &LocalSpawner) {
@@ -46,7 +48,7 @@ pub(crate) fn start(scene: &Scene, spawner: &LocalSpawner) {
             act(scene, spawner, move |scene| writer(scene, number));
         }
     }
-    if dice.in_1000(300) {
+    if dice.in_1000(300) && !scene.shared.cut.no_readers {
         act(scene, spawner, reader);
     }
     for _ in 0..2 {
@@ -82,14 +84,16 @@ fn fate(scene: &Scene, calls: u32) -> Option<(u32, Point)> {
         return None;
     }
     let points = [Point::BeforeSend, Point::AfterEffect, Point::AfterAnswer];
-    dice.one_of(&points).map(|point| (dice.between(0, calls), *point))
+    let dies = dice.one_of(&points).map(|point| (dice.between(0, calls), *point));
+    dies.filter(|(_, point)| scene.shared.may(point.fault()))
 }
 
 /// How long a worker's process may run: until the function's timeout, unless its machine goes.
 fn lifetime(scene: &Scene) -> Duration {
     let dice = &scene.shared.dice;
     if dice.in_1000(scene.shared.weather().crashes / 3) {
-        return dice.within(Duration::from_secs(3));
+        let short = dice.within(Duration::from_secs(3));
+        return if scene.shared.may(Fault::Killed) { short } else { WORKER_TIMEOUT };
     }
     WORKER_TIMEOUT
 }
@@ -99,7 +103,8 @@ async fn bank(scene: Scene, number: usize) {
     let Some(item) = scene.items.get(number) else { return };
     let dice = &scene.shared.dice;
     ask(&scene, item, true).await;
-    for _ in 0..=dice.below(4) {
+    let rounds = scene.shared.swarm.as_ref().map_or(4, |swarm| swarm.rounds);
+    for _ in 0..=dice.below(rounds) {
         scene.shared.time.wait(dice.within(Duration::from_secs(40))).await;
         for _ in 0..=dice.below(4) {
             change(&scene, item);
@@ -117,45 +122,36 @@ async fn history(scene: Scene, number: usize) {
 
 /// One change of the bank's.
 fn change(scene: &Scene, item: &Item) {
-    let dice = &scene.shared.dice;
-    let mut world = scene.plaid.sandbox.world();
-    let amount = Some(Decimal::from(dice.between(1, 3)));
-    let name = dice.one_of(&NAMES).map(|name| (*name).to_owned());
-    let add = |pending| Change::Add { pending, amount, name: name.clone(), date: None, account: None };
-    let (change, fault) = match dice.below(40) {
-        0..=8 => (add(true), None),
-        9..=12 => (add(false), None),
-        13..=15 => (Change::Amend { id: None, amount }, None),
-        16 => (Change::Remove { id: None }, None),
-        17 | 18 => (Change::Restore { id: None }, Some(Fault::Restore)),
-        19 => (Change::Revert { id: None }, Some(Fault::Revert)),
-        20 => (Change::Flicker, Some(Fault::Flicker)),
-        21 => (Change::RemovedThenRestored { id: None }, Some(Fault::RemovedThenRestored)),
-        22 => (Change::Churn { id: None }, Some(Fault::Churn)),
-        23 => (Change::LoginLoss, Some(Fault::LoginLoss)),
-        24 if dice.in_1000(300) => (Change::RenumberAccounts, Some(Fault::NewAccountIds)),
-        25 => (Change::Balance { account: None, current: Decimal::from(dice.between(0, 500)) }, None),
-        26 | 27 => (Change::Settle, None),
-        28 => (Change::Repair, None),
-        _ => {
-            let linked = dice.in_1000(650);
-            let (removal, fault) = match dice.below(4) {
-                0 => (Removal::Before, Fault::PostBefore),
-                1 => (Removal::After, Fault::PostAfter),
-                _ => (Removal::With, Fault::PostWith),
-            };
-            if !linked {
-                scene.shared.tally.hit(Fault::PostUnlinked);
-            }
-            (Change::Post(Posting { linked, removal, ..Posting::default() }), Some(fault))
-        }
-    };
-    if world.change(&item.plaid_id, &change).is_some() {
-        if let Some(fault) = fault {
-            scene.shared.tally.hit(fault);
-        }
-        scene.shared.trace.line(&scene.shared.time, || format!("bank: {change:?}"));
+    let Scene { shared, plaid, .. } = scene;
+    let (which, change, fault) = draw(&shared.dice, shared.swarm.as_deref());
+    let place = scene.moves.fetch_add(1, Ordering::SeqCst);
+    if shared.cut.moves.contains(&place) {
+        return;
     }
+    if plaid.sandbox.world().change(&item.plaid_id, &change).is_some() {
+        if let Some(fault) = fault {
+            shared.tally.hit(fault);
+        }
+        shared.recent.add(item.at.item.as_str(), which);
+        shared.trace.line(&shared.time, || format!("bank: {change:?} (m{place})"));
+    }
+}
+
+fn draw(dice: &Dice, swarm: Option<&Swarm>) -> (Move, Change, Option<Fault>) {
+    let amount = Some(Decimal::from(dice.between(1, 3)));
+    let name = moves::name(dice);
+    let which = match swarm {
+        Some(swarm) => swarm.draw(dice),
+        None => match Move::plain(dice) {
+            Some(which) => which,
+            None => {
+                let (which, posting, fault) = moves::plain_posting(dice);
+                return (which, Change::Post(posting), Some(fault));
+            }
+        },
+    };
+    let (change, fault) = which.change(dice, amount, name);
+    (which, change, fault)
 }
 
 /// A trigger, by somebody who tries until it is taken: Plaid sends a webhook again that was not answered.
@@ -171,7 +167,7 @@ pub(crate) async fn ask(scene: &Scene, item: &Item, is_first: bool) {
             item.asked.fetch_max(usize::try_from(number).unwrap_or_default(), Ordering::SeqCst);
             Some(())
         };
-        let (_, run) = process::start(number, fate(scene, 2), &scene.shared.tally);
+        let (_, run) = process::start(number, fate(scene, 2), &scene.shared.tally, None);
         if let Ok(Some(())) = run.await {
             return;
         }
@@ -188,10 +184,14 @@ async fn writer(scene: Scene, number: usize) {
         let ids: Vec<_> = scene.seen(item).into_keys().collect();
         let Some(id) = shared.dice.one_of(&ids).and_then(|id| id.parse().ok()) else { continue };
         let note = format!("note {}", shared.dice.between(0, u32::MAX));
+        if shared.cut.edits.contains(&scene.edits.fetch_add(1, Ordering::SeqCst)) {
+            continue;
+        }
         let (process, run) = process::start(
             async { scene.store.edit(&item.at, &id, &user_change(&scene, &note), None).await },
             fate(&scene, 3),
             &shared.tally,
+            None,
         );
         let outcome = run.await;
         shared.trace.line(&shared.time, || format!("person: {note} on {id:.5} {outcome:?}"));
@@ -268,12 +268,14 @@ async fn worker(scene: Scene) {
         let deadline = shared.time.now().checked_add(WORKER_TIMEOUT).unwrap_or(Timestamp::MAX);
         context.deadline = u64::try_from(deadline.as_millisecond()).unwrap_or_default();
         let work = edge::batch::respond(&deps, queue, &sync_item::handle, event, &context);
-        let (process, run) = process::start(work, fate(&scene, 40), &shared.tally);
+        let recent = Some(shared.recent.clone());
+        let (process, run) = process::start(work, fate(&scene, 40), &shared.tally, recent);
         let is_done = Arc::new(AtomicBool::new(false));
         let (watched, tally) = (is_done.clone(), shared.tally.clone());
         shared.time.later(lifetime(&scene), move || {
             if !watched.load(Ordering::SeqCst) {
                 tally.hit(Fault::Killed);
+                process.meet(Fault::Killed);
                 process.kill();
             }
         });

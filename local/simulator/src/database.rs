@@ -17,10 +17,13 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
 use crate::{
+    coverage::{Phase, Recent},
+    cut::Cut,
     dice::Dice,
     engine::{Engine, Opened},
     mutant::Mutant,
     process::{self, Process},
+    swarm::Swarm,
     tally::{Fault, Tally},
     time::Time,
     trace::Trace,
@@ -52,9 +55,26 @@ pub(crate) struct Shared {
     pub(crate) weather: Arc<Mutex<Weather>>,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) trace: Trace,
+    /// Which moves and faults there are, if not all.
+    pub(crate) swarm: Option<Arc<Swarm>>,
+    pub(crate) cut: Arc<Cut>,
+    pub(crate) recent: Recent,
 }
 
 impl Shared {
+    /// Whether a fault exists in this schedule.
+    pub(crate) fn may(&self, fault: Fault) -> bool {
+        !self.cut.has_fault(fault) && self.swarm.as_ref().is_none_or(|swarm| swarm.has(fault))
+    }
+
+    /// Counts a fault that a process meets.
+    pub(crate) fn meet(&self, process: Option<&Process>, fault: Fault) {
+        self.tally.hit(fault);
+        if let Some(process) = process {
+            process.meet(fault);
+        }
+    }
+
     pub(crate) fn weather(&self) -> Weather {
         *self.weather.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,6 +131,37 @@ enum Meets {
     Late,
     AnswerLost,
     ErrorAfter,
+}
+
+impl Meets {
+    fn fault(self) -> Fault {
+        match self {
+            Self::Refusal(fault) | Self::Loss(fault) => fault,
+            Self::Late => Fault::LateWrite,
+            Self::AnswerLost => Fault::LostAnswer,
+            Self::ErrorAfter => Fault::ServerErrorAfter,
+        }
+    }
+}
+
+/// The item that a request is about, by our id, and what a worker sends it for.
+fn phase(operation: &str, body: &str) -> Option<(String, Phase)> {
+    let rest = body.split_once("I#itm_")?.1;
+    let item: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+    let phase = match operation {
+        "TransactWriteItems" if body.contains("STAGE#") => Phase::StageCommit,
+        "TransactWriteItems" | "UpdateItem" if body.contains("REMOVE sg") && body.contains("done = :done") => {
+            Phase::FinalCommit
+        }
+        "TransactWriteItems" if body.contains("sg = :sg") => Phase::ApplyCommit,
+        "TransactWriteItems" => Phase::SmallCommit,
+        "UpdateItem" if body.contains("REMOVE") && body.contains(" sg") => Phase::Cleanup,
+        "UpdateItem" if body.contains("rev = :rev") => Phase::SmallCommit,
+        "DeleteItem" => Phase::Cleanup,
+        "Query" | "GetItem" | "BatchGetItem" => Phase::Read,
+        _ => return None,
+    };
+    Some((format!("itm_{item}"), phase))
 }
 
 impl Database {
@@ -193,44 +244,54 @@ impl Database {
             let (status, body) = self.apply(&operation, &body);
             return Ok(response(status, body));
         }
-        let Shared { time, dice, tally, trace, .. } = &self.shared;
+        let Shared { time, dice, trace, .. } = &self.shared;
         time.wait(dice.within(Duration::from_millis(20))).await;
         let body = self.mutated(body);
-        let meets = dice.in_1000(self.shared.weather().database).then(|| self.meets(&operation));
+        let meets = dice.in_1000(self.shared.weather().database).then(|| self.meets(&operation)).flatten();
+        let meets = meets.filter(|meets| self.shared.may(meets.fault()));
         trace.line(time, || format!("{operation} {meets:?} {}", brief(&body)));
         let process = process.as_deref();
-        match meets.flatten() {
+        self.watch(process, &operation, &body, meets.is_none());
+        if let Some(meets) = meets {
+            self.shared.meet(process, meets.fault());
+        }
+        match meets {
             None => {
                 let (status, body) = process::call(process, || self.run(&operation, &body)).await;
                 trace.line(time, || format!("  {status}"));
                 Ok(response(status, body))
             }
             Some(Meets::Refusal(fault)) => {
-                tally.hit(fault);
                 process::call(process, || ()).await;
                 Ok(refusal(fault, &operation, &body, dice))
             }
-            Some(Meets::Loss(fault)) => {
-                tally.hit(fault);
+            Some(Meets::Loss(_)) => {
                 process::call(process, || ()).await;
                 std::future::pending().await
             }
             Some(Meets::Late) => {
-                tally.hit(Fault::LateWrite);
                 self.write_late(operation, body);
                 process::call(process, || ()).await;
                 std::future::pending().await
             }
             Some(Meets::AnswerLost) => {
-                tally.hit(Fault::LostAnswer);
                 process::call(process, || self.run(&operation, &body)).await;
                 std::future::pending().await
             }
             Some(Meets::ErrorAfter) => {
-                tally.hit(Fault::ServerErrorAfter);
                 process::call(process, || self.run(&operation, &body)).await;
                 Ok(refusal(Fault::ServerError, &operation, &body, dice))
             }
+        }
+    }
+
+    /// Notes what a worker is at; an end of a sync that nothing hinders takes the bank's moves off the list.
+    fn watch(&self, process: Option<&Process>, operation: &str, body: &str, is_well: bool) {
+        let Some((process, (item, phase))) = process.zip(phase(operation, body)) else { return };
+        process.enter(&item, phase);
+        let is_end = matches!(phase, Phase::SmallCommit | Phase::FinalCommit);
+        if is_well && is_end && body.contains("done = :done") {
+            self.shared.recent.clear(&item);
         }
     }
 
@@ -252,7 +313,10 @@ impl Database {
             _ if WRITES.contains(&operation) => all.len() - 1,
             _ => 3,
         };
-        all.get(self.shared.dice.below(some)).copied()
+        let Some(swarm) = &self.shared.swarm else { return all.get(self.shared.dice.below(some)).copied() };
+        let refused = (operation == "TransactWriteItems").then_some(Meets::Refusal(Fault::Refused));
+        let there: Vec<_> = all.into_iter().take(some).chain(refused).filter(|m| swarm.has(m.fault())).collect();
+        self.shared.dice.one_of(&there).copied()
     }
 
     fn mutated(&self, body: String) -> String {
@@ -264,16 +328,16 @@ impl Database {
 
     /// One operation; reads may be given less than they asked for.
     fn run(&self, operation: &str, body: &str) -> (u16, Vec<u8>) {
-        let Shared { dice, tally, .. } = &self.shared;
+        let dice = &self.shared.dice;
         let is_short = dice.in_1000(self.shared.weather().database * 2);
         match operation {
-            "Query" if is_short && !body.contains(r#""Limit""#) => {
-                tally.hit(Fault::ShortPage);
+            "Query" if is_short && !body.contains(r#""Limit""#) && self.shared.may(Fault::ShortPage) => {
+                self.shared.meet(process::current().as_deref(), Fault::ShortPage);
                 let limit = dice.between(1, 4);
                 let body = body.replacen('{', &format!(r#"{{"Limit":{limit},"#), 1);
                 self.apply(operation, &body)
             }
-            "BatchGetItem" if is_short => self.read_some(body).unwrap_or_else(|| self.apply(operation, body)),
+            "BatchGetItem" if is_short && self.shared.may(Fault::UnprocessedKeys) => self.read_some(body).unwrap_or_else(|| self.apply(operation, body)),
             _ => self.apply(operation, body),
         }
     }
@@ -291,7 +355,7 @@ impl Database {
         if left.is_empty() || status != 200 {
             return Some((status, answer));
         }
-        self.shared.tally.hit(Fault::UnprocessedKeys);
+        self.shared.meet(process::current().as_deref(), Fault::UnprocessedKeys);
         let mut answer: Value = serde_json::from_slice(&answer).ok()?;
         answer["UnprocessedKeys"] = json!({table: unprocessed});
         Some((status, answer.to_string().into_bytes()))
@@ -363,6 +427,7 @@ fn refusal(fault: Fault, operation: &str, body: &str, dice: &Dice) -> HttpRespon
         Fault::Conflict => error(400, "TransactionConflictException", &json!({})),
         Fault::ThrottleInTransaction => cancelled("ThrottlingError"),
         Fault::Throttle => error(400, "ProvisionedThroughputExceededException", &json!({})),
+        Fault::Refused => error(400, "ValidationException", &json!({})),
         _ => error(500, "InternalServerError", &json!({})),
     }
 }

@@ -11,7 +11,7 @@ use plaid::{Call, RawAnswer, Transport, TransportError};
 use plaid_sandbox::{Change, Fault as SandboxFault, Keys, Mangle, Reply, Sandbox};
 use serde::Deserialize;
 
-use crate::{database::Shared, process, tally::Fault};
+use crate::{coverage::Phase, database::Shared, process, tally::Fault};
 
 /// A cursor that Plaid gave out, or the beginning of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub(crate) struct Said {
     pub(crate) unread: BTreeSet<String>,
     /// The access tokens whose items changed during a call, which no webhook has told yet.
     untold: BTreeSet<String>,
+    /// Cursors from the middle of an update.
+    inner: BTreeSet<String>,
+    /// Our ids of the items, by access token.
+    pub(crate) items: BTreeMap<String, String>,
 }
 
 /// Plaid.
@@ -53,6 +57,8 @@ struct Page {
     modified: Vec<Row>,
     removed: Vec<Row>,
     next_cursor: String,
+    #[serde(default)]
+    has_more: bool,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +67,40 @@ struct Row {
     #[serde(default)]
     pending_transaction_id: serde_json::Value,
 }
+
+/// What any call meets, each as often as it stands here.
+const PLAIN: [Fault; 15] = [
+    Fault::PlaidError,
+    Fault::PlaidError,
+    Fault::PlaidRateLimit,
+    Fault::PlaidRetryAfter,
+    Fault::PlaidHtml,
+    Fault::PlaidTruncated,
+    Fault::PlaidReset,
+    Fault::PlaidSameCursor,
+    Fault::PlaidEndless,
+    Fault::PlaidDuplicated,
+    Fault::PlaidReordered,
+    Fault::PlaidMutation,
+    Fault::PlaidCursorRefused,
+    Fault::PlaidNoCursor,
+    Fault::PlaidUnread,
+];
+/// What swarms have besides.
+const MORE: [Fault; 4] =
+    [Fault::PlaidForGood, Fault::PlaidCursorStuck, Fault::PlaidAccountMissing, Fault::PlaidBulky];
+const ERRORS: [&str; 7] = [
+    "INTERNAL_SERVER_ERROR",
+    "PLANNED_MAINTENANCE",
+    "INSTITUTION_DOWN",
+    "ITEM_LOGIN_REQUIRED",
+    "ITEM_NOT_FOUND",
+    "INVALID_API_KEYS",
+    "BRAND_NEW_CODE",
+];
+const LIMITS: [&str; 2] = ["TRANSACTIONS_SYNC_LIMIT", "RATE_LIMIT"];
+const FOR_GOOD: [&str; 4] =
+    ["PRODUCTS_NOT_SUPPORTED", "INSTITUTION_NO_LONGER_SUPPORTED", "ADDITIONAL_CONSENT_REQUIRED", "NO_ACCOUNTS"];
 
 /// What the sandbox puts into rows whose other values cannot be read.
 const UNREAD: &str = "brand_new_field";
@@ -96,57 +136,76 @@ impl Plaid {
         if was_lost {
             world.change(plaid_id, &Change::Repair);
         }
-        settled || was_lost || is_untold
+        let was_troubled = world.change(plaid_id, &Change::Trouble { code: None }).is_some();
+        settled || was_lost || was_troubled || is_untold
     }
 
-    /// Prepares the fault that the next call meets.
-    fn add_fault(&self, path: &str, body: &[u8]) {
-        let Shared { dice, tally, .. } = &self.shared;
-        let code = |codes: &[&str]| dice.one_of(codes).map(|code| (*code).to_owned());
-        let mangle =
-            |mangle, fault| (SandboxFault { mangle: Some(mangle), ..SandboxFault::default() }, fault);
-        let error = |error_code, retry_after_s, fault| {
-            (SandboxFault { error_code, retry_after_s, ..SandboxFault::default() }, fault)
-        };
-        let (fault, name) = match dice.below(15) {
-            0 | 1 => error(
-                code(&[
-                    "INTERNAL_SERVER_ERROR",
-                    "PLANNED_MAINTENANCE",
-                    "INSTITUTION_DOWN",
-                    "ITEM_LOGIN_REQUIRED",
-                    "ITEM_NOT_FOUND",
-                    "INVALID_API_KEYS",
-                    "BRAND_NEW_CODE",
-                ]),
-                None,
-                Fault::PlaidError,
-            ),
-            2 => error(code(&["TRANSACTIONS_SYNC_LIMIT", "RATE_LIMIT"]), None, Fault::PlaidRateLimit),
-            3 => {
-                let seconds = Some(dice.between(0, 90));
-                error(code(&["TRANSACTIONS_SYNC_LIMIT", "RATE_LIMIT"]), seconds, Fault::PlaidRetryAfter)
-            }
-            4 => mangle(Mangle::Html, Fault::PlaidHtml),
-            5 => mangle(Mangle::Truncated, Fault::PlaidTruncated),
-            6 => mangle(Mangle::Reset, Fault::PlaidReset),
-            7 => mangle(Mangle::SameCursor, Fault::PlaidSameCursor),
-            8 => mangle(Mangle::Endless, Fault::PlaidEndless),
-            9 => mangle(Mangle::Duplicated, Fault::PlaidDuplicated),
-            10 => mangle(Mangle::Reordered, Fault::PlaidReordered),
-            11 => mangle(Mangle::Mutate, Fault::PlaidMutation),
-            12 => mangle(Mangle::CursorRefused, Fault::PlaidCursorRefused),
-            13 => mangle(Mangle::NoCursor, Fault::PlaidNoCursor),
-            _ => mangle(Mangle::Unread, Fault::PlaidUnread),
-        };
-        let times = if name == Fault::PlaidEndless { dice.between(1, 30) } else { 1 };
-        tally.hit(name);
-        if name == Fault::PlaidMutation
+    /// Prepares the fault that the next call meets, if it exists in this schedule.
+    fn add_fault(&self, which: Fault, path: &str, body: &[u8]) {
+        let fault = self.sandbox_fault(which);
+        if which == Fault::PlaidMutation
             && let Ok(request) = serde_json::from_slice::<Request>(body)
         {
             self.said().untold.insert(request.access_token);
         }
-        self.sandbox.world().add_fault(SandboxFault { path: path.to_owned(), times, ..fault });
+        self.sandbox.world().add_fault(SandboxFault { path: path.to_owned(), ..fault });
+    }
+
+    /// A fault that a call meets: any of those that there are.
+    fn any_fault(&self) -> Option<Fault> {
+        let dice = &self.shared.dice;
+        let Some(swarm) = &self.shared.swarm else { return PLAIN.get(dice.below(PLAIN.len())).copied() };
+        let there: Vec<_> = PLAIN.into_iter().chain(MORE).filter(|fault| swarm.has(*fault)).collect();
+        dice.one_of(&there).copied()
+    }
+
+    fn sandbox_fault(&self, which: Fault) -> SandboxFault {
+        let dice = &self.shared.dice;
+        let code = |codes: &[&str]| dice.one_of(codes).map(|code| (*code).to_owned());
+        let error = |error_code, retry_after_s| SandboxFault {
+            error_code,
+            retry_after_s,
+            times: 1,
+            ..SandboxFault::default()
+        };
+        let mangle = match which {
+            Fault::PlaidError => return error(code(&ERRORS), None),
+            Fault::PlaidForGood => return error(code(&FOR_GOOD), None),
+            Fault::PlaidRateLimit => return error(code(&LIMITS), None),
+            Fault::PlaidRetryAfter => {
+                let seconds = Some(dice.between(0, 90));
+                return error(code(&LIMITS), seconds);
+            }
+            Fault::PlaidTruncated => Mangle::Truncated,
+            Fault::PlaidReset => Mangle::Reset,
+            Fault::PlaidSameCursor => Mangle::SameCursor,
+            Fault::PlaidEndless => Mangle::Endless,
+            Fault::PlaidDuplicated => Mangle::Duplicated,
+            Fault::PlaidReordered => Mangle::Reordered,
+            Fault::PlaidMutation => Mangle::Mutate,
+            Fault::PlaidCursorRefused => Mangle::CursorRefused,
+            Fault::PlaidCursorStuck => Mangle::CursorStuck,
+            Fault::PlaidAccountMissing => Mangle::AccountMissing,
+            Fault::PlaidBulky => Mangle::Bulky,
+            Fault::PlaidNoCursor => Mangle::NoCursor,
+            Fault::PlaidUnread => Mangle::Unread,
+            _ => Mangle::Html,
+        };
+        let times = if which == Fault::PlaidEndless { dice.between(1, 30) } else { 1 };
+        SandboxFault { mangle: Some(mangle), times, ..SandboxFault::default() }
+    }
+
+    /// What a worker's call is for.
+    fn phase(&self, call: &Call<'_>) -> Option<(String, Phase)> {
+        let request: Request = serde_json::from_slice(&call.body).ok()?;
+        let said = self.said();
+        let item = said.items.get(&request.access_token)?.clone();
+        let phase = match call.path {
+            "/accounts/get" => Phase::Accounts,
+            _ if request.cursor.is_some_and(|cursor| said.inner.contains(&cursor)) => Phase::LaterPage,
+            _ => Phase::FirstPage,
+        };
+        Some((item, phase))
     }
 
     /// Remembers what a whole answer said.
@@ -154,7 +213,10 @@ impl Plaid {
         let Ok(request) = serde_json::from_slice::<Request>(body) else { return };
         let Ok(page) = serde_json::from_slice::<Page>(answer) else { return };
         let mut said = self.said();
-        let Said { cursors, seen, unread, .. } = &mut *said;
+        let Said { cursors, seen, unread, inner, .. } = &mut *said;
+        if page.has_more {
+            inner.insert(page.next_cursor.clone());
+        }
         if String::from_utf8_lossy(answer).contains(UNREAD) {
             unread.insert(request.access_token.clone());
         }
@@ -178,24 +240,32 @@ impl Plaid {
 impl Transport for Plaid {
     async fn post(&self, call: Call<'_>) -> Result<RawAnswer, TransportError> {
         let process = process::current();
-        let Shared { time, dice, tally, trace, .. } = &self.shared;
+        let Shared { time, dice, trace, .. } = &self.shared;
         time.wait(dice.within(Duration::from_millis(300))).await;
+        if let Some((process, (item, phase))) = process.as_ref().zip(self.phase(&call)) {
+            process.enter(&item, phase);
+        }
         let is_bad = dice.in_1000(self.shared.weather().plaid);
-        match is_bad.then(|| dice.below(10)) {
-            Some(0) => {
-                tally.hit(Fault::PlaidUnreachable);
-                return Err(TransportError::Unreachable);
-            }
-            Some(1) => {
-                tally.hit(Fault::PlaidTimeout);
-                time.wait(call.timeout).await;
-                return Err(TransportError::Timeout);
-            }
-            Some(_) | None => {}
+        let fault = match is_bad.then(|| dice.below(10)) {
+            Some(0) => Some(Fault::PlaidUnreachable),
+            Some(1) => Some(Fault::PlaidTimeout),
+            Some(_) => self.any_fault(),
+            None => None,
+        };
+        let fault = fault.filter(|fault| self.shared.may(*fault));
+        if let Some(fault) = fault {
+            self.shared.meet(process.as_deref(), fault);
+        }
+        if fault == Some(Fault::PlaidUnreachable) {
+            return Err(TransportError::Unreachable);
+        }
+        if fault == Some(Fault::PlaidTimeout) {
+            time.wait(call.timeout).await;
+            return Err(TransportError::Timeout);
         }
         let effect = || {
-            if is_bad {
-                self.add_fault(call.path, &call.body);
+            if let Some(fault) = fault {
+                self.add_fault(fault, call.path, &call.body);
             }
             self.answer(call.path, &call.body)
         };

@@ -13,7 +13,10 @@ use std::{
 
 use futures::future::{AbortHandle, Abortable, Aborted};
 
-use crate::tally::{Fault, Tally};
+use crate::{
+    coverage::{Phase, Recent},
+    tally::{Fault, Tally},
+};
 
 /// When a process dies, as seen from a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,17 @@ pub(crate) enum Point {
     AfterAnswer,
 }
 
+impl Point {
+    /// The fault that it is.
+    pub(crate) fn fault(self) -> Fault {
+        match self {
+            Self::BeforeSend => Fault::CrashBeforeSend,
+            Self::AfterEffect => Fault::CrashAfterEffect,
+            Self::AfterAnswer => Fault::CrashAfterAnswer,
+        }
+    }
+}
+
 /// One process of a worker, or of whoever else calls.
 pub(crate) struct Process {
     abort: AbortHandle,
@@ -30,9 +44,27 @@ pub(crate) struct Process {
     calls: AtomicU32,
     dies: Mutex<Option<(u32, Point)>>,
     tally: Tally,
+    /// Of a worker: what the bank has done lately, and which item it is at, in which phase.
+    recent: Option<Recent>,
+    at: Mutex<Option<(String, Phase)>>,
 }
 
 impl Process {
+    /// Notes what the next call is for.
+    pub(crate) fn enter(&self, item: &str, phase: Phase) {
+        if self.recent.is_some() {
+            *self.at.lock().unwrap_or_else(PoisonError::into_inner) = Some((item.to_owned(), phase));
+        }
+    }
+
+    /// A fault hits it where it is.
+    pub(crate) fn meet(&self, fault: Fault) {
+        let at = self.at.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let (Some(recent), Some((item, phase))) = (&self.recent, at) {
+            recent.meet(&item, fault, phase);
+        }
+    }
+
     /// Ends it where it stands.
     pub(crate) fn kill(&self) {
         self.is_dead.store(true, Ordering::SeqCst);
@@ -47,11 +79,8 @@ impl Process {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         let mut dies = self.dies.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, point) = dies.take_if(|(at, _)| *at == number)?;
-        self.tally.hit(match point {
-            Point::BeforeSend => Fault::CrashBeforeSend,
-            Point::AfterEffect => Fault::CrashAfterEffect,
-            Point::AfterAnswer => Fault::CrashAfterAnswer,
-        });
+        self.tally.hit(point.fault());
+        self.meet(point.fault());
         Some(point)
     }
 }
@@ -87,6 +116,7 @@ pub(crate) fn start<F: Future>(
     future: F,
     dies: Option<(u32, Point)>,
     tally: &Tally,
+    recent: Option<Recent>,
 ) -> (Arc<Process>, impl Future<Output = Result<F::Output, Aborted>> + use<F>) {
     let (abort, registration) = AbortHandle::new_pair();
     let process = Arc::new(Process {
@@ -95,6 +125,8 @@ pub(crate) fn start<F: Future>(
         calls: AtomicU32::new(0),
         dies: Mutex::new(dies),
         tally: tally.clone(),
+        recent,
+        at: Mutex::default(),
     });
     let inside = Inside { process: process.clone(), future: Box::pin(future) };
     (process, Abortable::new(inside, registration))

@@ -13,7 +13,7 @@ use domain::{
 };
 use serde_json::json;
 
-use crate::{database::Shared, process, tally::Fault};
+use crate::{coverage::Phase, database::Shared, process, tally::Fault};
 
 /// As the template has it.
 const VISIBILITY: Duration = Duration::from_mins(5);
@@ -104,7 +104,7 @@ impl Queue {
             kept.receives += 1;
             // Once in a while a message is handed out twice.
             let is_double = self.shared.dice.in_1000(self.shared.weather().others);
-            if is_double {
+            if is_double && self.shared.may(Fault::QueueDoubles) {
                 self.shared.tally.hit(Fault::QueueDoubles);
             } else {
                 kept.visible_at_ms = now + ms(VISIBILITY);
@@ -133,7 +133,7 @@ impl Queue {
 impl SyncQueue for Queue {
     async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
         let process = process::current();
-        let Shared { time, dice, tally, trace, .. } = &self.shared;
+        let Shared { time, dice, trace, .. } = &self.shared;
         time.wait(dice.within(Duration::from_millis(30))).await;
         let mut body = json!(message);
         body["v"] = json!(MESSAGE_VERSION);
@@ -142,14 +142,20 @@ impl SyncQueue for Queue {
             return Err(QueueError("InvalidParameterValue".to_owned()));
         }
         let bad = dice.in_1000(self.shared.weather().others);
-        trace.line(time, || format!("send {body} in {delay:?}{}", if bad { " (fault)" } else { "" }));
-        if bad && dice.in_1000(500) {
-            tally.hit(Fault::QueueRefuses);
+        let fault = bad.then(|| if dice.in_1000(500) { Fault::QueueRefuses } else { Fault::QueueLosesAnswer });
+        let fault = fault.filter(|fault| self.shared.may(*fault));
+        trace.line(time, || format!("send {body} in {delay:?} {fault:?}"));
+        if let Some(process) = &process {
+            process.enter(message.at.item.as_str(), Phase::Queue);
+        }
+        if let Some(fault) = fault {
+            self.shared.meet(process.as_deref(), fault);
+        }
+        if fault == Some(Fault::QueueRefuses) {
             return Err(failed());
         }
         process::call(process.as_deref(), || self.put(body.to_string(), delay)).await;
-        if bad {
-            tally.hit(Fault::QueueLosesAnswer);
+        if fault.is_some() {
             return Err(failed());
         }
         Ok(())

@@ -22,18 +22,22 @@ use domain::{
     vault::{TokenOpener, VaultError},
 };
 use plaid_sandbox::Sandbox;
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{Store, Tables};
 
 use crate::{
+    coverage::{Phase, Recent},
     database::{Database, Shared, Weather},
     dice::Dice,
     edits::Edits,
     engine::Engine,
-    mutant::{Mutant, Mutated},
+    moves,
+    mutant::Mutated,
     plaid::{KEY, Plaid},
     process,
     queue::Queue,
+    schedule::Schedule,
+    swarm::Swarm,
     tally::{Fault, Tally},
     time::Time,
     trace::Trace,
@@ -122,6 +126,9 @@ pub(crate) struct Scene {
     /// Actors that are not done yet.
     pub(crate) acting: Arc<AtomicUsize>,
     pub(crate) is_over: Arc<AtomicBool>,
+    /// The bank's moves and people's edits so far: what a cut counts.
+    pub(crate) moves: Arc<AtomicUsize>,
+    pub(crate) edits: Arc<AtomicUsize>,
 }
 
 /// Our keys at Plaid.
@@ -139,12 +146,15 @@ struct Vault(Shared);
 
 #[async_trait]
 impl TokenOpener for Vault {
-    async fn open(&self, _: &ItemRef, sealed: &SealedToken) -> Result<AccessToken, VaultError> {
+    async fn open(&self, at: &ItemRef, sealed: &SealedToken) -> Result<AccessToken, VaultError> {
         let process = process::current();
+        if let Some(process) = &process {
+            process.enter(at.item.as_str(), Phase::Token);
+        }
         self.0.time.wait(self.0.dice.within(Duration::from_millis(20))).await;
         process::call(process.as_deref(), || ()).await;
-        if self.0.dice.in_1000(self.0.weather().others) {
-            self.0.tally.hit(Fault::KeyService);
+        if self.0.dice.in_1000(self.0.weather().others) && self.0.may(Fault::KeyService) {
+            self.0.meet(process.as_deref(), Fault::KeyService);
             return Err(VaultError::Unavailable);
         }
         Ok(AccessToken::new(String::from_utf8_lossy(&sealed.0).into_owned()))
@@ -159,6 +169,21 @@ fn weather(dice: &Dice) -> Weather {
         others: rate(&[0, 20, 60]),
         crashes: rate(&[0, 150, 400]),
     }
+}
+
+/// A log-in with so many accounts, some of which look alike, and a history.
+fn custom_user(dice: &Dice, accounts: usize) -> String {
+    let transaction = |n: usize| {
+        let day = format!("2026-{:02}-{:02}", 2 + dice.below(4), 1 + dice.below(28));
+        let amount = dice.between(1, 3);
+        json!({"date_transacted": day, "date_posted": day, "amount": amount, "description": format!("Shop {n}")})
+    };
+    let account = |_| {
+        let transactions: Vec<_> = (0..dice.below(5)).map(transaction).collect();
+        let meta = json!({"name": moves::name(dice), "mask": format!("{:04}", dice.below(3))});
+        json!({"type": "depository", "subtype": "checking", "meta": meta, "transactions": transactions})
+    };
+    json!({"override_accounts": (0..accounts).map(account).collect::<Vec<_>>()}).to_string()
 }
 
 fn limits(dice: &Dice) -> Limits {
@@ -176,20 +201,22 @@ impl Scene {
     /// A new world from a seed.
     pub(crate) async fn new(
         base: &Base,
-        seed: u64,
+        schedule: &Schedule,
         time: Time,
-        mutant: Option<Mutant>,
         tally: &Tally,
-        trace: Trace,
     ) -> Self {
+        let seed = schedule.seed;
         let dice = Dice::new(seed);
         let shared = Shared {
             time: time.clone(),
             weather: Arc::new(Mutex::new(weather(&dice))),
             dice,
             tally: tally.clone(),
-            mutant,
-            trace,
+            mutant: schedule.mutant,
+            trace: Trace(schedule.is_traced),
+            swarm: Swarm::of(seed).map(Arc::new),
+            cut: Arc::new(schedule.cut.clone()),
+            recent: Recent::new(&tally.coverage),
         };
         let dice = &shared.dice;
         let database = Database::new(base.engine, &base.tables, shared.clone());
@@ -221,9 +248,12 @@ impl Scene {
             history_after,
             acting: Arc::default(),
             is_over: Arc::default(),
+            moves: Arc::default(),
+            edits: Arc::default(),
             shared: shared.clone(),
         };
-        scene.connect(1 + usize::from(dice.in_1000(250))).await;
+        let two = if shared.swarm.is_some() { 400 } else { 250 };
+        scene.connect(1 + usize::from(dice.in_1000(two))).await;
         scene
     }
 
@@ -240,8 +270,11 @@ impl Scene {
         self.direct.create(&household).await.unwrap_or_else(|error| unreachable!("{error}"));
         let mut items = Vec::new();
         for _ in 0..count {
-            let history = dice.below(9).to_string();
-            let connected = self.plaid.sandbox.world().connect("user_many", &history, now);
+            let (user_name, password) = match &self.shared.swarm {
+                None => ("user_many", dice.below(9).to_string()),
+                Some(swarm) => ("user_custom", custom_user(dice, swarm.accounts)),
+            };
+            let connected = self.plaid.sandbox.world().connect(user_name, &password, now);
             let Some((token, plaid_id)) = connected else { unreachable!("the sandbox lets everybody in") };
             let at =
                 ItemRef { household: self.household.clone(), item: ItemId::from_entropy(dice.entropy()) };
@@ -255,6 +288,7 @@ impl Scene {
                 at_time: now,
             };
             self.direct.add(&new).await.unwrap_or_else(|error| unreachable!("{error}"));
+            self.plaid.said().items.insert(token.clone(), at.item.to_string());
             items.push(Item { at, token, plaid_id, edits: Mutex::default(), asked: AtomicUsize::new(1) });
         }
         self.items = Arc::new(items);

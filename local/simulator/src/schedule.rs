@@ -9,12 +9,12 @@ use thiserror::Error;
 use crate::{
     actors,
     check::{self, Divergence},
+    cut::Cut,
     database::Weather,
     mutant::Mutant,
     scene::{Base, Scene},
     tally::Tally,
     time::Time,
-    trace::Trace,
 };
 
 /// A schedule that did not end as it must.
@@ -30,17 +30,32 @@ pub struct Failure {
 /// Everything is quiet long before this much virtual time has passed.
 const LIMIT: Duration = Duration::from_hours(24);
 
+/// What a schedule is made from.
+#[derive(Debug, Clone, Default)]
+pub struct Schedule {
+    /// All chance.
+    pub seed: u64,
+    /// A rule that is left out of the sync.
+    pub mutant: Option<Mutant>,
+    /// What is left out of the schedule.
+    pub cut: Cut,
+    /// Whether everything that happens is printed.
+    pub is_traced: bool,
+}
+
+impl Schedule {
+    /// The schedule of a seed, with nothing left out.
+    pub fn of(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+}
+
 /// Runs one schedule.
 ///
 /// # Errors
 /// When the store did not end equal to Plaid's ledger, an edit is not where it belongs, or it never became quiet.
-pub fn run(
-    base: &Base,
-    seed: u64,
-    mutant: Option<Mutant>,
-    tally: &Tally,
-    is_traced: bool,
-) -> Result<(), Failure> {
+pub fn run(base: &Base, schedule: &Schedule, tally: &Tally) -> Result<(), Failure> {
+    let seed = schedule.seed;
     // The SDK's own chance: jitter and request tokens.
     fastrand::seed(seed);
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -48,7 +63,7 @@ pub fn run(
         let mut pool = LocalPool::new();
         let result = Rc::new(RefCell::new(None));
         let spawner = pool.spawner();
-        let scene = pool.run_until(Scene::new(base, seed, time.clone(), mutant, tally, Trace(is_traced)));
+        let scene = pool.run_until(Scene::new(base, schedule, time.clone(), tally));
         actors::start(&scene, &spawner);
         let answer = result.clone();
         let directed = async move {

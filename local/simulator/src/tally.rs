@@ -5,10 +5,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use crate::coverage::Coverage;
+
 macro_rules! faults {
     ($($name:ident = $text:literal,)+) => {
         /// Everything that can go wrong.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Fault {
             $(#[doc = $text] $name,)+
         }
@@ -31,6 +33,7 @@ faults! {
     LostRequest = "DynamoDB: request lost",
     LostAnswer = "DynamoDB: answer lost",
     LateWrite = "DynamoDB: write arrives late",
+    Refused = "DynamoDB: write refused",
     OldRead = "DynamoDB: old read",
     LaggingIndex = "DynamoDB: lagging index",
     ShortPage = "DynamoDB: short page of a query",
@@ -42,6 +45,7 @@ faults! {
     PlaidUnreachable = "Plaid: unreachable",
     PlaidTimeout = "Plaid: slow answer, timeout",
     PlaidError = "Plaid: error code",
+    PlaidForGood = "Plaid: not supported",
     PlaidRateLimit = "Plaid: 429",
     PlaidRetryAfter = "Plaid: 429 with Retry-After",
     PlaidHtml = "Plaid: HTML 503",
@@ -53,10 +57,18 @@ faults! {
     PlaidReordered = "Plaid: rows in another order",
     PlaidMutation = "Plaid: mutation during pagination",
     PlaidCursorRefused = "Plaid: cursor refused",
+    PlaidCursorStuck = "Plaid: mutation for ever",
+    PlaidAccountMissing = "Plaid: account missing from the list",
+    PlaidBulky = "Plaid: bulky detail",
     PlaidNoCursor = "Plaid: not ready, empty cursor",
     PlaidUnread = "Plaid: values of other types",
     LoginLoss = "bank: log-in lost",
+    Trouble = "bank: lasting refusal",
     NewAccountIds = "bank: new account ids",
+    NewAccountNames = "bank: new account ids, masks and names",
+    NewInstitution = "bank: other institution id",
+    LostAccount = "bank: account not shared any more",
+    SharedAccount = "bank: account shared again",
     PostBefore = "bank: pending removed before its posting",
     PostWith = "bank: pending removed with its posting",
     PostAfter = "bank: pending removed after its posting",
@@ -68,13 +80,18 @@ faults! {
     Churn = "bank: churned",
 }
 
-/// Counts, shared by whoever meets a fault.
+/// Counts of all schedules together.
 #[derive(Clone)]
-pub struct Tally(Arc<Vec<AtomicU64>>);
+pub struct Tally {
+    faults: Arc<Vec<AtomicU64>>,
+    /// What has happened together.
+    pub coverage: Coverage,
+}
 
 impl Default for Tally {
     fn default() -> Self {
-        Self(Arc::new(FAULTS.iter().map(|_| AtomicU64::new(0)).collect()))
+        let faults = Arc::new(FAULTS.iter().map(|_| AtomicU64::new(0)).collect());
+        Self { faults, coverage: Coverage::default() }
     }
 }
 
@@ -82,13 +99,13 @@ impl Tally {
     /// Counts one.
     pub(crate) fn hit(&self, fault: Fault) {
         let place = FAULTS.iter().position(|(known, _)| *known == fault);
-        if let Some(count) = place.and_then(|place| self.0.get(place)) {
+        if let Some(count) = place.and_then(|place| self.faults.get(place)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Each fault's name and count.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        FAULTS.iter().zip(self.0.iter()).map(|((_, name), count)| (*name, count.load(Ordering::Relaxed)))
+        FAULTS.iter().zip(self.faults.iter()).map(|((_, name), count)| (*name, count.load(Ordering::Relaxed)))
     }
 }

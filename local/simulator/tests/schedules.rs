@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
 
-use simulator::{Base, Engine, Failure, Mutant, Tally, run};
+use simulator::{Base, Engine, FIRST_SWARM_SEED, Failure, Mutant, Schedule, Tally, run};
 
 fn base() -> Base {
     Base::new(Engine::Compared).unwrap()
@@ -12,7 +12,7 @@ fn base() -> Base {
 fn hold(seeds: std::ops::Range<u64>) {
     let (base, tally) = (base(), Tally::default());
     for seed in seeds {
-        run(&base, seed, None, &tally, false).unwrap();
+        run(&base, &Schedule::of(seed), &tally).unwrap();
     }
     let hits: u64 = tally.counts().map(|(_, count)| count).sum();
     assert!(hits > 0, "nothing went wrong at all");
@@ -36,7 +36,9 @@ fn the_last_schedules_end_equal_to_the_ledger() {
 /// The first seed that shows what a rule is for.
 fn caught(mutant: Mutant) -> Failure {
     let (base, tally) = (base(), Tally::default());
-    let mut failures = (1..1_000).filter_map(|seed| run(&base, seed, Some(mutant), &tally, false).err());
+    let schedule = |seed| Schedule { mutant: Some(mutant), ..Schedule::of(seed) };
+    let seeds = (1..1_000).chain(FIRST_SWARM_SEED..FIRST_SWARM_SEED + 2_000);
+    let mut failures = seeds.filter_map(|seed| run(&base, &schedule(seed), &tally).err());
     failures.next().unwrap_or_else(|| panic!("{mutant:?} was not caught"))
 }
 
@@ -75,11 +77,12 @@ fn a_seed_runs_the_same_way_twice() {
     let base = base();
     let counts = || {
         let tally = Tally::default();
-        run(&base, 7, None, &tally, false).unwrap();
+        run(&base, &Schedule::of(7), &tally).unwrap();
         tally.counts().collect::<Vec<_>>()
     };
     assert_eq!(counts(), counts());
     let failure = caught(Mutant::SkipATrigger);
-    let again = run(&base, failure.seed, Some(Mutant::SkipATrigger), &Tally::default(), false);
+    let mutated = Schedule { mutant: Some(Mutant::SkipATrigger), ..Schedule::of(failure.seed) };
+    let again = run(&base, &mutated, &Tally::default());
     assert_eq!(again, Err(failure));
 }

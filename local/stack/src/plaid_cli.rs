@@ -97,7 +97,8 @@ pub(crate) async fn fault(fault: &Fault) -> Result<(), StackError> {
 #[derive(Args)]
 pub(crate) struct Change {
     /// add, amend, remove, restore, revert, flicker, removed-then-restored, post, settle, churn, login-loss, repair,
-    /// renumber-accounts, open-account, lose-account, expire, revoke or balance.
+    /// trouble, renumber-accounts, reissue-accounts, move-institution, open-account, lose-account, share-account, expire,
+    /// revoke or balance.
     #[arg(value_name = "CHANGE")]
     what: String,
     /// Plaid's id of the item; the first one if absent.

@@ -28,6 +28,8 @@ pub(super) struct LinkTokenRequest {
     user: Option<LinkUser>,
     #[serde(default)]
     products: Vec<String>,
+    #[serde(default)]
+    additional_consented_products: Vec<String>,
     transactions: Option<LinkTransactions>,
     webhook: Option<String>,
     redirect_uri: Option<String>,
@@ -98,7 +100,8 @@ pub(super) fn link_token_create(call: &mut Call<'_>, request: LinkTokenRequest) 
             let item = call.item(token)?;
             // A bank with its own page for it has people choose each time.
             let selects_accounts = request.update.account_selection_enabled || item.institution_id == OAUTH;
-            Some(Update { item_id: item.item_id.clone(), selects_accounts })
+            let consents = request.additional_consented_products.clone();
+            Some(Update { item_id: item.item_id.clone(), selects_accounts, consents })
         }
         (None, false) => None,
     };

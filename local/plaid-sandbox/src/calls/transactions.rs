@@ -75,7 +75,8 @@ pub(super) fn transactions_sync(call: &mut Call<'_>, request: &SyncRequest) -> A
     // What changes before the first history has arrived waits for it.
     let tick = if item.history == History::NotReady { 0 } else { item.ledger.tick() };
     let start = start(item, request.cursor.as_deref(), tick)?;
-    if start.to != tick {
+    let is_stuck = request.cursor.is_some() && request.cursor == item.stuck_cursor;
+    if start.to != tick || is_stuck {
         let why = "underlying transaction data changed since last page was fetched. please restart pagination from last \
                    update.";
         return Err(PlaidError::new(

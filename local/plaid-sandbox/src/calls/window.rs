@@ -114,7 +114,7 @@ fn repair(call: &mut Call<'_>, request: LinkSubmit, update: &Update) -> Answer {
         return Err(PlaidError::request("INVALID_FIELD", "the link token is not one with account selection"));
     }
     let link_token = request.link_token.clone();
-    let item = call.world.update(&update.item_id, &request.selection())?;
+    let item = call.world.update(update, &request.selection())?;
     let institution = call.world.institution(&item.institution_id)?.clone();
     let token = call.world.public_token();
     let end = End::Linked { public_token: &token, accounts: &item.accounts, institution: &institution };

@@ -72,8 +72,10 @@ impl World {
 
     fn announce(&mut self, item_id: &str, change: &Change, id: &str) {
         self.tell(item_id, |item| match change {
-            Change::LoginLoss => vec![Notice::error(item.usable().err().as_ref())],
-            Change::Repair => vec![Notice::item("LOGIN_REPAIRED", json!({}))],
+            Change::LoginLoss | Change::Trouble { code: Some(_) } => {
+                vec![Notice::error(item.usable().err().as_ref())]
+            }
+            Change::Repair | Change::Trouble { code: None } => vec![Notice::item("LOGIN_REPAIRED", json!({}))],
             Change::OpenAccount { .. } => {
                 vec![Notice::item("NEW_ACCOUNTS_AVAILABLE", json!({"error": null}))]
             }
@@ -83,7 +85,9 @@ impl World {
             Change::Expire { at, reason } => vec![Notice::ends(*at, reason.as_deref())],
             Change::Revoke => vec![Notice::revoked()],
             // Plaid has none for these.
-            Change::Balance { .. } | Change::LoseAccount { revoked: false, .. } => Vec::new(),
+            Change::Balance { .. }
+            | Change::LoseAccount { revoked: false, .. }
+            | Change::MoveInstitution { .. } => Vec::new(),
             Change::Add { .. }
             | Change::Amend { .. }
             | Change::Remove { .. }
@@ -94,7 +98,9 @@ impl World {
             | Change::Post(_)
             | Change::Settle
             | Change::Churn { .. }
-            | Change::RenumberAccounts => item.news(),
+            | Change::RenumberAccounts
+            | Change::ReissueAccounts
+            | Change::ShareAccount => item.news(),
         });
     }
 

@@ -48,7 +48,7 @@ impl Shared {
             let point = self.dice.one_of(&points).copied().unwrap_or(Point::AfterEffect);
             (self.dice.between(0, 30), point)
         });
-        let (_, work) = process::start(handle, dies, &self.tally);
+        let (_, work) = process::start(handle, dies, &self.tally, None);
         work.await.ok()
     }
 }
