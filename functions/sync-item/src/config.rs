@@ -25,7 +25,7 @@ pub struct Config {
     pub item_syncs_a_minute: u32,
     /// Syncs of one worker in a minute that it need not lease: its share of what the pool leaves.
     pub share: u32,
-    /// Syncs in a minute that all workers lease from each other, the night's included.
+    /// Syncs in a minute that all workers lease, the night's included.
     pub pool: u32,
 }
 

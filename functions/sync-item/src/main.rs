@@ -16,7 +16,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env(&edge::env::variable)?;
     let sdk = aws::sdk_config(aws::settings()?)?;
     let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
-    let pool = Pool::per_minute(store.clone(), config.pool);
+    let pool = Pool::per_minute(store.clone(), config.pool, &System);
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
     let sync = sync::Deps {

@@ -25,14 +25,18 @@ pub struct Config {
     pub plaid_secret: String,
     /// Syncs that Plaid allows for one item in a minute.
     pub item_syncs_a_minute: u32,
-    /// Syncs in a minute that all workers lease from each other.
+    /// Syncs in a minute that all workers lease.
     pub pool: u32,
+    /// Syncs of one worker in a minute at most.
+    pub most: u32,
 }
 
 impl Config {
     /// Reads the settings through `read`.
     pub fn from_env(read: &dyn Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
         let mut env = Env::new(read);
+        let night = env.number("NIGHT_SYNCS_A_MINUTE");
+        let workers = env.number("NIGHT_CONCURRENCY");
         let config = Self {
             table: env.required("TABLE_NAME"),
             key: env.required("TOKEN_KEY_ARN"),
@@ -44,7 +48,8 @@ impl Config {
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
             item_syncs_a_minute: env.number("PLAID_ITEM_SYNCS_A_MINUTE"),
-            pool: env.number("NIGHT_SYNCS_A_MINUTE"),
+            pool: night,
+            most: env.share(night, workers),
         };
         env.finish(config)
     }

@@ -19,7 +19,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env(&edge::env::variable)?;
     let sdk = aws::sdk_config(aws::settings()?)?;
     let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
-    let pool = Pool::per_minute(store.clone(), config.pool);
+    let pool = Pool::per_minute(store.clone(), config.pool, &System);
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let watch = Arc::new(Watch::new(store.clone(), Arc::new(System)));
     let plaid = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
@@ -37,7 +37,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         events: Arc::new(Bus::new(&sdk, config.event_bus)),
         announcements: store.clone(),
         webhooks: config.webhook_url.map(|url| Webhooks { url, address: plaid }),
-        budgets: Arc::new(Budgets::of_night(config.item_syncs_a_minute, pool)),
+        budgets: Arc::new(Budgets::of_night(config.item_syncs_a_minute, config.most, pool)),
         limits: Limits::default(),
     };
     let deps = Deps {

@@ -35,7 +35,7 @@ pub enum Mangle {
     Mutate,
     /// A call with a cursor is told that the cursor belongs to somebody else.
     CursorRefused,
-    /// From now on, the cursor of the call is answered with a mutation for ever.
+    /// From now on, the cursor of the call is answered with a mutation for ever, if an update begins there.
     CursorStuck,
     /// One account is left out of the list.
     AccountMissing,
@@ -78,6 +78,7 @@ impl Mangle {
             Self::CursorRefused => run(world),
             Self::CursorStuck => {
                 if let (Some(token), Some(cursor)) = (met.text("access_token"), met.text("cursor"))
+                    && Cursor::decode(&cursor).is_some_and(|cursor| cursor.offset == 0)
                     && let Ok(item) = world.item(&token)
                 {
                     item.stuck_cursor = Some(cursor);

@@ -105,8 +105,12 @@ fn equal(
 ) -> Result<(), Divergence> {
     let live = by_carried(rows);
     must!(live.len() == rows.len(), "two rows carry one id");
-    // What is kept of an account that is not shared, or seems not to be, is compared once it is shared again.
-    let is_shared = |account: &Account| account.state == AccountState::Live;
+    // What is kept of an account that is not shared, or seems not to be, is compared once it is shared again. Nobody tells
+    // of one that is not shared any more.
+    let shared = scene.plaid.sandbox.world().account_ids(&item.plaid_id);
+    let is_shared = |account: &Account| {
+        account.state == AccountState::Live && shared.iter().any(|id| id == account.bank.id.as_str())
+    };
     let of_shared = |row: &StoredRow| {
         let account = row.signature.as_ref().map(|(signature, _)| &signature.account);
         state.accounts.iter().any(|known| Some(&known.id) == account && is_shared(known))

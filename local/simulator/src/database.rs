@@ -207,6 +207,12 @@ impl Database {
         }
         let answer = inner.primary.answer(operation, body);
         if answer.0 == 200 {
+            // A sync has ended well: what the bank did before is not what the next fault meets.
+            if body.contains("done = :done")
+                && let Some((item, _)) = phase(operation, body)
+            {
+                self.shared.recent.clear(&item);
+            }
             inner.note(body);
             inner.behind.push_back((operation.to_owned(), body.to_owned()));
         }
@@ -251,7 +257,9 @@ impl Database {
         let meets = meets.filter(|meets| self.shared.may(meets.fault()));
         trace.line(time, || format!("{operation} {meets:?} {}", brief(&body)));
         let process = process.as_deref();
-        self.watch(process, &operation, &body, meets.is_none());
+        if let Some((process, (item, phase))) = process.zip(phase(&operation, &body)) {
+            process.enter(&item, phase);
+        }
         if let Some(meets) = meets {
             self.shared.meet(process, meets.fault());
         }
@@ -282,16 +290,6 @@ impl Database {
                 process::call(process, || self.run(&operation, &body)).await;
                 Ok(refusal(Fault::ServerError, &operation, &body, dice))
             }
-        }
-    }
-
-    /// Notes what a worker is at; an end of a sync that nothing hinders takes the bank's moves off the list.
-    fn watch(&self, process: Option<&Process>, operation: &str, body: &str, is_well: bool) {
-        let Some((process, (item, phase))) = process.zip(phase(operation, body)) else { return };
-        process.enter(&item, phase);
-        let is_end = matches!(phase, Phase::SmallCommit | Phase::FinalCommit);
-        if is_well && is_end && body.contains("done = :done") {
-            self.shared.recent.clear(&item);
         }
     }
 

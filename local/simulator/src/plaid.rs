@@ -27,7 +27,7 @@ pub(crate) struct Said {
     pub(crate) cursors: BTreeMap<String, Vec<Issued>>,
     /// By access token, every transaction that was ever shown, with the pending one it replaces.
     pub(crate) seen: BTreeMap<String, BTreeMap<String, Option<String>>>,
-    /// The access tokens whose rows were shown with values that cannot be read.
+    /// The access tokens whose rows were shown with values that cannot be read, or are cut.
     pub(crate) unread: BTreeSet<String>,
     /// The access tokens whose items changed during a call, which no webhook has told yet.
     untold: BTreeSet<String>,
@@ -104,6 +104,8 @@ const FOR_GOOD: [&str; 4] =
 
 /// What the sandbox puts into rows whose other values cannot be read.
 const UNREAD: &str = "brand_new_field";
+/// What it puts into rows with bulky detail, which is cut.
+const BULKY: &str = "A counterparty among many";
 /// The keys of the sandbox.
 pub(crate) const KEY: &str = "key";
 
@@ -217,7 +219,8 @@ impl Plaid {
         if page.has_more {
             inner.insert(page.next_cursor.clone());
         }
-        if String::from_utf8_lossy(answer).contains(UNREAD) {
+        let text = String::from_utf8_lossy(answer);
+        if text.contains(UNREAD) || text.contains(BULKY) {
             unread.insert(request.access_token.clone());
         }
         let issued = cursors.entry(request.access_token.clone()).or_default();

@@ -184,7 +184,7 @@ impl World {
     }
 
     fn pool(&self) -> Pool {
-        Pool::per_minute(self.store.clone(), self.mix.night_syncs_a_minute)
+        Pool::per_minute(self.store.clone(), self.mix.night_syncs_a_minute, &self.shared.dice)
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
@@ -237,8 +237,9 @@ impl World {
     async fn night_worker(self: Arc<Self>) {
         let watch = Arc::new(Watch::new(self.store.clone(), self.clock()));
         let bank = Arc::new(Guarded::new(self.night_bank.clone(), watch.clone()));
+        let most = self.mix.night_syncs_a_minute / self.mix.night_workers.max(1);
         let leftovers = Arc::new(sync_night::Leftovers::new(self.store.clone()));
-        let sync = self.sync(bank, Budgets::of_night(ITEM_SYNCS, self.pool()));
+        let sync = self.sync(bank, Budgets::of_night(ITEM_SYNCS, most, self.pool()));
         let deps = sync_night::Deps {
             sync: sync::Deps { reads: leftovers.clone(), ..sync },
             watch,
@@ -327,7 +328,7 @@ impl World {
             people: of(&self.people),
             longest_person_wait_ms: of(&self.longest_person_ms),
             put_off: of(&self.put_off),
-            leases: of(&self.store.leases),
+            leases: of(&self.store.lease_writes),
             deaths: self.shared.tally.counts().map(|(_, count)| count).sum(),
             parked: of(&self.parked),
         }

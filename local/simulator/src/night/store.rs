@@ -18,7 +18,7 @@ use domain::{
     night::{Breaker, NightCounting, NightCounts, NightMessage, Settled},
     secret::{AccessToken, SealedToken},
     store::StoreError,
-    sync::{Allowance, Announcements, Commit, CommitError, Edit, LiveRows, PageFacts, StoredRow, SyncReads, SyncWrites},
+    sync::{Allowance, Announcements, Commit, CommitError, Edit, Leases, LiveRows, PageFacts, StoredRow, SyncReads, SyncWrites},
     vault::{TokenOpener, VaultError},
 };
 use jiff::Timestamp;
@@ -47,10 +47,9 @@ pub(super) struct Store {
     counted: Mutex<HashMap<(u8, u32), u16>>,
     counts: Mutex<NightCounts>,
     held_until_ms: AtomicI64,
-    /// When the calls that all workers share will all be there again.
-    allowance: Mutex<Option<Timestamp>>,
-    /// Writes of that.
-    pub(super) leases: AtomicU64,
+    /// The calls that all workers share, and how often they were written.
+    leases: Mutex<Leases>,
+    pub(super) lease_writes: AtomicU64,
 }
 
 impl Store {
@@ -71,8 +70,8 @@ impl Store {
             counted: Mutex::default(),
             counts: Mutex::default(),
             held_until_ms: AtomicI64::new(0),
-            allowance: Mutex::default(),
-            leases: AtomicU64::new(0),
+            leases: Mutex::default(),
+            lease_writes: AtomicU64::new(0),
         }
     }
 
@@ -237,22 +236,22 @@ impl NightCounting for Store {
 
 #[async_trait]
 impl Allowance for Store {
-    async fn full_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        let read = || *self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+    async fn leases(&self) -> Result<Leases, StoreError> {
+        let read = || self.leases.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(self.shared.call(CALL, read).await)
     }
 
-    async fn advance(&self, read: Option<Timestamp>, full_at: Timestamp) -> Result<bool, StoreError> {
-        let advance = || {
-            let mut stored = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_read = *stored == read;
+    async fn store_leases(&self, leases: &Leases) -> Result<bool, StoreError> {
+        let store = || {
+            self.lease_writes.fetch_add(1, Ordering::Relaxed);
+            let mut stored = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_read = stored.rev == leases.rev;
             if is_read {
-                *stored = Some(full_at);
+                *stored = Leases { rev: leases.rev + 1, ..leases.clone() };
             }
-            self.leases.fetch_add(1, Ordering::Relaxed);
             is_read
         };
-        Ok(self.shared.call(CALL, advance).await)
+        Ok(self.shared.call(CALL, store).await)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Keeping below Plaid's rate limits, so that a busy day is slower and nothing worse.
 //!
-//! Each limit is a bucket (the generic cell rate algorithm): one number says how full it is, the time at which it will be
-//! full again. Each item has a bucket. Each worker process has one of its own, which costs nothing to ask: its share of
-//! what the night leaves. Beyond that a process leases calls from the pool, a bucket in the store that all workers share:
-//! what the night may use and, at most hours, does not.
+//! Each item has a bucket (the generic cell rate algorithm): one number says how full it is, the time at which it will be
+//! full again. Each worker process has one of its own, which costs nothing to ask: its share of what the pool leaves.
+//! Beyond that it leases calls from the pool, which all workers share: what the night may use and, at most hours, does
+//! not. A lease counts until a minute after its end, so that no minute sees more calls than the pool has, whoever makes
+//! them when.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,7 +18,7 @@ use jiff::Timestamp;
 use super::ledger::Cause;
 use crate::{
     store::StoreError,
-    time::{later, until},
+    time::{Random, later, until},
 };
 
 /// So many calls a minute.
@@ -31,6 +32,8 @@ pub struct Rate {
 
 const MINUTE: Duration = Duration::from_mins(1);
 const REFILLED_FIFTHS: u32 = 3;
+/// A steady bucket holds so small a part of a minute's calls.
+const STEADY_BURST: u32 = 20;
 
 impl Rate {
     /// At most `calls` in any minute; at least two.
@@ -38,6 +41,13 @@ impl Rate {
         let calls = calls.max(2);
         let refilled = (calls * REFILLED_FIFTHS / 5).max(1);
         Self { burst: calls - refilled, interval: MINUTE / refilled }
+    }
+
+    /// At most `calls` in any minute, at least two, and hardly any at once.
+    fn steady(calls: u32) -> Self {
+        let calls = calls.max(2);
+        let burst = (calls / STEADY_BURST).max(1);
+        Self { burst, interval: MINUTE / (calls - burst) }
     }
 
     /// Takes `calls` out of a bucket that will be full at `full_at`: when it will be full then, or how long to wait
@@ -71,83 +81,125 @@ impl From<Cause> for Priority {
     }
 }
 
-/// The bucket that all workers share.
-#[async_trait]
-pub trait Allowance: Send + Sync {
-    /// When it will be full again, read consistently; `None` if it was never used.
-    async fn full_at(&self) -> Result<Option<Timestamp>, StoreError>;
-
-    /// Sets when it will be full again, if that is still what was read. False if somebody else was faster.
-    async fn advance(&self, read: Option<Timestamp>, full_at: Timestamp) -> Result<bool, StoreError>;
+/// A lease of the pool's calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// The process that holds it.
+    pub holder: u32,
+    /// Calls that it may make, or has made.
+    pub calls: u32,
+    /// Until when they count: a minute after the lease's end.
+    pub counts_until: Timestamp,
 }
 
-/// Calls of a lease, which costs one write. The night's workers are many and slow: they lease less at once.
-const LEASE_CALLS: u32 = 50;
-const NIGHT_LEASE_CALLS: u32 = 25;
-/// A lease is used within this time or not at all.
-const LEASE_LASTS: Duration = Duration::from_secs(10);
-/// A tenth of a minute's calls can be had at once.
-const POOL_BURST: u32 = 10;
+/// All leases that may count still.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leases {
+    /// Of the row that they are stored in; 0 if there is none.
+    pub rev: u64,
+    /// The leases.
+    pub all: Vec<Lease>,
+}
+
+/// Where the leases are stored, for all workers.
+#[async_trait]
+pub trait Allowance: Send + Sync {
+    /// The leases, read consistently.
+    async fn leases(&self) -> Result<Leases, StoreError>;
+
+    /// Stores them in place of those of revision `leases.rev`, with the next one. False if somebody else was faster.
+    async fn store_leases(&self, leases: &Leases) -> Result<bool, StoreError>;
+}
+
+/// Calls of a lease, and how long they may be made: one write for each lease. Who waits for people and webhooks has
+/// little to do at most times, and keeps a lease for long; the night has much to do.
+const LEASE: (u32, Duration) = (50, MINUTE);
+const NIGHT_LEASE: (u32, Duration) = (25, Duration::from_secs(10));
 const MAX_LEASE_TRIES: u32 = 8;
+/// How long to wait while the store does not answer.
+const NO_ANSWER: Duration = Duration::from_secs(10);
 
 /// The calls that all workers may make together.
 pub struct Pool {
     allowance: Arc<dyn Allowance>,
-    burst: u32,
-    interval: Duration,
+    calls: u32,
+    holder: u32,
 }
 
 impl Pool {
-    /// At most `calls` in any minute. A call of a lease may be made until the lease ends, so a minute sees the leases of a
-    /// minute and of the time that a lease lasts.
-    pub fn per_minute(allowance: Arc<dyn Allowance>, calls: u32) -> Self {
-        let burst = (calls / POOL_BURST).max(1);
-        Self { allowance, burst, interval: (MINUTE + LEASE_LASTS) / (calls - burst).max(1) }
+    /// At most `calls` in any minute; `random` tells this process from others.
+    pub fn per_minute(allowance: Arc<dyn Allowance>, calls: u32, random: &dyn Random) -> Self {
+        let [a, b, c, d, ..] = random.entropy();
+        Self { allowance, calls, holder: u32::from_be_bytes([a, b, c, d]) }
     }
 
-    /// What is left in the bucket for those who are more urgent.
+    /// What is left for those who are more urgent.
     fn reserve(&self, priority: Priority) -> u32 {
         match priority {
             Priority::Person => 0,
-            Priority::Webhook => self.burst / 4,
-            Priority::Night => self.burst / 2,
+            Priority::Webhook => self.calls / 10,
+            Priority::Night => self.calls / 5,
         }
     }
 
-    /// Leases `calls`, or tells how long to wait before asking again.
+    /// Leases up to `wanted` calls and at least `least`, or tells how long to wait before asking again. What is left of
+    /// `before` goes back in the same write.
     async fn lease(
         &self,
         now: Timestamp,
-        calls: u32,
+        (least, wanted, lasts): (u32, u32, Duration),
+        before: Held,
         priority: Priority,
-    ) -> Result<Result<(), Duration>, StoreError> {
-        let most = self.interval * self.burst.saturating_sub(self.reserve(priority)).max(calls);
+    ) -> Result<Result<Lease, Duration>, StoreError> {
+        let most = self.calls.saturating_sub(self.reserve(priority));
         for _ in 0..MAX_LEASE_TRIES {
-            let read = self.allowance.full_at().await?;
-            let after = later(read.unwrap_or(now).max(now), self.interval * calls);
-            if after > later(now, most) {
-                return Ok(Err(until(later(now, most), after)));
+            let mut leases = self.allowance.leases().await?;
+            if let Some(own) = before.lease.and_then(|own| leases.all.iter_mut().find(|other| **other == own)) {
+                own.calls -= before.left.min(own.calls);
             }
-            if self.allowance.advance(read, after).await? {
-                return Ok(Ok(()));
+            leases.all.retain(|lease| lease.calls > 0 && now < lease.counts_until);
+            let taken: u32 = leases.all.iter().map(|lease| lease.calls).sum();
+            let room = most.saturating_sub(taken);
+            if room < least {
+                return Ok(Err(wait_for(&mut leases.all, least - room, now)));
+            }
+            // A whole second, so that what is stored is what is compared.
+            let counts_until = Timestamp::from_second(later(now, lasts + MINUTE).as_second() + 1);
+            let counts_until = counts_until.unwrap_or(Timestamp::MAX);
+            let lease = Lease { holder: self.holder, calls: wanted.min(room), counts_until };
+            leases.all.push(lease);
+            if self.allowance.store_leases(&leases).await? {
+                return Ok(Ok(lease));
             }
         }
         Err(StoreError::Busy)
     }
 }
 
-/// Leased calls that were not made yet.
+/// Until so many calls count no more.
+fn wait_for(leases: &mut [Lease], calls: u32, now: Timestamp) -> Duration {
+    leases.sort_by_key(|lease| lease.counts_until);
+    let mut freed = 0;
+    let enough = leases.iter().find(|lease| {
+        freed += lease.calls;
+        freed >= calls
+    });
+    enough.map_or(MINUTE, |lease| until(now, lease.counts_until))
+}
+
+/// The lease that this process holds.
 #[derive(Debug, Default, Clone, Copy)]
-struct Lease {
-    calls: u32,
+struct Held {
+    lease: Option<Lease>,
+    left: u32,
     ends: Option<Timestamp>,
 }
 
-impl Lease {
+impl Held {
     fn take(&mut self, now: Timestamp, calls: u32) -> bool {
-        let has = self.ends.is_some_and(|ends| now < ends) && self.calls >= calls;
+        let has = self.ends.is_some_and(|ends| now < ends) && self.left >= calls;
         if has {
-            self.calls -= calls;
+            self.left -= calls;
         }
         has
     }
@@ -158,9 +210,10 @@ impl Lease {
 pub struct Budgets {
     item: Rate,
     share: Option<Rate>,
+    pace: Option<Rate>,
     full_at: Mutex<Option<Timestamp>>,
     pool: Option<Pool>,
-    lease: AsyncMutex<Lease>,
+    held: AsyncMutex<Held>,
 }
 
 impl Budgets {
@@ -174,14 +227,21 @@ impl Budgets {
         Self::of(item, Some(Rate::per_minute(share)), Some(pool))
     }
 
-    /// For the night, which has the pool alone.
-    pub fn of_night(item: u32, pool: Pool) -> Self {
-        Self::of(item, None, Some(pool))
+    /// For the night, which has the pool alone. Its workers are never idle: none makes more than `most` in a minute, and
+    /// hardly any at once, so that they use the pool evenly.
+    pub fn of_night(item: u32, most: u32, pool: Pool) -> Self {
+        Self { pace: Some(Rate::steady(most)), ..Self::of(item, None, Some(pool)) }
     }
 
     fn of(item: u32, share: Option<Rate>, pool: Option<Pool>) -> Self {
-        let lease = AsyncMutex::default();
-        Self { item: Rate::per_minute(item), share, full_at: Mutex::new(None), pool, lease }
+        Self {
+            item: Rate::per_minute(item),
+            share,
+            pace: None,
+            full_at: Mutex::new(None),
+            pool,
+            held: AsyncMutex::default(),
+        }
     }
 
     /// Counts calls of an item that were made without asking: tries of one that failed.
@@ -216,8 +276,12 @@ impl Budgets {
     /// Takes calls of the share, or tells how long to wait for them.
     fn take_share(&self, now: Timestamp, calls: u32) -> Result<(), Option<Duration>> {
         let Some(rate) = self.share else { return Err(None) };
-        let mut share = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        *share = Some(rate.take(*share, now, calls).map_err(Some)?);
+        self.take_own(rate, now, calls).map_err(Some)
+    }
+
+    fn take_own(&self, rate: Rate, now: Timestamp, calls: u32) -> Result<(), Duration> {
+        let mut own = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        *own = Some(rate.take(*own, now, calls)?);
         Ok(())
     }
 
@@ -229,20 +293,23 @@ impl Budgets {
         priority: Priority,
     ) -> Result<(), Duration> {
         // One at a time: what one task leases serves the others too.
-        let mut lease = self.lease.lock().await;
-        if lease.take(now, calls) {
+        let mut held = self.held.lock().await;
+        if let Some(pace) = self.pace {
+            self.take_own(pace, now, calls)?;
+        }
+        if held.take(now, calls) {
             return Ok(());
         }
-        let block = if priority == Priority::Night { NIGHT_LEASE_CALLS } else { LEASE_CALLS };
-        let block = block.min(pool.burst / 2).max(calls);
-        match pool.lease(now, block, priority).await {
-            Ok(Ok(())) => {
-                *lease = Lease { calls: block - calls, ends: Some(later(now, LEASE_LASTS)) };
+        let (wanted, lasts) = if priority == Priority::Night { NIGHT_LEASE } else { LEASE };
+        match pool.lease(now, (calls, wanted.max(calls), lasts), *held, priority).await {
+            Ok(Ok(lease)) => {
+                let ends = Some(later(now, lasts));
+                *held = Held { lease: Some(lease), left: lease.calls - calls, ends };
                 Ok(())
             }
             Ok(Err(wait)) => Err(wait),
             // The share goes on alone while the store does not answer.
-            Err(_) => Err(LEASE_LASTS),
+            Err(_) => Err(NO_ANSWER),
         }
     }
 }
@@ -301,27 +368,36 @@ mod tests {
         assert_eq!(share, Some(later(now, Rate::per_minute(100).interval)));
     }
 
-    /// A bucket of one process.
+    /// The leases of one process.
     #[derive(Default)]
-    struct Bucket {
-        full_at: Mutex<Option<Timestamp>>,
+    struct Row {
+        leases: Mutex<Leases>,
         writes: Mutex<u32>,
     }
 
     #[async_trait]
-    impl Allowance for Bucket {
-        async fn full_at(&self) -> Result<Option<Timestamp>, StoreError> {
-            Ok(*self.full_at.lock().unwrap())
+    impl Allowance for Row {
+        async fn leases(&self) -> Result<Leases, StoreError> {
+            Ok(self.leases.lock().unwrap().clone())
         }
 
-        async fn advance(&self, read: Option<Timestamp>, full_at: Timestamp) -> Result<bool, StoreError> {
+        async fn store_leases(&self, leases: &Leases) -> Result<bool, StoreError> {
             *self.writes.lock().unwrap() += 1;
-            let mut stored = self.full_at.lock().unwrap();
-            let is_read = *stored == read;
+            let mut stored = self.leases.lock().unwrap();
+            let is_read = stored.rev == leases.rev;
             if is_read {
-                *stored = Some(full_at);
+                *stored = Leases { rev: leases.rev + 1, ..leases.clone() };
             }
             Ok(is_read)
+        }
+    }
+
+    /// Another number for each process.
+    struct Number(u8);
+
+    impl Random for Number {
+        fn entropy(&self) -> [u8; 10] {
+            [self.0; 10]
         }
     }
 
@@ -337,12 +413,17 @@ mod tests {
             workers in 1_usize..6,
             asks in proptest::collection::vec((0_usize..6, 0_u64..400, 0_usize..5, any::<bool>()), 1..2_000),
         ) {
-            let bucket = Arc::new(Bucket::default());
-            let pool = || Pool::per_minute(bucket.clone(), limit);
+            let row = Arc::new(Row::default());
             let share = 10;
-            let budgets: Vec<_> = (0..workers)
-                .map(|n| if n % 3 == 2 { Budgets::of_night(1_000_000, pool()) } else { Budgets::with_pool(1_000_000, share, pool()) })
-                .collect();
+            let budgets = |n: usize| {
+                let pool = Pool::per_minute(row.clone(), limit, &Number(u8::try_from(n).unwrap()));
+                if n % 3 == 2 {
+                    Budgets::of_night(1_000_000, limit, pool)
+                } else {
+                    Budgets::with_pool(1_000_000, share, pool)
+                }
+            };
+            let budgets: Vec<_> = (0..workers).map(budgets).collect();
             let (mut now, mut taken) = (Timestamp::UNIX_EPOCH, Vec::new());
             for (worker, pause, who, is_from_nothing) in asks {
                 now = later(now, Duration::from_millis(pause));
@@ -365,18 +446,35 @@ mod tests {
 
     #[test]
     fn people_are_served_when_the_night_has_to_wait() {
-        let bucket = Arc::new(Bucket::default());
-        let pool = || Pool::per_minute(bucket.clone(), 2_000);
-        let (night, day) = (Budgets::of_night(1_000, pool()), Budgets::with_pool(1_000, 2, pool()));
+        let row = Arc::new(Row::default());
+        let pool = |number| Pool::per_minute(row.clone(), 1_000, &Number(number));
+        let night = Budgets::of_night(100_000, 100_000, pool(1));
+        let day = Budgets::with_pool(100_000, 2, pool(2));
         let now = Timestamp::UNIX_EPOCH;
         let take = |budgets: &Budgets, cause| block_on(budgets.take(None, now, false, cause)).is_ok();
-        let at_night = (0..500).filter(|_| take(&night, Cause::Night)).count();
-        assert_eq!(at_night, 100, "half of what can be had at once");
-        assert!(!take(&night, Cause::Night));
-        let by_webhooks = (0..500).filter(|_| take(&day, Cause::Webhook)).count();
-        assert!((50..=52).contains(&by_webhooks), "{by_webhooks}");
-        let by_people = (0..500).filter(|_| take(&day, Cause::Person)).count();
-        assert_eq!(by_people, 50);
-        assert!(*bucket.writes.lock().unwrap() <= 8, "one write for each lease");
+        assert_eq!((0..2_000).filter(|_| take(&night, Cause::Night)).count(), 800);
+        let by_webhooks = (0..2_000).filter(|_| take(&day, Cause::Webhook)).count();
+        assert!((100..=101).contains(&by_webhooks), "{by_webhooks}");
+        assert_eq!((0..2_000).filter(|_| take(&day, Cause::Person)).count(), 100);
+        assert_eq!(*row.writes.lock().unwrap(), 800 / 25 + 2 + 2, "one write for each lease");
+        // A minute after the leases' end all of it can be had again.
+        let now = later(now, MINUTE * 2 + Duration::from_secs(1));
+        let again = (0..2_000).filter(|_| block_on(day.take(None, now, false, Cause::Person)).is_ok()).count();
+        assert!((1_000..=1_001).contains(&again), "{again}");
+    }
+
+    #[test]
+    fn what_is_left_of_a_lease_goes_back_with_the_next() {
+        let row = Arc::new(Row::default());
+        let day = Budgets::with_pool(100_000, 2, Pool::per_minute(row.clone(), 1_000, &Number(1)));
+        let mut now = Timestamp::UNIX_EPOCH;
+        for _ in 0..10 {
+            now = later(now, MINUTE);
+            for _ in 0..12 {
+                assert!(block_on(day.take(None, now, false, Cause::Webhook)).is_ok());
+            }
+            let held: u32 = row.leases.lock().unwrap().all.iter().map(|lease| lease.calls).sum();
+            assert!(held <= 50 + 2 * 12, "{held}");
+        }
     }
 }

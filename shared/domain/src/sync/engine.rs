@@ -192,7 +192,7 @@ const COURTESY_FOR_A_PAGE: Duration = Duration::from_millis(25);
 const MOMENT: Duration = Duration::from_millis(500);
 /// So often a run waits for others; then it comes back later.
 const MOMENTS: u32 = 8;
-const COME_BACK: Duration = Duration::from_secs(15);
+pub(super) const COME_BACK: Duration = Duration::from_secs(15);
 /// Starts over because the update changed while it was read.
 pub(super) const RESTARTS: u32 = 3;
 const RESTART_PAUSE: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    engine::{Deps, Halt, Outcome, RATE_LIMIT, RESTARTS, Run, Step, Trigger, rows},
+    engine::{COME_BACK, Deps, Halt, Outcome, RATE_LIMIT, RESTARTS, Run, Step, Trigger, rows},
     fold::{PageFacts, UpdateIndex},
     ledger::{Cause, DayBalance, RunEntry},
     links::Links,
@@ -380,6 +380,10 @@ impl Fetch<'_> {
                 Ok(full_at) => {
                     self.run.budget = Some(full_at);
                     return Ok(());
+                }
+                // A worker that waits for a webhook's call would keep a person waiting who is behind it in the queue.
+                Err(wait) if self.trigger.cause == Cause::Webhook => {
+                    return Err(Halt::HandOver(wait.max(COME_BACK)));
                 }
                 Err(wait)
                     if wait <= SHORT_WAIT && has_time(self.deps, self.trigger.deadline, wait + PAGE) =>

@@ -23,7 +23,7 @@ mod plan;
 mod ports;
 mod turns;
 
-pub use budget::{Allowance, Budgets, Pool, Rate};
+pub use budget::{Allowance, Budgets, Lease, Leases, Pool, Rate};
 pub use engine::{Deps, Outcome, SyncError, Trigger, Webhooks, sync};
 pub use fetch::PACE;
 pub use fold::PageFacts;
