@@ -99,7 +99,7 @@ async fn update_mode_asks_for_nothing_new_and_keeps_the_token_to_itself() {
     let world = World::new().await;
     let (at, _) = world.item("user_good", "pass_good").await;
     let (status, answer) = call(&world, false, "alice", &json!({"item_id": at.item.as_str()})).await;
-    let asked_for = "link for alice with Update { token: AccessToken, select_accounts: false }";
+    let asked_for = "link for alice with Update { token: AccessToken, mode: UpdateMode { select_accounts: false, consent_products: [] } }";
     assert_eq!((status, answer["link_token"].as_str()), (200, Some(asked_for)), "{answer}");
     let chosen = json!({"item_id": at.item.as_str(), "select_accounts": true});
     let answer = call(&world, false, "alice", &chosen).await.1;

@@ -44,7 +44,11 @@ impl Test {
             feed: bank.clone(),
             accounts: bank,
             clock: clock.clone(),
-            budgets: Arc::new(Budgets::of_night(1_000, 100_000, Pool::per_minute(world.store.clone(), 100_000, &System))),
+            budgets: Arc::new(Budgets::of_night(
+                1_000,
+                100_000,
+                Pool::per_minute(world.store.clone(), 100_000, &System),
+            )),
             ..world.sync()
         };
         let (queue, removals) = (Arc::new(FakeQueue::default()), Arc::new(FakeQueue::default()));

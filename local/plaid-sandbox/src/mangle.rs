@@ -236,7 +236,8 @@ const BULKY_PARTIES: usize = 400;
 
 fn bulky(row: &mut Row) {
     let Ok(mut fields) = serde_json::from_str::<BTreeMap<String, Row>>(row.get()) else { return };
-    let party = json!({"name": "A counterparty among many", "type": "merchant", "website": null, "logo_url": null});
+    let party =
+        json!({"name": "A counterparty among many", "type": "merchant", "website": null, "logo_url": null});
     if let Ok(parties) = to_raw_value(&vec![party; BULKY_PARTIES]) {
         fields.insert("counterparties".to_owned(), parties);
     }

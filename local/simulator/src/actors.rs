@@ -24,14 +24,17 @@ use plaid_sandbox::Change;
 use rust_decimal::Decimal;
 
 use crate::{
+    coverage::Phase,
     dice::Dice,
     moves::{self, Move},
-    process::{self, Point},
+    process::{self, Place, Point},
     scene::{Item, Scene},
     swarm::Swarm,
     tally::Fault,
 };
 
+/// Of 1,000 processes so many die where a swarm looks.
+const FOCUSED: u32 = 600;
 /// As the template has it.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(50);
 
@@ -78,13 +81,22 @@ fn act<F: Future<Output = ()> + 'static>(
 }
 
 /// Whether and when a process is to die.
-fn fate(scene: &Scene, calls: u32) -> Option<(u32, Point)> {
+fn fate(scene: &Scene, calls: u32) -> Option<(Place, Point)> {
     let dice = &scene.shared.dice;
-    if !dice.in_1000(scene.shared.weather().crashes) {
+    let focus = scene.shared.swarm.as_ref().and_then(|swarm| swarm.focus);
+    let usual = scene.shared.weather().crashes;
+    let rate = if focus.is_some() && usual > 0 { usual.max(FOCUSED) } else { usual };
+    if !dice.in_1000(rate) {
         return None;
     }
     let points = [Point::BeforeSend, Point::AfterEffect, Point::AfterAnswer];
-    let dies = dice.one_of(&points).map(|point| (dice.between(0, calls), *point));
+    let dies = dice.one_of(&points).map(|point| (Place::Call(dice.between(0, calls)), *point));
+    let dies = match (dies, focus) {
+        (Some((_, point)), Some(phase)) if dice.in_1000(600) => {
+            Some((Place::In(phase, dice.between(0, 1) * dice.between(0, 3)), point))
+        }
+        (dies, _) => dies,
+    };
     dies.filter(|(_, point)| scene.shared.may(point.fault()))
 }
 
@@ -150,7 +162,7 @@ fn draw(dice: &Dice, swarm: Option<&Swarm>) -> (Move, Change, Option<Fault>) {
             }
         },
     };
-    let (change, fault) = which.change(dice, amount, name);
+    let (change, fault) = which.change(dice, amount, name, swarm.is_some());
     (which, change, fault)
 }
 
@@ -160,6 +172,12 @@ pub(crate) async fn ask(scene: &Scene, item: &Item, is_first: bool) {
         let number = async {
             if is_first {
                 return scene.queue.send(&SyncMessage::first(item.at.clone(), 1), Duration::ZERO).await.ok();
+            }
+            // The night lists accounts each time.
+            let focus = scene.shared.swarm.as_ref().and_then(|swarm| swarm.focus);
+            if focus == Some(Phase::Accounts) && scene.shared.dice.in_1000(500) {
+                let message = SyncMessage::unnumbered(item.at.clone(), Cause::Night);
+                return scene.queue.send(&message, Duration::ZERO).await.ok();
             }
             let number = scene.store.want_sync(&item.at).await.ok().flatten()?.number;
             let message = SyncMessage::numbered(item.at.clone(), number, Cause::Webhook);

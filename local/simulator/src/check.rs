@@ -118,8 +118,7 @@ fn equal(
     let in_ledger = |facts: &BankFacts| {
         state.accounts.iter().all(|account| account.bank.id != facts.account || is_shared(account))
     };
-    let stored: BTreeSet<&str> =
-        live.iter().filter(|(_, row)| of_shared(row)).map(|(id, _)| *id).collect();
+    let stored: BTreeSet<&str> = live.iter().filter(|(_, row)| of_shared(row)).map(|(id, _)| *id).collect();
     let listed = ledger.iter().filter(|(_, facts)| in_ledger(facts));
     let expected: BTreeSet<&str> = listed.map(|(id, _)| id.as_str()).collect();
     let missing: Vec<_> = expected.difference(&stored).collect();

@@ -43,10 +43,8 @@ phases! {
 
 /// Whether a fault can hit a sync in a phase.
 fn is_possible(fault: Fault, phase: Phase) -> bool {
-    let is_commit = matches!(
-        phase,
-        Phase::SmallCommit | Phase::StageCommit | Phase::ApplyCommit | Phase::FinalCommit
-    );
+    let is_commit =
+        matches!(phase, Phase::SmallCommit | Phase::StageCommit | Phase::ApplyCommit | Phase::FinalCommit);
     let is_page = matches!(phase, Phase::FirstPage | Phase::LaterPage);
     let is_plaid = is_page || phase == Phase::Accounts;
     match fault {

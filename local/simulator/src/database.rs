@@ -61,10 +61,43 @@ pub(crate) struct Shared {
     pub(crate) recent: Recent,
 }
 
+/// Of 1,000 calls where a swarm looks so many meet a fault, and so many are the last.
+const FOCUSED: u32 = 250;
+const KILLED: u32 = 60;
+
 impl Shared {
     /// Whether a fault exists in this schedule.
     pub(crate) fn may(&self, fault: Fault) -> bool {
         !self.cut.has_fault(fault) && self.swarm.as_ref().is_none_or(|swarm| swarm.has(fault))
+    }
+
+    /// Of 1,000 calls so many meet a fault: more where the swarm looks.
+    pub(crate) fn rate(&self, process: Option<&Process>, usual: u32) -> u32 {
+        let is_in_focus = usual > 0 && self.focus(process);
+        if is_in_focus { usual.max(FOCUSED) } else { usual }
+    }
+
+    /// Whether a process is where the swarm looks.
+    fn focus(&self, process: Option<&Process>) -> bool {
+        let focus = self.swarm.as_ref().and_then(|swarm| swarm.focus);
+        focus.is_some() && focus == process.and_then(Process::phase)
+    }
+
+    /// Once in a while a process that is where the swarm looks is killed a moment later.
+    pub(crate) fn kill_soon(&self, process: Option<&Arc<Process>>) {
+        let crashes = self.weather().crashes;
+        let Some(process) = process.filter(|process| crashes > 0 && self.focus(Some(process))) else {
+            return;
+        };
+        if self.dice.in_1000(KILLED) && self.may(Fault::Killed) {
+            let (shared, process) = (self.clone(), process.clone());
+            self.time.later(self.dice.within(Duration::from_millis(30)), move || {
+                if !process.is_dead() {
+                    shared.meet(Some(&process), Fault::Killed);
+                    process.kill();
+                }
+            });
+        }
     }
 
     /// Counts a fault that a process meets.
@@ -150,7 +183,9 @@ fn phase(operation: &str, body: &str) -> Option<(String, Phase)> {
     let item: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
     let phase = match operation {
         "TransactWriteItems" if body.contains("STAGE#") => Phase::StageCommit,
-        "TransactWriteItems" | "UpdateItem" if body.contains("REMOVE sg") && body.contains("done = :done") => {
+        "TransactWriteItems" | "UpdateItem"
+            if body.contains("REMOVE sg") && body.contains("done = :done") =>
+        {
             Phase::FinalCommit
         }
         "TransactWriteItems" if body.contains("sg = :sg") => Phase::ApplyCommit,
@@ -175,7 +210,13 @@ impl Database {
             moves: Vec::new(),
             late: 0,
         };
-        Self { inner: Arc::new(Mutex::new(inner)), tables: Arc::from(tables), engine, shared, is_direct: false }
+        Self {
+            inner: Arc::new(Mutex::new(inner)),
+            tables: Arc::from(tables),
+            engine,
+            shared,
+            is_direct: false,
+        }
     }
 
     /// The same database without faults.
@@ -253,13 +294,15 @@ impl Database {
         let Shared { time, dice, trace, .. } = &self.shared;
         time.wait(dice.within(Duration::from_millis(20))).await;
         let body = self.mutated(body);
-        let meets = dice.in_1000(self.shared.weather().database).then(|| self.meets(&operation)).flatten();
-        let meets = meets.filter(|meets| self.shared.may(meets.fault()));
-        trace.line(time, || format!("{operation} {meets:?} {}", brief(&body)));
-        let process = process.as_deref();
-        if let Some((process, (item, phase))) = process.zip(phase(&operation, &body)) {
+        if let Some((process, (item, phase))) = process.as_deref().zip(phase(&operation, &body)) {
             process.enter(&item, phase);
         }
+        self.shared.kill_soon(process.as_ref());
+        let process = process.as_deref();
+        let rate = self.shared.rate(process, self.shared.weather().database);
+        let meets = dice.in_1000(rate).then(|| self.meets(&operation)).flatten();
+        let meets = meets.filter(|meets| self.shared.may(meets.fault()));
+        trace.line(time, || format!("{operation} {meets:?} {}", brief(&body)));
         if let Some(meets) = meets {
             self.shared.meet(process, meets.fault());
         }
@@ -313,7 +356,8 @@ impl Database {
         };
         let Some(swarm) = &self.shared.swarm else { return all.get(self.shared.dice.below(some)).copied() };
         let refused = (operation == "TransactWriteItems").then_some(Meets::Refusal(Fault::Refused));
-        let there: Vec<_> = all.into_iter().take(some).chain(refused).filter(|m| swarm.has(m.fault())).collect();
+        let there: Vec<_> =
+            all.into_iter().take(some).chain(refused).filter(|m| swarm.has(m.fault())).collect();
         self.shared.dice.one_of(&there).copied()
     }
 
@@ -335,7 +379,9 @@ impl Database {
                 let body = body.replacen('{', &format!(r#"{{"Limit":{limit},"#), 1);
                 self.apply(operation, &body)
             }
-            "BatchGetItem" if is_short && self.shared.may(Fault::UnprocessedKeys) => self.read_some(body).unwrap_or_else(|| self.apply(operation, body)),
+            "BatchGetItem" if is_short && self.shared.may(Fault::UnprocessedKeys) => {
+                self.read_some(body).unwrap_or_else(|| self.apply(operation, body))
+            }
             _ => self.apply(operation, body),
         }
     }

@@ -76,7 +76,12 @@ fn comparable((status, body): &(u16, Vec<u8>)) -> Value {
     }
     if let Some(fields) = answer.as_object_mut() {
         fields.remove("ConsumedCapacity");
-        for items in fields.get_mut("Responses").and_then(Value::as_object_mut).into_iter().flat_map(|r| r.values_mut()) {
+        for items in fields
+            .get_mut("Responses")
+            .and_then(Value::as_object_mut)
+            .into_iter()
+            .flat_map(|r| r.values_mut())
+        {
             sort(items);
         }
     }

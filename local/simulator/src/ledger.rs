@@ -65,7 +65,8 @@ fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
 /// The commit that is run, marked if what is deployed differs from it.
 fn commit() -> Result<String, String> {
     let commit = output("git", &["rev-parse", "--short", "HEAD"])?;
-    let changed = output("git", &["status", "--porcelain", "--", "shared", "functions", "local/simulator/src"])?;
+    let changed =
+        output("git", &["status", "--porcelain", "--", "shared", "functions", "local/simulator/src"])?;
     Ok(if changed.is_empty() { commit } else { format!("{commit}+") })
 }
 
@@ -80,7 +81,15 @@ pub(crate) fn fill(file: &Path, options: &Options) -> Outcome {
             let first = new_range(&lines, size, number % 2 == 1);
             let date = output("date", &["-u", "+%F"])?;
             let (done, divergences, failing) = (0, 0, Vec::new());
-            lines.push(Line { first, schedules: size, done, divergences, commit: commit.clone(), date, failing });
+            lines.push(Line {
+                first,
+                schedules: size,
+                done,
+                divergences,
+                commit: commit.clone(),
+                date,
+                failing,
+            });
         }
         write(file, &lines)?;
     }

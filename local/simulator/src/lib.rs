@@ -24,12 +24,12 @@ mod tally;
 mod time;
 mod trace;
 
-pub use engine::Engine;
-pub use mutant::Mutant;
-pub use scene::Base;
 pub use coverage::{Coverage, PHASES, Phase};
 pub use cut::Cut;
+pub use engine::Engine;
 pub use moves::{MOVES, Move};
+pub use mutant::Mutant;
+pub use scene::Base;
 pub use schedule::{Failure, Schedule, run};
 pub use shrink::{Shrunk, shrink};
 pub use swarm::FIRST_SWARM_SEED;

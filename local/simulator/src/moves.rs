@@ -82,6 +82,7 @@ impl Move {
         dice: &Dice,
         amount: Option<Decimal>,
         name: Option<String>,
+        is_swarm: bool,
     ) -> (Change, Option<Fault>) {
         let add = |pending| Change::Add { pending, amount, name: name.clone(), date: None, account: None };
         let post = |linked, removal| Change::Post(Posting { linked, removal, ..Posting::default() });
@@ -106,6 +107,7 @@ impl Move {
                 (Change::Balance { account: None, current: Decimal::from(dice.between(0, 500)) }, None)
             }
             Self::LoginLoss => (Change::LoginLoss, Some(Fault::LoginLoss)),
+            Self::Repair if is_swarm && dice.in_1000(500) => (Change::Trouble { code: None }, None),
             Self::Repair => (Change::Repair, None),
             Self::Trouble => {
                 let code = dice.one_of(&TROUBLES).map(|code| (*code).to_owned());
@@ -113,7 +115,9 @@ impl Move {
             }
             Self::Renumber => (Change::RenumberAccounts, Some(Fault::NewAccountIds)),
             Self::Reissue => (Change::ReissueAccounts, Some(Fault::NewAccountNames)),
-            Self::LoseAccount => (Change::LoseAccount { account: None, revoked: false }, Some(Fault::LostAccount)),
+            Self::LoseAccount => {
+                (Change::LoseAccount { account: None, revoked: false }, Some(Fault::LostAccount))
+            }
             Self::ShareAccount => (Change::ShareAccount, Some(Fault::SharedAccount)),
             Self::MoveInstitution => {
                 let id = if dice.in_1000(500) { "ins_109508" } else { "ins_109509" };

@@ -99,8 +99,12 @@ const ERRORS: [&str; 7] = [
     "BRAND_NEW_CODE",
 ];
 const LIMITS: [&str; 2] = ["TRANSACTIONS_SYNC_LIMIT", "RATE_LIMIT"];
-const FOR_GOOD: [&str; 4] =
-    ["PRODUCTS_NOT_SUPPORTED", "INSTITUTION_NO_LONGER_SUPPORTED", "ADDITIONAL_CONSENT_REQUIRED", "NO_ACCOUNTS"];
+const FOR_GOOD: [&str; 4] = [
+    "PRODUCTS_NOT_SUPPORTED",
+    "INSTITUTION_NO_LONGER_SUPPORTED",
+    "ADDITIONAL_CONSENT_REQUIRED",
+    "NO_ACCOUNTS",
+];
 
 /// What the sandbox puts into rows whose other values cannot be read.
 const UNREAD: &str = "brand_new_field";
@@ -248,7 +252,8 @@ impl Transport for Plaid {
         if let Some((process, (item, phase))) = process.as_ref().zip(self.phase(&call)) {
             process.enter(&item, phase);
         }
-        let is_bad = dice.in_1000(self.shared.weather().plaid);
+        self.shared.kill_soon(process.as_ref());
+        let is_bad = dice.in_1000(self.shared.rate(process.as_deref(), self.shared.weather().plaid));
         let fault = match is_bad.then(|| dice.below(10)) {
             Some(0) => Some(Fault::PlaidUnreachable),
             Some(1) => Some(Fault::PlaidTimeout),

@@ -18,6 +18,15 @@ use crate::{
     tally::{Fault, Tally},
 };
 
+/// Where a process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At a call, counted from 0.
+    Call(u32),
+    /// At a call for something, after so many others for the same.
+    In(Phase, u32),
+}
+
 /// When a process dies, as seen from a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Point {
@@ -42,7 +51,7 @@ pub(crate) struct Process {
     abort: AbortHandle,
     is_dead: AtomicBool,
     calls: AtomicU32,
-    dies: Mutex<Option<(u32, Point)>>,
+    dies: Mutex<Option<(Place, Point)>>,
     tally: Tally,
     /// Of a worker: what the bank has done lately, and which item it is at, in which phase.
     recent: Option<Recent>,
@@ -57,12 +66,21 @@ impl Process {
         }
     }
 
+    /// What its last call was for.
+    pub(crate) fn phase(&self) -> Option<Phase> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, phase)| *phase)
+    }
+
     /// A fault hits it where it is.
     pub(crate) fn meet(&self, fault: Fault) {
         let at = self.at.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let (Some(recent), Some((item, phase))) = (&self.recent, at) {
             recent.meet(&item, fault, phase);
         }
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.is_dead.load(Ordering::SeqCst)
     }
 
     /// Ends it where it stands.
@@ -77,8 +95,18 @@ impl Process {
             return Some(Point::BeforeSend);
         }
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        let phase = self.phase();
         let mut dies = self.dies.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, point) = dies.take_if(|(at, _)| *at == number)?;
+        let is_here = |place: &mut Place| match place {
+            Place::Call(at) => *at == number,
+            Place::In(at, left) if phase == Some(*at) => {
+                let is_last = *left == 0;
+                *left = left.saturating_sub(1);
+                is_last
+            }
+            Place::In(..) => false,
+        };
+        let (_, point) = dies.take_if(|(place, _)| is_here(place))?;
         self.tally.hit(point.fault());
         self.meet(point.fault());
         Some(point)
@@ -114,7 +142,7 @@ impl<F: Future> Future for Inside<F> {
 /// Runs a future as a process that dies at the given call, if one is given.
 pub(crate) fn start<F: Future>(
     future: F,
-    dies: Option<(u32, Point)>,
+    dies: Option<(Place, Point)>,
     tally: &Tally,
     recent: Option<Recent>,
 ) -> (Arc<Process>, impl Future<Output = Result<F::Output, Aborted>> + use<F>) {

@@ -141,13 +141,15 @@ impl SyncQueue for Queue {
         if delay > LONGEST_DELAY {
             return Err(QueueError("InvalidParameterValue".to_owned()));
         }
-        let bad = dice.in_1000(self.shared.weather().others);
-        let fault = bad.then(|| if dice.in_1000(500) { Fault::QueueRefuses } else { Fault::QueueLosesAnswer });
-        let fault = fault.filter(|fault| self.shared.may(*fault));
-        trace.line(time, || format!("send {body} in {delay:?} {fault:?}"));
         if let Some(process) = &process {
             process.enter(message.at.item.as_str(), Phase::Queue);
         }
+        self.shared.kill_soon(process.as_ref());
+        let bad = dice.in_1000(self.shared.rate(process.as_deref(), self.shared.weather().others));
+        let fault =
+            bad.then(|| if dice.in_1000(500) { Fault::QueueRefuses } else { Fault::QueueLosesAnswer });
+        let fault = fault.filter(|fault| self.shared.may(*fault));
+        trace.line(time, || format!("send {body} in {delay:?} {fault:?}"));
         if let Some(fault) = fault {
             self.shared.meet(process.as_deref(), fault);
         }

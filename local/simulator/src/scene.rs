@@ -151,9 +151,12 @@ impl TokenOpener for Vault {
         if let Some(process) = &process {
             process.enter(at.item.as_str(), Phase::Token);
         }
+        self.0.kill_soon(process.as_ref());
         self.0.time.wait(self.0.dice.within(Duration::from_millis(20))).await;
         process::call(process.as_deref(), || ()).await;
-        if self.0.dice.in_1000(self.0.weather().others) && self.0.may(Fault::KeyService) {
+        if self.0.dice.in_1000(self.0.rate(process.as_deref(), self.0.weather().others))
+            && self.0.may(Fault::KeyService)
+        {
             self.0.meet(process.as_deref(), Fault::KeyService);
             return Err(VaultError::Unavailable);
         }
@@ -199,12 +202,7 @@ fn limits(dice: &Dice) -> Limits {
 
 impl Scene {
     /// A new world from a seed.
-    pub(crate) async fn new(
-        base: &Base,
-        schedule: &Schedule,
-        time: Time,
-        tally: &Tally,
-    ) -> Self {
+    pub(crate) async fn new(base: &Base, schedule: &Schedule, time: Time, tally: &Tally) -> Self {
         let seed = schedule.seed;
         let dice = Dice::new(seed);
         let shared = Shared {

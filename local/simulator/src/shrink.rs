@@ -33,13 +33,8 @@ struct Shrinker<'a> {
 
 /// Leaves out what can be left out: kinds of faults, moves, edits, one after the other, until nothing more can be.
 pub fn shrink(base: &Base, schedule: &Schedule, failure: &Failure) -> Shrunk {
-    let mut shrinker = Shrinker {
-        base,
-        schedule,
-        cut: schedule.cut.clone(),
-        failure: failure.clone(),
-        runs: 0,
-    };
+    let mut shrinker =
+        Shrinker { base, schedule, cut: schedule.cut.clone(), failure: failure.clone(), runs: 0 };
     while shrinker.pass() && shrinker.runs < MAX_RUNS {}
     let tally = Tally::default();
     match run(base, &shrinker.smaller(shrinker.cut.clone()), &tally) {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    coverage::{PHASES, Phase},
     dice::Dice,
     moves::{MOVES, Move},
     tally::{FAULTS, Fault},
@@ -11,6 +12,15 @@ use crate::{
 
 /// Seeds from here on draw a swarm; those below have every move and fault, at fixed rates.
 pub const FIRST_SWARM_SEED: u64 = 100_000_000;
+
+/// Moves that are nothing without others.
+const NEEDS: [(Move, &[Move]); 5] = [
+    (Move::Settle, &[Move::PostBefore, Move::PostAfter]),
+    (Move::ShareAccount, &[Move::LoseAccount]),
+    (Move::Restore, &[Move::Remove]),
+    (Move::LoginLoss, &[Move::Repair]),
+    (Move::Trouble, &[Move::Repair, Move::Repair]),
+];
 
 /// What exists in a schedule.
 #[derive(Debug, Clone)]
@@ -21,6 +31,8 @@ pub(crate) struct Swarm {
     pub(crate) rounds: usize,
     /// The items' accounts at most.
     pub(crate) accounts: usize,
+    /// The phase of the sync in which most faults are.
+    pub(crate) focus: Option<Phase>,
 }
 
 impl Swarm {
@@ -39,6 +51,11 @@ impl Swarm {
                 moves.extend(std::iter::repeat_n(*which, weight));
             }
         }
+        for (which, needs) in NEEDS {
+            if moves.contains(&which) {
+                moves.extend(needs);
+            }
+        }
         // What is pending and never posts shows little.
         if is_in(700) {
             moves.extend([Move::Post, Move::PostUnlinked]);
@@ -46,7 +63,8 @@ impl Swarm {
         let presence = dice.one_of(&[100, 300, 700]).copied().unwrap_or_default();
         let faults = FAULTS.iter().map(|(fault, _)| *fault).filter(|_| is_in(presence)).collect();
         let rounds = dice.one_of(&[3, 5, 12]).copied().unwrap_or_default();
-        Some(Self { moves, faults, rounds, accounts: 1 + dice.below(6) })
+        let focus = dice.one_of(PHASES).map(|(phase, _)| *phase).filter(|_| is_in(700));
+        Some(Self { moves, faults, rounds, accounts: 1 + dice.below(6), focus })
     }
 
     pub(crate) fn draw(&self, dice: &Dice) -> Move {

@@ -44,7 +44,10 @@ fn people_meet_no_limit_and_no_queue_beside_a_storm_and_a_night() {
         let figures = mix(Mix { seed, ..storm }).unwrap();
         assert_eq!((figures.webhook_refused, figures.night_refused), (0, 0), "{figures:?}");
         assert_eq!(figures.counts.items(), 4_000, "{figures:?}");
-        assert!(figures.people > 50 && figures.put_off == 0 && figures.longest_person_wait_ms < 5_000, "{figures:?}");
+        assert!(
+            figures.people > 50 && figures.put_off == 0 && figures.longest_person_wait_ms < 5_000,
+            "{figures:?}"
+        );
         let syncs = figures.webhook_calls + figures.night_calls;
         assert!(figures.leases * 20 <= syncs, "at most 0.05 writes a sync: {figures:?}");
     }

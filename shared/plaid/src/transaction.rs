@@ -307,7 +307,8 @@ mod tests {
     fn dated_by(fields: &str) -> (String, bool, Option<String>) {
         let text = format!(r#"{{"transaction_id":"t1","account_id":"a1","amount":1,{fields}}}"#);
         let facts = read_transaction(&text);
-        let detail: serde_json::Value = serde_json::from_str(facts.detail.as_deref().unwrap_or("{}")).unwrap();
+        let detail: serde_json::Value =
+            serde_json::from_str(facts.detail.as_deref().unwrap_or("{}")).unwrap();
         (facts.date.to_string(), facts.is_undated, detail["date_source"].as_str().map(str::to_owned))
     }
 

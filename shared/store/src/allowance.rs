@@ -24,12 +24,8 @@ fn row_key() -> Row {
 #[async_trait]
 impl Allowance for Store {
     async fn leases(&self) -> Result<Leases, StoreError> {
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.data)
-            .set_key(Some(row_key()))
-            .consistent_read(true);
+        let get =
+            self.client.get_item().table_name(&self.data).set_key(Some(row_key())).consistent_read(true);
         let Some(row) = get.send().await.map_err(|error| unavailable(&error))?.item else {
             return Ok(Leases::default());
         };

@@ -1,6 +1,6 @@
 //! The sync against any ledger: however its changes are cut into pages, the store ends equal to it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where it stands")]
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use domain::{
     bank::{BankError, HistoryStatus, Meaning, SyncPage, TransactionFeed},
-    ids::{Cursor, ItemRef, TransactionId},
+    ids::{Cursor, ItemRef, PlaidAccountId, TransactionId},
     secret::AccessToken,
     sync::{Cause, Deps, Outcome, SyncReads, Trigger, sync},
     transaction::{BankFacts, PaymentMeta},
@@ -53,6 +53,8 @@ struct Script {
     updates: AtomicU32,
     pages: Mutex<Vec<SyncPage>>,
     refuse_cursor: Mutex<bool>,
+    /// The account of all transactions, one that the item lists.
+    account: Option<PlaidAccountId>,
 }
 
 #[async_trait]
@@ -61,9 +63,14 @@ impl TransactionFeed for Script {
         if cursor.is_some() && std::mem::take(&mut *self.refuse_cursor.lock().unwrap()) {
             return Err(BankError::new(Meaning::CursorRefused, "INVALID_FIELD"));
         }
-        let mut pages = self.pages.lock().unwrap();
-        assert!(!pages.is_empty(), "asked for more than there is");
-        Ok(pages.remove(0))
+        let pages = self.pages.lock().unwrap();
+        // A page may be read again; whoever has another cursor begins the update.
+        let read = pages.iter().position(|page| page.has_more && page.next_cursor.as_ref() == cursor);
+        let mut page = pages[read.map_or(0, |place| place + 1)].clone();
+        if let Some(account) = &self.account {
+            page.added.iter_mut().for_each(|facts| facts.account = account.clone());
+        }
+        Ok(page)
     }
 }
 
@@ -102,7 +109,9 @@ impl Case {
     async fn new() -> Self {
         let world = World::new().await;
         let (at, _) = world.item("user_good", "pass_good").await;
-        Self { world, script: Arc::default(), at }
+        let item = world.sandbox.world().item_ids().remove(0);
+        let account = world.sandbox.world().account_ids(&item).first().map(|id| id.parse().unwrap());
+        Self { world, script: Arc::new(Script { account, ..Script::default() }), at }
     }
 
     fn trigger(&self) -> Trigger {

@@ -75,7 +75,9 @@ impl World {
             Change::LoginLoss | Change::Trouble { code: Some(_) } => {
                 vec![Notice::error(item.usable().err().as_ref())]
             }
-            Change::Repair | Change::Trouble { code: None } => vec![Notice::item("LOGIN_REPAIRED", json!({}))],
+            Change::Repair | Change::Trouble { code: None } => {
+                vec![Notice::item("LOGIN_REPAIRED", json!({}))]
+            }
             Change::OpenAccount { .. } => {
                 vec![Notice::item("NEW_ACCOUNTS_AVAILABLE", json!({"error": null}))]
             }

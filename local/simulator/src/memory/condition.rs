@@ -18,10 +18,7 @@ pub(super) struct Words<'a> {
 
 impl<'a> Words<'a> {
     pub(super) fn of(request: &'a Value) -> Self {
-        Self {
-            names: &request["ExpressionAttributeNames"],
-            values: &request["ExpressionAttributeValues"],
-        }
+        Self { names: &request["ExpressionAttributeNames"], values: &request["ExpressionAttributeValues"] }
     }
 
     /// What an attribute is called.
@@ -54,9 +51,7 @@ impl<'a> Words<'a> {
         match operand {
             Operand::Path(path) => self.find(path, item),
             Operand::Value(name) => Some(self.value(name)),
-            Operand::IfNotExists(path, other) => {
-                self.find(path, item).or_else(|| self.operand(other, item))
-            }
+            Operand::IfNotExists(path, other) => self.find(path, item).or_else(|| self.operand(other, item)),
         }
     }
 

@@ -74,22 +74,21 @@ impl Table {
         let range = Range::of(&condition, &words);
         let is_inclusive = !request["KeyConditionExpression"].as_str().unwrap_or_default().contains('<');
         let index = request["IndexName"].as_str();
-        let index = index.map(|name| self.indexes.get(name).unwrap_or_else(|| unreachable!("no index {name}")));
+        let index =
+            index.map(|name| self.indexes.get(name).unwrap_or_else(|| unreachable!("no index {name}")));
         let first = (range.hash.to_owned(), range.low.to_owned());
         let mut places: Vec<(Key, Key)> = match index {
             Some(index) => {
                 let from = (first, Key::default());
                 let entries = index.entries.range((Bound::Included(from), Bound::Unbounded));
-                let entries = entries.take_while(|((hash, at), _)| {
-                    hash == range.hash && range.covers(at, is_inclusive)
-                });
+                let entries = entries
+                    .take_while(|((hash, at), _)| hash == range.hash && range.covers(at, is_inclusive));
                 entries.cloned().collect()
             }
             None => {
                 let items = self.items.range((Bound::Included(first), Bound::Unbounded));
-                let items = items.take_while(|((hash, at), _)| {
-                    hash == range.hash && range.covers(at, is_inclusive)
-                });
+                let items =
+                    items.take_while(|((hash, at), _)| hash == range.hash && range.covers(at, is_inclusive));
                 items.map(|(key, _)| (key.clone(), key.clone())).collect()
             }
         };
@@ -104,7 +103,13 @@ impl Table {
         self.page(request, &words, index, &places)
     }
 
-    fn page(&self, request: &Value, words: &Words<'_>, index: Option<&Index>, places: &[(Key, Key)]) -> Value {
+    fn page(
+        &self,
+        request: &Value,
+        words: &Words<'_>,
+        index: Option<&Index>,
+        places: &[(Key, Key)],
+    ) -> Value {
         let limit = request["Limit"].as_u64().and_then(|limit| usize::try_from(limit).ok());
         let filter = request["FilterExpression"].as_str().map(parse::condition);
         let (mut items, mut last, mut bytes, mut looked) = (Vec::new(), None, 0, 0);

@@ -20,7 +20,11 @@ pub(super) fn size(item: &Item) -> usize {
             Value::Null | Value::Bool(_) | Value::Number(_) => 1,
         }
     }
-    item.iter().map(|(name, value)| name.len() + value.as_object().into_iter().flat_map(|v| v.values()).map(of).sum::<usize>()).sum()
+    item.iter()
+        .map(|(name, value)| {
+            name.len() + value.as_object().into_iter().flat_map(|v| v.values()).map(of).sum::<usize>()
+        })
+        .sum()
 }
 
 /// What one action makes of its item.
@@ -96,9 +100,10 @@ impl Memory {
         }
         let (mut changes, mut codes, mut keys) = (Vec::new(), Vec::new(), BTreeSet::new());
         for action in actions {
-            let (kind, action) = action.as_object().and_then(|action| action.iter().next()).unwrap_or_else(
-                || unreachable!("an action"),
-            );
+            let (kind, action) = action
+                .as_object()
+                .and_then(|action| action.iter().next())
+                .unwrap_or_else(|| unreachable!("an action"));
             match self.change(kind, action) {
                 Ok(change) => {
                     if !keys.insert((change.table.clone(), change.key.clone())) {

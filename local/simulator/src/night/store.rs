@@ -18,7 +18,10 @@ use domain::{
     night::{Breaker, NightCounting, NightCounts, NightMessage, Settled},
     secret::{AccessToken, SealedToken},
     store::StoreError,
-    sync::{Allowance, Announcements, Commit, CommitError, Edit, Leases, LiveRows, PageFacts, StoredRow, SyncReads, SyncWrites},
+    sync::{
+        Allowance, Announcements, Commit, CommitError, Edit, Leases, LiveRows, PageFacts, StoredRow,
+        SyncReads, SyncWrites,
+    },
     vault::{TokenOpener, VaultError},
 };
 use jiff::Timestamp;

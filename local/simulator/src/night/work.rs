@@ -11,7 +11,7 @@ use edge::batch::Verdict;
 
 use crate::{
     dice::Dice,
-    process::{self, Point},
+    process::{self, Place, Point},
     tally::Tally,
     time::Time,
 };
@@ -46,7 +46,7 @@ impl Shared {
         let dies = self.dice.in_1000(self.deaths).then(|| {
             let points = [Point::BeforeSend, Point::AfterEffect, Point::AfterAnswer];
             let point = self.dice.one_of(&points).copied().unwrap_or(Point::AfterEffect);
-            (self.dice.between(0, 30), point)
+            (Place::Call(self.dice.between(0, 30)), point)
         });
         let (_, work) = process::start(handle, dies, &self.tally, None);
         work.await.ok()

@@ -63,6 +63,15 @@ impl Rate {
 /// What a first page of a stream weighs: Plaid allows a fifth as many of them.
 const FROM_NOTHING: u32 = 5;
 
+/// How long to wait before asking again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// The item has had its calls.
+    Item(Duration),
+    /// All workers together have had theirs.
+    Workers(Duration),
+}
+
 /// Who waits for a call. The pool serves people first, then webhooks, then the night.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Priority {
@@ -154,7 +163,8 @@ impl Pool {
         let most = self.calls.saturating_sub(self.reserve(priority));
         for _ in 0..MAX_LEASE_TRIES {
             let mut leases = self.allowance.leases().await?;
-            if let Some(own) = before.lease.and_then(|own| leases.all.iter_mut().find(|other| **other == own)) {
+            if let Some(own) = before.lease.and_then(|own| leases.all.iter_mut().find(|other| **other == own))
+            {
                 own.calls -= before.left.min(own.calls);
             }
             leases.all.retain(|lease| lease.calls > 0 && now < lease.counts_until);
@@ -260,15 +270,15 @@ impl Budgets {
         now: Timestamp,
         is_from_nothing: bool,
         cause: Cause,
-    ) -> Result<Timestamp, Duration> {
-        let after = self.item.take(full_at, now, 1)?;
+    ) -> Result<Timestamp, Wait> {
+        let after = self.item.take(full_at, now, 1).map_err(Wait::Item)?;
         let calls = if is_from_nothing { FROM_NOTHING } else { 1 };
         let Err(wait) = self.take_share(now, calls) else { return Ok(after) };
         match &self.pool {
-            None => Err(wait.unwrap_or(MINUTE)),
+            None => Err(Wait::Workers(wait.unwrap_or(MINUTE))),
             Some(pool) => match self.take_leased(pool, now, calls, cause.into()).await {
                 Ok(()) => Ok(after),
-                Err(leased) => Err(wait.map_or(leased, |wait| wait.min(leased))),
+                Err(leased) => Err(Wait::Workers(wait.map_or(leased, |wait| wait.min(leased)))),
             },
         }
     }
@@ -459,7 +469,8 @@ mod tests {
         assert_eq!(*row.writes.lock().unwrap(), 800 / 25 + 2 + 2, "one write for each lease");
         // A minute after the leases' end all of it can be had again.
         let now = later(now, MINUTE * 2 + Duration::from_secs(1));
-        let again = (0..2_000).filter(|_| block_on(day.take(None, now, false, Cause::Person)).is_ok()).count();
+        let again =
+            (0..2_000).filter(|_| block_on(day.take(None, now, false, Cause::Person)).is_ok()).count();
         assert!((1_000..=1_001).contains(&again), "{again}");
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    budget::Wait,
     engine::{COME_BACK, Deps, Halt, Outcome, RATE_LIMIT, RESTARTS, Run, Step, Trigger, rows},
     fold::{PageFacts, UpdateIndex},
     ledger::{Cause, DayBalance, RunEntry},
@@ -382,15 +383,15 @@ impl Fetch<'_> {
                     return Ok(());
                 }
                 // A worker that waits for a webhook's call would keep a person waiting who is behind it in the queue.
-                Err(wait) if self.trigger.cause == Cause::Webhook => {
+                Err(Wait::Workers(wait)) if self.trigger.cause == Cause::Webhook => {
                     return Err(Halt::HandOver(wait.max(COME_BACK)));
                 }
-                Err(wait)
+                Err(Wait::Item(wait) | Wait::Workers(wait))
                     if wait <= SHORT_WAIT && has_time(self.deps, self.trigger.deadline, wait + PAGE) =>
                 {
                     self.deps.clock.sleep(wait).await;
                 }
-                Err(wait) => return Err(Halt::HandOver(wait)),
+                Err(Wait::Item(wait) | Wait::Workers(wait)) => return Err(Halt::HandOver(wait)),
             }
         }
     }

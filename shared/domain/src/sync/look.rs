@@ -16,7 +16,7 @@ use crate::{
     bank::{BankItem, Meaning, SyncPage},
     ids::PlaidAccountId,
     item::{Health, HealthState},
-    pairing::settle,
+    pairing::{is_same, settle},
 };
 
 /// Plaid tells of the end of a consent so long before it.
@@ -35,27 +35,23 @@ pub(super) struct Accounts {
     pub(super) need_whole_history: bool,
 }
 
-/// How often a run reads a page again because the list of accounts, which was asked for after it, lacks an account
-/// that the page names. Then both are right: the list leaves out accounts that are closed.
+/// How often a run reads a page again that the list of accounts contradicts. Then both are right: the list leaves out
+/// accounts that are closed.
 pub(super) const MAX_REREADS: u32 = 2;
 
 impl Fetch<'_> {
     /// The accounts that a page changes. A page that names an unknown account makes us list all of them.
     ///
     /// The accounts of the list and of the page together decide which account continues which: an account of the page
-    /// is there, whatever the list says. The list may be newer than the page, so a page that names an account which the
-    /// list lacks is read again first.
+    /// is there, whatever the list says. The list may be newer than the page, so a page that it contradicts is read
+    /// again first.
     pub(super) async fn accounts(&mut self, page: &SyncPage) -> Result<Accounts, Halt> {
         let named = page.added.iter().chain(&page.modified).map(|facts| &facts.account);
         let named: BTreeSet<_> = named.chain(page.accounts.iter().map(|account| &account.id)).collect();
         let names_unknown = named.iter().any(|id| self.known(id).is_none());
         if !self.accounts_known || (names_unknown && self.listed.is_none()) {
             let listed = self.list_accounts().await?;
-            let is_missing = |id: &PlaidAccountId| {
-                listed.iter().all(|bank| bank.id != *id)
-                    && self.known(id).is_none_or(|account| !account.state.is_stopped())
-            };
-            if self.run.rereads < MAX_REREADS && named.iter().any(|id| is_missing(id)) {
+            if self.run.rereads < MAX_REREADS && self.contradict(page, &named, &listed) {
                 self.run.rereads += 1;
                 return Err(Halt::Reread);
             }
@@ -77,6 +73,21 @@ impl Fetch<'_> {
             self.change(&account, &mut accounts);
         }
         Ok(accounts)
+    }
+
+    /// Whether a page and a list cannot be of one moment: the page names an account that the list lacks, and it may be one
+    /// that is stored, under its old id or its new one.
+    fn contradict(&self, page: &SyncPage, named: &BTreeSet<&PlaidAccountId>, listed: &[BankAccount]) -> bool {
+        let is_listed = |id: &PlaidAccountId| listed.iter().any(|bank| bank.id == *id);
+        let is_stopped = |id: &PlaidAccountId| self.known(id).is_some_and(|known| known.state.is_stopped());
+        let mut missing = named.iter().filter(|id| !is_listed(id) && !is_stopped(id)).peekable();
+        let shared = || self.accounts.iter().filter(|account| !account.state.is_stopped());
+        missing.peek().is_some()
+            && (shared().any(|account| !is_listed(&account.bank.id))
+                || missing.any(|id| {
+                    let told = self.description(page, id);
+                    shared().any(|account| is_same(&account.bank, &told))
+                }))
     }
 
     /// What is known of an account that a page names: what the page says, else what is stored, else its id alone.

@@ -315,8 +315,7 @@ impl<'a> Plan<'a> {
     /// An id never seen before: it takes its predecessor's row over, or gets one.
     fn insert(&mut self, facts: &BankFacts, digest: Digest) {
         let links = self.links;
-        let predecessors =
-            [links.old_of(&facts.id), facts.pending_of.as_ref(), links.removed_of(&facts.id)];
+        let predecessors = [links.old_of(&facts.id), facts.pending_of.as_ref(), links.removed_of(&facts.id)];
         // A row that is not free belongs to a pending transaction that stays, or was taken by another successor.
         let mut rows = predecessors.into_iter().flatten().filter_map(|id| self.find(id));
         match rows.find(|row| self.is_free(row)).map(|row| (row.key.clone(), row.carries.is_some())) {
