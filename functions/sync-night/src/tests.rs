@@ -14,7 +14,10 @@ use domain::{
     sync::{self, Budgets, Pool},
     time::Clock,
 };
-use edge::batch::{Message, Verdict};
+use edge::{
+    batch::{Message, Verdict},
+    system::System,
+};
 use jiff::{Timestamp, civil::Date};
 use serde_json::json;
 use testkit::{FakeQueue, Fault, SkippingClock, World, acting};
