@@ -156,19 +156,30 @@ impl Coverage {
 #[derive(Clone)]
 pub(crate) struct Recent {
     moves: Arc<Mutex<BTreeMap<String, u32>>>,
+    /// All moves on each item so far.
+    ever: Arc<Mutex<BTreeMap<String, u32>>>,
     coverage: Coverage,
 }
 
 impl Recent {
     pub(crate) fn new(coverage: &Coverage) -> Self {
-        Self { moves: Arc::default(), coverage: coverage.clone() }
+        Self { moves: Arc::default(), ever: Arc::default(), coverage: coverage.clone() }
+    }
+
+    /// Whether the bank has ever made one of these moves on an item.
+    pub(crate) fn has_ever(&self, item: &str, any: &[Move]) -> bool {
+        let ever = self.ever.lock().unwrap_or_else(PoisonError::into_inner).get(item).copied();
+        let bit = |which: &Move| MOVES.iter().position(|(known, _)| known == which).map_or(0, |place| 1 << place);
+        any.iter().any(|which| ever.unwrap_or_default() & bit(which) != 0)
     }
 
     /// The bank moves. `item` is our id of it.
     pub(crate) fn add(&self, item: &str, which: Move) {
         let place = MOVES.iter().position(|(known, _)| *known == which).unwrap_or_default();
-        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
-        *moves.entry(item.to_owned()).or_default() |= 1 << place;
+        for all in [&self.moves, &self.ever] {
+            let mut moves = all.lock().unwrap_or_else(PoisonError::into_inner);
+            *moves.entry(item.to_owned()).or_default() |= 1 << place;
+        }
     }
 
     /// A sync ended well.

@@ -6,7 +6,8 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use clap::ValueEnum;
 use domain::{
-    ids::{ItemRef, TransactionId},
+    account::{AccountState, Generation},
+    ids::{AccountId, ItemRef, TransactionId},
     item::{Phase, SyncState},
     store::StoreError,
     sync::{Commit, CommitError, Edit, LiveRows, PageFacts, StoredRow, SyncReads, SyncWrites},
@@ -28,6 +29,16 @@ pub enum Mutant {
     SkipATrigger,
     /// A removed id ends its row, whatever id that carries.
     ClearAnotherId,
+    /// A row that one transaction has taken over is free for another.
+    TakeATakenRow,
+    /// An account under a new id is a new account.
+    ForgetContinuations,
+    /// A cursor that Plaid refuses is kept.
+    KeepARefusedCursor,
+    /// An account that comes back has missed no sweep.
+    ForgetAMissedSweep,
+    /// What a bank changes while it is asked is told by no webhook.
+    LoseAWebhook,
 }
 
 /// The store, with a rule left out.
@@ -55,6 +66,11 @@ impl SyncReads for Mutated {
         ids: &[TransactionId],
     ) -> Result<HashMap<TransactionId, StoredRow>, StoreError> {
         let mut rows = self.store.rows(at, ids).await?;
+        if self.mutant == Mutant::TakeATakenRow {
+            for (id, row) in &mut rows {
+                row.carries = row.carries.take().filter(|carried| carried == id);
+            }
+        }
         if self.mutant == Mutant::ClearAnotherId {
             for (id, row) in &mut rows {
                 row.carries = row.carries.take().map(|_| id.clone());
@@ -78,6 +94,18 @@ impl SyncWrites for Mutated {
                     && let Phase::Fetching(next) = &stage.phase
                 {
                     commit.item.cursor = Edit::Set(next.clone());
+                }
+            }
+            Mutant::ForgetContinuations => {
+                for account in commit.accounts.iter_mut().filter(|account| account.generation.number > 0) {
+                    account.id = AccountId::derive(&commit.at.item, &account.bank.id);
+                    account.generation = Generation::default();
+                }
+            }
+            Mutant::KeepARefusedCursor if commit.item.cursor == Edit::Clear => commit.item.cursor = Edit::Keep,
+            Mutant::ForgetAMissedSweep => {
+                for account in commit.accounts.iter_mut().filter(|account| account.state.is_unshared()) {
+                    account.state = AccountState::Unshared { missed_sweep: false };
                 }
             }
             Mutant::SkipATrigger if commit.item.done.is_some() => {

@@ -134,8 +134,8 @@ impl Plaid {
     }
 
     /// What the bank has left open happens, and whoever must log in does. True if there is something that a webhook tells.
-    pub(crate) fn settle(&self, plaid_id: &str, token: &str) -> bool {
-        let is_untold = self.said().untold.remove(token);
+    pub(crate) fn settle(&self, plaid_id: &str, token: &str, tells_all: bool) -> bool {
+        let is_untold = self.said().untold.remove(token) && tells_all;
         let mut world = self.sandbox.world();
         let settled = world.change(plaid_id, &Change::Settle).is_some();
         let was_lost = world.login_required(plaid_id);

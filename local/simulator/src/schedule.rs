@@ -101,7 +101,8 @@ async fn direct(scene: &Scene) -> Result<(), Divergence> {
     shared.trace.line(&shared.time, || "calm".to_owned());
     scene.plaid.calm();
     for item in items.iter() {
-        let news = scene.plaid.settle(&item.plaid_id, &item.token);
+        let tells_all = shared.mutant != Some(Mutant::LoseAWebhook);
+        let news = scene.plaid.settle(&item.plaid_id, &item.token, tells_all);
         if news {
             actors::ask(scene, item, false).await;
         }

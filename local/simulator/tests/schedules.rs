@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
 
-use simulator::{Base, Engine, FIRST_SWARM_SEED, Failure, Mutant, Schedule, Tally, run};
+use simulator::{
+    Base, Cut, Engine, FIRST_SWARM_SEED, Failure, Mutant, Schedule, Shrunk, Tally, run, shrink,
+};
 
 fn base() -> Base {
     Base::new(Engine::Compared).unwrap()
@@ -70,6 +72,57 @@ fn with_a_skipped_trigger_it_is_caught() {
 #[test]
 fn with_another_id_cleared_it_is_caught() {
     caught(Mutant::ClearAnotherId);
+}
+
+#[test]
+fn with_a_taken_row_taken_again_it_is_caught() {
+    caught(Mutant::TakeATakenRow);
+}
+
+#[test]
+fn with_continued_accounts_as_new_ones_it_is_caught() {
+    caught(Mutant::ForgetContinuations);
+}
+
+#[test]
+fn with_a_refused_cursor_kept_it_is_caught() {
+    caught(Mutant::KeepARefusedCursor);
+}
+
+#[test]
+fn with_a_missed_sweep_forgotten_it_is_caught() {
+    caught(Mutant::ForgetAMissedSweep);
+}
+
+#[test]
+fn with_a_lost_webhook_it_is_caught() {
+    caught(Mutant::LoseAWebhook);
+}
+
+/// Seeds that diverged once, each for its cause: a row taken over twice (the first two), a list of accounts without one
+/// that a page named (the next two), a change during a call that no webhook told of.
+#[test]
+fn seeds_that_diverged_are_equal() {
+    let (base, tally) = (base(), Tally::default());
+    for seed in [5_008_122, 5_043_830, 5_015_608, 5_056_402, 5_011_459] {
+        run(&base, &Schedule::of(seed), &tally).unwrap();
+    }
+}
+
+#[test]
+fn swarms_end_equal_to_the_ledger() {
+    hold(FIRST_SWARM_SEED..FIRST_SWARM_SEED + 150);
+}
+
+#[test]
+fn a_failing_schedule_becomes_smaller_and_still_fails() {
+    let failure = caught(Mutant::ClearAnotherId);
+    let schedule = Schedule { mutant: Some(Mutant::ClearAnotherId), ..Schedule::of(failure.seed) };
+    let base = Base::new(Engine::Memory).unwrap();
+    let Shrunk { cut, failure, faults } = shrink(&base, &schedule, &failure);
+    assert!(faults.len() < 12, "{faults:?}");
+    let cut: Cut = cut.to_string().parse().unwrap();
+    assert_eq!(run(&base, &Schedule { cut, ..schedule }, &Tally::default()), Err(failure));
 }
 
 #[test]

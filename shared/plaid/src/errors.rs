@@ -83,7 +83,18 @@ fn by_code(envelope: &Envelope) -> Option<Meaning> {
         | "MFA_NOT_SUPPORTED"
         | "INSTITUTION_NO_LONGER_SUPPORTED"
         | "UNSUPPORTED_RESPONSE" => Meaning::Unsupported,
-        "UNAUTHORIZED_INSTITUTION" | "INSTITUTION_REGISTRATION_REQUIRED" => Meaning::OurFault,
+        // Our set-up or our request, whatever type it comes with.
+        "INVALID_API_KEYS"
+        | "UNAUTHORIZED_ENVIRONMENT"
+        | "UNAUTHORIZED_ROUTE_ACCESS"
+        | "INVALID_PRODUCT"
+        | "INVALID_INSTITUTION"
+        | "UNAUTHORIZED_INSTITUTION"
+        | "INSTITUTION_REGISTRATION_REQUIRED"
+        | "DIRECT_INTEGRATION_NOT_ENABLED"
+        | "INSTITUTION_NOT_ENABLED_IN_ENVIRONMENT"
+        | "CREDITS_EXHAUSTED"
+        | "SANDBOX_ONLY" => Meaning::OurFault,
         "INVALID_PUBLIC_TOKEN" => Meaning::PublicTokenRefused,
         "INVALID_ACCOUNT_ID" => Meaning::AccountGone,
         "INVALID_FIELD" if is_about_the_cursor(envelope.error_message.as_deref().unwrap_or_default()) => {

@@ -28,6 +28,8 @@ use crate::acting;
 pub enum Fault {
     /// It is refused, without effect.
     Refuse,
+    /// It is refused as one that can never be taken, without effect.
+    Invalid,
     /// It is never answered, without effect: the caller dies before it.
     HangBefore,
     /// It takes effect and is never answered: the caller dies after it.
@@ -145,6 +147,10 @@ impl Aws {
         let fault = self.meet(&target);
         if fault == Some(Fault::Refuse) {
             let refusal = json!({"__type": "AccessDeniedException", "message": "refused on demand"});
+            return Ok(response(400, refusal.to_string().into_bytes()));
+        }
+        if fault == Some(Fault::Invalid) {
+            let refusal = json!({"__type": "ValidationException", "message": "refused on demand"});
             return Ok(response(400, refusal.to_string().into_bytes()));
         }
         if fault == Some(Fault::HangBefore) {
