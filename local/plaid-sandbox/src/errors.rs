@@ -40,9 +40,13 @@ impl PlaidError {
     /// An error by its code alone, with the type that Plaid documents for it.
     pub(crate) fn of_code(code: &str) -> Self {
         let (kind, status) = match code {
-            "INSTITUTION_DOWN" | "INSTITUTION_NOT_RESPONDING" | "INSTITUTION_NOT_AVAILABLE" => {
-                ("INSTITUTION_ERROR", 400)
-            }
+            "INSTITUTION_DOWN"
+            | "INSTITUTION_NOT_RESPONDING"
+            | "INSTITUTION_NOT_AVAILABLE"
+            | "INSTITUTION_NO_LONGER_SUPPORTED"
+            | "UNAUTHORIZED_INSTITUTION"
+            | "INSTITUTION_REGISTRATION_REQUIRED"
+            | "UNSUPPORTED_RESPONSE" => ("INSTITUTION_ERROR", 400),
             "INTERNAL_SERVER_ERROR" => ("API_ERROR", 500),
             "PLANNED_MAINTENANCE" => ("API_ERROR", 503),
             "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION" => ("TRANSACTIONS_ERROR", 400),
@@ -54,10 +58,23 @@ impl PlaidError {
             | "INVALID_ACCESS_TOKEN"
             | "INVALID_ACCOUNT_ID"
             | "INVALID_LINK_TOKEN"
+            | "INVALID_INSTITUTION"
+            | "INVALID_PRODUCT"
+            | "DIRECT_INTEGRATION_NOT_ENABLED"
+            | "INSTITUTION_NOT_ENABLED_IN_ENVIRONMENT"
+            | "SANDBOX_ONLY"
+            | "UNAUTHORIZED_ENVIRONMENT"
+            | "UNAUTHORIZED_ROUTE_ACCESS"
             | "INVALID_WEBHOOK_VERIFICATION_KEY_ID" => ("INVALID_INPUT", 400),
-            "INVALID_FIELD" | "INVALID_BODY" | "MISSING_FIELDS" | "UNKNOWN_FIELDS" | "NOT_FOUND" => {
-                ("INVALID_REQUEST", 400)
-            }
+            "INVALID_FIELD"
+            | "INVALID_BODY"
+            | "INVALID_HEADERS"
+            | "INVALID_CONFIGURATION"
+            | "INCOMPATIBLE_API_VERSION"
+            | "MISSING_FIELDS"
+            | "UNKNOWN_FIELDS"
+            | "NOT_FOUND"
+            | "NO_LONGER_AVAILABLE" => ("INVALID_REQUEST", 400),
             _ => ("ITEM_ERROR", 400),
         };
         Self { status, ..Self::new(kind, code, "asked for on demand") }
