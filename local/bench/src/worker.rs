@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use stack::{Options, Stack};
+use serde_json::json;
+use stack::{Client, Options, Stack};
 
 use crate::{
     Outcome, cpu,
@@ -43,6 +44,19 @@ pub(crate) async fn measure(count: u32, items: u32) -> Outcome {
          one {most:.1} MB (aim {MOST_MB} MB)",
         peaks.len()
     );
+    let ms = sync_by_hand(&stack).await?;
+    println!("a sync that a person asks for right afterwards: {ms:.0} ms");
     stack.stop().await?;
     Ok(())
+}
+
+/// Milliseconds until a person's sync of the first account has ended.
+async fn sync_by_hand(stack: &Stack) -> Result<f64, Box<dyn std::error::Error>> {
+    let api = Client::new(&stack.ready.api_url)?.with_token(&stack.ready.tokens["alice"]);
+    let (_, listed) = api.get("/api/v1/plaid/accounts").await?;
+    let account = listed["accounts"][0]["id"].as_str().ok_or("an account")?;
+    let began = Instant::now();
+    let (status, answer) = api.post(&format!("/api/v1/plaid/accounts/{account}/sync"), &json!({})).await?;
+    let took = began.elapsed().as_secs_f64() * 1e3;
+    if status == 200 { Ok(took) } else { Err(format!("the sync answered {status}: {answer}").into()) }
 }

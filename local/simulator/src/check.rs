@@ -85,14 +85,21 @@ fn accounts(scene: &Scene, item: &Item, state: &SyncState) -> Result<(), Diverge
     shared.sort();
     must!(stored == shared, "accounts {stored:?} are stored, {shared:?} are shared");
     // One that is not shared is one that the bank took away, or that nobody could recognise under its new id.
-    let is_explained = scene.shared.recent.has_ever(item.at.item.as_str(), &[Move::LoseAccount, Move::Reissue]);
+    let is_explained =
+        scene.shared.recent.has_ever(item.at.item.as_str(), &[Move::LoseAccount, Move::Reissue]);
     let looks_alike = |one: &Account| {
         let others = state.accounts.iter().filter(|other| other.id != one.id);
-        others.filter(|other| (&other.bank.name, &other.bank.mask) == (&one.bank.name, &one.bank.mask)).count() > 1
+        others
+            .filter(|other| (&other.bank.name, &other.bank.mask) == (&one.bank.name, &one.bank.mask))
+            .count()
+            > 1
     };
     for account in state.accounts.iter().filter(|account| account.state.is_unshared()) {
         let id = &account.bank.id;
-        must!(is_explained || looks_alike(account), "{id} is not shared, though the bank shares its accounts");
+        must!(
+            is_explained || looks_alike(account),
+            "{id} is not shared, though the bank shares its accounts"
+        );
     }
     Ok(())
 }

@@ -169,7 +169,8 @@ impl Recent {
     /// Whether the bank has ever made one of these moves on an item.
     pub(crate) fn has_ever(&self, item: &str, any: &[Move]) -> bool {
         let ever = self.ever.lock().unwrap_or_else(PoisonError::into_inner).get(item).copied();
-        let bit = |which: &Move| MOVES.iter().position(|(known, _)| known == which).map_or(0, |place| 1 << place);
+        let bit =
+            |which: &Move| MOVES.iter().position(|(known, _)| known == which).map_or(0, |place| 1 << place);
         any.iter().any(|which| ever.unwrap_or_default() & bit(which) != 0)
     }
 

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use clap::ValueEnum;
 use domain::{
-    account::{AccountState, Generation},
+    account::Generation,
     ids::{AccountId, ItemRef, TransactionId},
     item::{Phase, SyncState},
     store::StoreError,
@@ -35,8 +35,6 @@ pub enum Mutant {
     ForgetContinuations,
     /// A cursor that Plaid refuses is kept.
     KeepARefusedCursor,
-    /// An account that comes back has missed no sweep.
-    ForgetAMissedSweep,
     /// What a bank changes while it is asked is told by no webhook.
     LoseAWebhook,
 }
@@ -102,11 +100,8 @@ impl SyncWrites for Mutated {
                     account.generation = Generation::default();
                 }
             }
-            Mutant::KeepARefusedCursor if commit.item.cursor == Edit::Clear => commit.item.cursor = Edit::Keep,
-            Mutant::ForgetAMissedSweep => {
-                for account in commit.accounts.iter_mut().filter(|account| account.state.is_unshared()) {
-                    account.state = AccountState::Unshared { missed_sweep: false };
-                }
+            Mutant::KeepARefusedCursor if commit.item.cursor == Edit::Clear => {
+                commit.item.cursor = Edit::Keep
             }
             Mutant::SkipATrigger if commit.item.done.is_some() => {
                 commit.item.done = self.store.state(&commit.at).await?.map(|state| state.item.want);

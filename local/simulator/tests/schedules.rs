@@ -2,9 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
 
-use simulator::{
-    Base, Cut, Engine, FIRST_SWARM_SEED, Failure, Mutant, Schedule, Shrunk, Tally, run, shrink,
-};
+use simulator::{Base, Cut, Engine, FIRST_SWARM_SEED, Failure, Mutant, Schedule, Shrunk, Tally, run, shrink};
 
 fn base() -> Base {
     Base::new(Engine::Compared).unwrap()
@@ -87,16 +85,6 @@ fn with_continued_accounts_as_new_ones_it_is_caught() {
 #[test]
 fn with_a_refused_cursor_kept_it_is_caught() {
     caught(Mutant::KeepARefusedCursor);
-}
-
-#[test]
-fn with_a_missed_sweep_forgotten_it_is_caught() {
-    caught(Mutant::ForgetAMissedSweep);
-}
-
-#[test]
-fn with_a_lost_webhook_it_is_caught() {
-    caught(Mutant::LoseAWebhook);
 }
 
 /// Seeds that diverged once, each for its cause: a row taken over twice (the first two), a list of accounts without one

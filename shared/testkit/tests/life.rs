@@ -218,3 +218,104 @@ async fn what_was_kept_of_a_stopped_account_stays_as_it_was() {
     assert_eq!((counts.added, counts.modified, counts.removed), (0, 0, 0), "{counts:?}");
     assert_eq!(rows(&world, &at).await, before);
 }
+
+fn accounts_answer(world: &World, mangle: &str) {
+    let fault = json!({"path": "/accounts/get", "times": 1, "mangle": mangle});
+    world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
+}
+
+async fn account_ids(world: &World, at: &ItemRef) -> Vec<AccountId> {
+    let accounts = world.store.state(at).await.unwrap().unwrap().accounts;
+    accounts.into_iter().map(|account| account.id).collect()
+}
+
+/// A list of accounts that lacks one which the page names is older or newer than the page, or wrong.
+#[tokio::test]
+async fn accounts_under_new_ids_go_on_whatever_one_list_leaves_out() {
+    for mangle in ["no_cursor", "account_missing"] {
+        let world = World::new().await;
+        let (at, plaid_item) = synced(&world, 60).await;
+        let before = (account_ids(&world, &at).await, rows(&world, &at).await.len());
+        let edited = rows(&world, &at).await.into_keys().next().unwrap();
+        write_on(&world, &at, &edited).await;
+        change(&world, &plaid_item, &json!({"change": "renumber_accounts"}));
+        accounts_answer(&world, mangle);
+        finished(world.run(&at, Cause::Webhook).await);
+        finished(world.run(&at, Cause::Night).await);
+        assert_equal_to_ledger(&world, &at, &plaid_item).await;
+        assert_eq!((account_ids(&world, &at).await, rows(&world, &at).await.len()), before, "{mangle}");
+        assert!(is_written_on(&world, &at, &edited).await, "{mangle}");
+        assert!(rows(&world, &at).await.contains_key(&edited), "{mangle}: the edit is on a live row");
+    }
+}
+
+/// What went while an account seemed not to be shared, and the history was read from nothing, is made up for.
+#[tokio::test]
+async fn an_account_that_comes_back_after_a_sweep_loses_what_is_gone() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world, 60).await;
+    let account = world.sandbox.world().account_ids(&plaid_item).pop().unwrap();
+    accounts_answer(&world, "account_missing");
+    finished(world.run(&at, Cause::Night).await);
+    let unshared = |state: AccountState| state.is_unshared();
+    let states = async || {
+        let accounts = world.store.state(&at).await.unwrap().unwrap().accounts;
+        accounts.into_iter().map(|account| account.state).collect::<Vec<_>>()
+    };
+    assert_eq!(states().await.into_iter().filter(|state| unshared(*state)).count(), 1);
+    // All of its transactions go at the bank, and the cursor is refused before anybody hears of it.
+    let ledger = world.sandbox.world().ledger(&plaid_item);
+    for transaction in ledger.iter().filter(|transaction| transaction.account_id == account) {
+        change(&world, &plaid_item, &json!({"change": "remove", "id": transaction.id}));
+    }
+    let fault = json!({"path": "/transactions/sync", "times": 1, "mangle": "cursor_refused"});
+    world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
+    finished(world.run(&at, Cause::Webhook).await);
+    assert!(states().await.contains(&AccountState::Unshared { missed_sweep: true }));
+    finished(world.run(&at, Cause::Night).await);
+    assert!(states().await.into_iter().all(|state| state == AccountState::Live));
+    assert_equal_to_ledger(&world, &at, &plaid_item).await;
+}
+
+/// Public reports of a cursor that answers with the mutation error for ever: with it nothing works, without it all does.
+#[tokio::test]
+async fn a_cursor_that_is_a_mutation_for_ever_is_given_up_and_nothing_is_lost() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world, 40).await;
+    let edited = rows(&world, &at).await.into_keys().next().unwrap();
+    write_on(&world, &at, &edited).await;
+    for _ in 0..3 {
+        change(&world, &plaid_item, &json!({"change": "add"}));
+    }
+    let mut ledger = world.sandbox.world().ledger(&plaid_item);
+    ledger.retain(|transaction| transaction.id != edited.as_str());
+    for transaction in &ledger[..2] {
+        change(&world, &plaid_item, &json!({"change": "remove", "id": transaction.id}));
+    }
+    let fault = json!({"path": "/transactions/sync", "times": 1, "mangle": "cursor_stuck"});
+    world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
+    world.sandbox.world().take_calls();
+    let counts = finished(world.run(&at, Cause::Person).await);
+    assert_eq!((counts.added, counts.removed), (3, 2), "{counts:?}");
+    assert!(world.sandbox.world().calls_of("/transactions/sync") <= 5);
+    assert_equal_to_ledger(&world, &at, &plaid_item).await;
+    assert!(is_written_on(&world, &at, &edited).await);
+}
+
+/// Detail beyond what a row holds, of every row of an update, and of one that is read in pages.
+#[tokio::test]
+async fn bulky_detail_keeps_no_row_out() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world, 5).await;
+    for size in [None, Some(7)] {
+        world.sandbox.world().set_page_size(size);
+        for _ in 0..30 {
+            change(&world, &plaid_item, &json!({"change": "add"}));
+        }
+        let fault = json!({"path": "/transactions/sync", "times": 20, "mangle": "bulky"});
+        world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
+        finished(world.run(&at, Cause::Webhook).await);
+        world.sandbox.world().clear_faults();
+        assert_equal_to_ledger(&world, &at, &plaid_item).await;
+    }
+}

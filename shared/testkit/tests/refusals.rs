@@ -122,7 +122,8 @@ async fn each_code_at_each_place_does_what_the_table_says_and_ends() {
                 assert!(matches!(run(&world, &at).await, Outcome::Finished { .. }), "{what}");
                 change(&world, &plaid_item, Change::Amend { id: None, amount: None });
                 for _ in 0..3 {
-                    let add = Change::Add { pending: true, amount: None, name: None, date: None, account: None };
+                    let add =
+                        Change::Add { pending: true, amount: None, name: None, date: None, account: None };
                     change(&world, &plaid_item, add);
                 }
             }

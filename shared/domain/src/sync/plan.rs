@@ -556,7 +556,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::transaction::facts_for_tests;
+    use crate::{
+        account::BankAccount,
+        sync::{fold::IndexBuilder, pairs::PairFinder},
+        transaction::facts_for_tests,
+    };
 
     /// A store of rows, as the adapter keeps them.
     #[derive(Default)]
@@ -722,6 +726,84 @@ mod tests {
                 found.extend(model.read(missing_next(&page.removed, &found)));
                 let (again, counts) = plan_page(&page, &index, found, &accounts);
                 prop_assert!(counts == Counts::default(), "{again:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// A history from nothing in which an account continues under a new id: what was stored, what a person wrote on,
+        /// what posts and what looks alike, in every combination. The rows end equal to it, and no edit is gone.
+        #[test]
+        fn a_history_under_new_ids_ends_equal_and_loses_no_edit(
+            old in proptest::collection::vec((0_i64..3, any::<bool>(), any::<bool>(), 0_u8..3), 0..8),
+            new in proptest::collection::vec((0_i64..3, any::<bool>(), 0_u8..3, proptest::option::of(0_u8..16)), 0..10),
+        ) {
+            let item = ItemId::from_entropy([1; 10]);
+            let account = |id: &str, generation| Account {
+                generation: Generation { number: generation, ..Generation::default() },
+                ..Account::new(AccountId::derive(&item, &"old".parse().unwrap()), BankAccount::placeholder(id.parse().unwrap()))
+            };
+            let facts = |id: String, account: &str, cents, pending, day: u8| BankFacts {
+                account: account.parse().unwrap(),
+                pending,
+                date: jiff::civil::date(2026, 1, 1 + i8::try_from(day).unwrap()),
+                ..facts_for_tests(&id, cents)
+            };
+            let mut model = Model::default();
+            let before = AccountIds::new(&item, &[account("old", 0)]);
+            let upserts = (0..).zip(&old).map(|(n, (cents, pending, _, day))| facts(format!("o{n}"), "old", *cents, *pending, *day));
+            let page = PageFacts { upserts: upserts.collect(), ..PageFacts::default() };
+            let index = UpdateIndex::of_page(&page);
+            let ids = touched(0, &page, &index, &Links::default());
+            model.write(plan_page(&page, &index, model.read(ids), &before).0);
+            for (n, _) in (0..).zip(&old).filter(|(_, (_, _, edited, _))| *edited) {
+                model.rows.get_mut(&format!("o{n}").parse().unwrap()).unwrap().edited = true;
+            }
+            // The history: new ids, some of them postings of pending ones that it has too, or of stored ones.
+            let link = |link: &Option<u8>| link.map(|n| {
+                let id = if n < 8 { format!("o{n}") } else { format!("n{}", n - 8) };
+                id.parse().unwrap()
+            });
+            let upserts = (0..).zip(&new).map(|(n, (cents, pending, day, posted))| BankFacts {
+                pending_of: link(posted).filter(|id: &TransactionId| id.as_str() != format!("n{n}")),
+                ..facts(format!("n{n}"), "new", *cents, *pending, *day)
+            });
+            let page = PageFacts { upserts: upserts.collect(), ..PageFacts::default() };
+            let accounts = AccountIds::new(&item, &[account("new", 1)]);
+            let mut builder = IndexBuilder::default();
+            builder.add(0, &page);
+            let index = builder.finish(true);
+            let mut pairs = PairFinder::default();
+            for facts in index.upserts(0, &page) {
+                pairs.add_new(facts, &accounts);
+            }
+            model.rows.values().for_each(|row| pairs.add_old(row, &index, &accounts));
+            let mut finder = LinkFinder::beside(pairs.settle().0);
+            finder.add_removed(model.rows.values(), &index);
+            finder.look(0, &page, &index, &accounts);
+            let links = finder.settle();
+            let ids = touched(0, &page, &index, &links);
+            let mut plan = Plan::new(model.read(ids), &accounts, &index, &links);
+            index.upserts(0, &page).into_iter().for_each(|facts| plan.upsert(facts));
+            for facts in index.upserts(0, &page).into_iter().filter(|facts| index.is_early(facts)) {
+                plan.join(facts);
+            }
+            plan.finish().for_each(|group| model.write(group.writes));
+            let gone: Vec<_> = model.rows.values().filter_map(|row| row.carries.clone()).filter(|id| index.ends(id)).collect();
+            let mut found = model.read(touched_by_removal(&gone, &links));
+            found.extend(model.read(missing_next(&gone, &found)));
+            let mut plan = Plan::new(found, &accounts, &index, &links);
+            gone.iter().for_each(|id| plan.remove(id));
+            plan.finish().for_each(|group| model.write(group.writes));
+            let live: BTreeMap<_, _> =
+                model.rows.values().filter_map(|row| Some((row.carries.clone()?, row.digest?.0))).collect();
+            let expected: BTreeMap<_, _> = page.upserts.iter().map(|facts| (facts.id.clone(), facts.digest().0)).collect();
+            prop_assert_eq!(live, expected);
+            for (n, _) in (0..).zip(&old).filter(|(_, (_, _, edited, _))| *edited) {
+                let key: TransactionId = format!("o{n}").parse().unwrap();
+                prop_assert!(model.rows.get(&key).is_some_and(|row| row.edited), "the edit on {} is gone", key);
             }
         }
     }
