@@ -217,8 +217,8 @@ impl Item {
                 )
             }
             (None, _) => format!(
-                "The last sync failed ({}). It is for us to mend, and we have been told. What is listed is as of the sync \
-                 before.",
+                "The last sync failed ({}). This is a problem on our side. Balances and transactions are from the last \
+                 successful sync.",
                 failure.code
             ),
         })

@@ -190,8 +190,8 @@ const STARTS: u32 = 40;
 const COURTESY: Duration = Duration::from_secs(2);
 const COURTESY_FOR_A_PAGE: Duration = Duration::from_millis(25);
 const MOMENT: Duration = Duration::from_millis(500);
-/// So often a run waits for others; then it comes back later.
-const MOMENTS: u32 = 8;
+/// So often a run waits for others, ten seconds in all; then it comes back later.
+const MOMENTS: u32 = 20;
 pub(super) const COME_BACK: Duration = Duration::from_secs(15);
 /// Starts over because the update changed while it was read.
 pub(super) const RESTARTS: u32 = 3;
