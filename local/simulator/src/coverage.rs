@@ -11,34 +11,25 @@ use std::{
 
 use crate::{
     moves::{MOVES, Move},
+    names::named,
     tally::{FAULTS, Fault},
 };
 
-macro_rules! phases {
-    ($($name:ident = $text:literal,)+) => {
-        /// What a sync is at when a fault hits it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Phase {
-            $(#[doc = $text] $name,)+
-        }
-
-        /// All of them, with their names for people.
-        pub const PHASES: &[(Phase, &str)] = &[$((Phase::$name, $text),)+];
-    };
-}
-
-phases! {
-    FirstPage = "first page",
-    LaterPage = "later page",
-    Accounts = "list of accounts",
-    Token = "token",
-    Read = "read",
-    SmallCommit = "small commit",
-    StageCommit = "page of the redo log",
-    ApplyCommit = "chunk of a stage",
-    FinalCommit = "end of a stage",
-    Cleanup = "clean-up of a stage",
-    Queue = "queue",
+named! {
+    /// What a sync is at when a fault hits it.
+    Phase, PHASES, {
+        FirstPage = "first page",
+        LaterPage = "later page",
+        Accounts = "list of accounts",
+        Token = "token",
+        Read = "read",
+        SmallCommit = "small commit",
+        StageCommit = "page of the redo log",
+        ApplyCommit = "chunk of a stage",
+        FinalCommit = "end of a stage",
+        Cleanup = "clean-up of a stage",
+        Queue = "queue",
+    }
 }
 
 /// Whether a fault can hit a sync in a phase.
@@ -121,9 +112,7 @@ fn cell(which: usize, fault: usize, phase: usize) -> usize {
 
 impl Coverage {
     fn hit(&self, moves: u32, fault: Fault, phase: Phase) {
-        let fault = FAULTS.iter().position(|(known, _)| *known == fault);
-        let phase = PHASES.iter().position(|(known, _)| *known == phase);
-        let (Some(fault), Some(phase)) = (fault, phase) else { return };
+        let (fault, phase) = (fault.place(), phase.place());
         for which in (0..MOVES.len()).filter(|place| moves & (1 << place) != 0) {
             if let Some(count) = self.0.get(cell(which, fault, phase)) {
                 count.fetch_add(1, Ordering::Relaxed);
@@ -176,7 +165,7 @@ impl Recent {
 
     /// The bank moves. `item` is our id of it.
     pub(crate) fn add(&self, item: &str, which: Move) {
-        let place = MOVES.iter().position(|(known, _)| *known == which).unwrap_or_default();
+        let place = which.place();
         for all in [&self.moves, &self.ever] {
             let mut moves = all.lock().unwrap_or_else(PoisonError::into_inner);
             *moves.entry(item.to_owned()).or_default() |= 1 << place;

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, str::FromStr};
 
-use crate::tally::{FAULTS, Fault};
+use crate::tally::Fault;
 
 /// Faults, moves and actors that do not happen. Chance is asked for them all the same, so that the rest happens as before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cut {
-    /// By their places among [`FAULTS`].
+    /// By their places among [`crate::FAULTS`].
     pub faults: BTreeSet<usize>,
     /// By their order in the schedule.
     pub moves: BTreeSet<usize>,
@@ -19,8 +19,7 @@ pub struct Cut {
 
 impl Cut {
     pub(crate) fn has_fault(&self, fault: Fault) -> bool {
-        let place = FAULTS.iter().position(|(known, _)| *known == fault);
-        place.is_some_and(|place| self.faults.contains(&place))
+        self.faults.contains(&fault.place())
     }
 }
 

@@ -12,6 +12,7 @@ mod engine;
 mod memory;
 mod moves;
 mod mutant;
+mod names;
 pub mod night;
 mod plaid;
 mod process;

@@ -3,7 +3,7 @@
 use plaid_sandbox::{Change, Posting, Removal};
 use rust_decimal::Decimal;
 
-use crate::{dice::Dice, tally::Fault};
+use crate::{dice::Dice, names::named, tally::Fault};
 
 const NAMES: [&str; 3] = ["Tea", "Coffee", "Bread"];
 /// Refusals that last until somebody does something about them.
@@ -15,43 +15,33 @@ const TROUBLES: [&str; 5] = [
     "ITEM_LOCKED",
 ];
 
-macro_rules! moves {
-    ($($name:ident = $text:literal,)+) => {
-        /// A move of the bank's.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Move {
-            $(#[doc = $text] $name,)+
-        }
-
-        /// All of them, with their names for people.
-        pub const MOVES: &[(Move, &str)] = &[$((Move::$name, $text),)+];
-    };
-}
-
-moves! {
-    AddPending = "pending transaction",
-    AddPosted = "posted transaction",
-    Amend = "other amount",
-    Remove = "removal",
-    Restore = "removed and restored later",
-    Revert = "changed and changed back",
-    Flicker = "added and removed between two reads",
-    RemovedThenRestored = "removed and restored between two reads",
-    Churn = "removed and added under another id",
-    Post = "posting",
-    PostUnlinked = "posting without a link",
-    PostBefore = "posting after its pending transaction is gone",
-    PostAfter = "posting before its pending transaction goes",
-    Settle = "second half of postings",
-    Balance = "balance",
-    LoginLoss = "log-in lost",
-    Repair = "log-in repaired",
-    Trouble = "lasting refusal",
-    Renumber = "new account ids",
-    Reissue = "new account ids, masks and names",
-    LoseAccount = "account not shared any more",
-    ShareAccount = "account shared again",
-    MoveInstitution = "other institution id",
+named! {
+    /// A move of the bank's.
+    Move, MOVES, {
+        AddPending = "pending transaction",
+        AddPosted = "posted transaction",
+        Amend = "other amount",
+        Remove = "removal",
+        Restore = "removed and restored later",
+        Revert = "changed and changed back",
+        Flicker = "added and removed between two reads",
+        RemovedThenRestored = "removed and restored between two reads",
+        Churn = "removed and added under another id",
+        Post = "posting",
+        PostUnlinked = "posting without a link",
+        PostBefore = "posting after its pending transaction is gone",
+        PostAfter = "posting before its pending transaction goes",
+        Settle = "second half of postings",
+        Balance = "balance",
+        LoginLoss = "log-in lost",
+        Repair = "log-in repaired",
+        Trouble = "lasting refusal",
+        Renumber = "new account ids",
+        Reissue = "new account ids, masks and names",
+        LoseAccount = "account not shared any more",
+        ShareAccount = "account shared again",
+        MoveInstitution = "other institution id",
+    }
 }
 
 impl Move {

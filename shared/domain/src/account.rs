@@ -165,7 +165,10 @@ impl Account {
         };
         let mut bank = bank.clone();
         // A balance that is not told is not gone.
-        bank.balances.current = bank.balances.current.or(self.bank.balances.current);
+        if bank.balances.current.is_none() {
+            bank.balances.current = self.bank.balances.current;
+            bank.currency = bank.currency.or_else(|| self.bank.currency.clone());
+        }
         Self { bank, state, ..self.clone() }
     }
 

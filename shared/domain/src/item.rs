@@ -280,6 +280,22 @@ pub struct LastFailure {
     pub retry_at: Option<Timestamp>,
 }
 
+impl LastFailure {
+    /// Whether it was a failure of ours, and no answer of Plaid's.
+    pub fn is_ours(&self) -> bool {
+        let codes = [
+            "STORE_UNAVAILABLE",
+            "STORE_REFUSED",
+            "STORE_CORRUPT",
+            "TOKEN_KEY_UNAVAILABLE",
+            "TOKEN_NOT_READABLE",
+            "ITEM_CONTENDED",
+            "INTERNAL_ERROR",
+        ];
+        codes.contains(&self.code.as_str())
+    }
+}
+
 impl Item {
     /// Whether a run that ended well began after `heard`: what was heard then has come by it.
     pub fn has_come(&self, heard: Timestamp) -> bool {

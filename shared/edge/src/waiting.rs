@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{
     ids::ItemRef,
-    item::Item,
+    item::{Item, LastFailure},
     store::{OneConnection, StoreError},
     time::{Clock, later},
 };
@@ -69,7 +69,9 @@ pub async fn wait(
         if item.done >= number {
             return Ok(Waited::Covered(item));
         }
-        if item.failure.as_ref().is_some_and(|failure| failure.want >= number) {
+        // The queue tries again what failed on our side and passes: it is running still.
+        let is_over = |failure: &LastFailure| !(failure.is_ours() && failure.retry_at.is_some());
+        if item.failure.as_ref().is_some_and(|failure| failure.want >= number && is_over(failure)) {
             return Ok(Waited::Failed(item));
         }
     }
@@ -83,6 +85,9 @@ pub fn refused(item: &Item) -> Problem {
     let words = item.trouble().unwrap_or_default();
     let problem = match (item.health.advice(), failure.and_then(|failure| failure.retry_at)) {
         (Some(_), _) => Problem::new(409, "item_needs_attention", words),
+        (None, None) if failure.is_some_and(LastFailure::is_ours) => {
+            return Problem::new(500, "internal_error", words);
+        }
         (None, Some(_)) => Problem::later("bank_unavailable", words, 60),
         (None, None) => Problem::new(500, "plaid_refused", words),
     };

@@ -64,8 +64,8 @@ impl Category {
         Some(BankCategory {
             primary: primary.or_else(|| detailed.clone())?,
             detailed,
-            confidence: self.confidence_level,
-            version: self.version,
+            confidence: self.confidence_level.map(bounded),
+            version: self.version.map(bounded),
         })
     }
 }
@@ -151,8 +151,8 @@ fn facts(wire: Wire<'_>, text: &str, is_damaged: bool) -> BankFacts {
         pending: wire.pending.unwrap_or_default(),
         amount,
         currency: Currency::from_codes(
-            wire.iso_currency_code.as_deref(),
-            wire.unofficial_currency_code.as_deref(),
+            wire.iso_currency_code.map(bounded).as_deref(),
+            wire.unofficial_currency_code.map(bounded).as_deref(),
         ),
         date: dated.map_or(Date::ZERO, |(day, _)| day),
         is_undated: dated.is_none(),

@@ -503,7 +503,7 @@ async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError
     commit.item.budget = run.budget;
     // A call tells nothing of a state that is younger than it.
     if let Some(bad) = health_after(error.meaning)
-        && state.item.health.state != bad
+        && (state.item.health.state != bad || state.item.health.reason.as_ref() != Some(&error.code))
         && state.item.health.since <= run.called
     {
         let until = state.item.health.until;

@@ -1,10 +1,6 @@
 //! Fetching an update: a page that fits is written at once, everything else goes through the redo log.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     budget::Wait,
@@ -13,7 +9,7 @@ use super::{
     ledger::{Cause, DayBalance, RunEntry},
     links::Links,
     look::Accounts,
-    patience::{has_time, with_patience},
+    patience::{has_time, retry_in},
     plan::{AccountIds, plan_page, touched, touched_by_removal},
     ports::{Commit, Edit},
 };
@@ -23,7 +19,7 @@ use crate::{
     account::{Account, BankAccount},
     bank::{BankError, BankItem, HistoryStatus, Meaning, Patience, SyncPage},
     event::News,
-    ids::Cursor,
+    ids::{Cursor, TransactionId},
     item::{Counts, Health, HealthState, LastRun, Phase, Stage, SyncState},
     secret::AccessToken,
     time::later,
@@ -57,8 +53,8 @@ pub(super) struct Fetch<'a> {
     pub(super) accounts_known: bool,
     /// The accounts that are there, once all were asked for: those of the list, and those that pages have named since.
     pub(super) listed: Option<Vec<BankAccount>>,
-    /// The transactions of the page before, to notice pages that repeat themselves.
-    last_page: Option<Vec<BankFacts>>,
+    /// What the page before said, to notice pages that repeat themselves.
+    last_page: Option<(Vec<BankFacts>, Vec<TransactionId>)>,
     /// What Plaid said of the bank beside the accounts, if they were asked for.
     pub(super) bank: Option<BankItem>,
 }
@@ -176,12 +172,15 @@ impl Fetch<'_> {
     /// Only the whole history tells what became of the stored transactions: accounts continue under new ids, and so do
     /// all of their transactions, or an account is shared again that missed a sweep.
     async fn start_from_nothing(&mut self, stage: Option<&Stage>, accounts: Accounts) -> Result<Step, Halt> {
-        let accounts = self.commit_surplus(accounts).await?;
-        let mut commit = self.commit_beside(accounts);
+        // The cursor goes first: once an account is written, nothing else tells that the history is needed.
+        let mut commit = Commit::new(&self.state.item.at, self.rev, self.deps.clock.now());
         commit.item.cursor = Edit::Clear;
         if stage.is_some() {
             commit.item.stage = Edit::Clear;
         }
+        self.commit(&commit).await?;
+        let accounts = self.commit_surplus(accounts).await?;
+        let commit = self.commit_beside(accounts);
         self.commit(&commit).await?;
         if let Some(stage) = stage {
             self.deps.writes.drop_pages(&self.state.item.at, stage.run, stage.pages).await?;
@@ -224,15 +223,17 @@ impl Fetch<'_> {
             if accounts.need_whole_history {
                 return self.start_from_nothing(Some(&stage), accounts).await;
             }
+            let is_empty = page.added.is_empty() && page.modified.is_empty() && page.removed.is_empty();
             let facts = self.take(&mut page);
-            let says_nothing = facts.is_empty() || self.last_page.as_ref() == Some(&facts.upserts);
+            let says = (facts.upserts.clone(), facts.removed.clone());
+            let says_nothing = is_empty || self.last_page.as_ref() == Some(&says);
             stage.empty_pages = if says_nothing { stage.empty_pages + 1 } else { 0 };
             if let Some(why) = self.endless(Some(&stage), &page, Some(&next)) {
                 self.discard(&stage).await?;
                 return Err(Halt::Bank(BankError::new(Meaning::Endless, why)));
             }
             let accounts = self.commit_surplus(accounts).await?;
-            self.last_page = Some(facts.upserts.clone());
+            self.last_page = Some(says);
             match self.append(stage, page, facts, accounts).await? {
                 (_, None) => return Ok(Step::Again),
                 (appended, Some(cursor)) => (stage, next) = (appended, cursor),
@@ -355,22 +356,34 @@ impl Fetch<'_> {
         new
     }
 
-    /// One page, within what may be asked of Plaid.
+    /// One page, within what may be asked of Plaid: each try is a call.
     async fn page(&mut self, cursor: Option<&Cursor>) -> Result<SyncPage, Halt> {
-        self.take_budget(cursor.is_none()).await?;
-        self.run.called = self.deps.clock.now();
-        let calls = AtomicU32::new(0);
-        let call = || {
-            calls.fetch_add(1, Ordering::Relaxed);
-            self.deps.feed.page(self.token, cursor)
-        };
-        let page = with_patience(self.deps, self.trigger.deadline, CALL, call).await;
-        let more = calls.into_inner().saturating_sub(1);
-        self.run.budget = self.deps.budgets.charge(self.run.budget, self.deps.clock.now(), more);
-        let page = page?;
-        self.run.pages += 1;
-        self.run.note(page.request_id.as_ref());
-        Ok(page)
+        let mut refusal: Option<BankError> = None;
+        for attempt in 1.. {
+            match (self.take_budget(cursor.is_none()).await, refusal) {
+                // What Plaid said before tells more than that there is no call left for another try.
+                (Err(Halt::HandOver(_)), Some(error)) => return Err(Halt::Bank(error)),
+                (taken, _) => taken?,
+            }
+            if !has_time(self.deps, self.trigger.deadline, CALL) {
+                return Err(Halt::HandOver(Duration::ZERO));
+            }
+            self.run.called = self.deps.clock.now();
+            let error = match self.deps.feed.page(self.token, cursor).await {
+                Ok(page) => {
+                    self.run.pages += 1;
+                    self.run.note(page.request_id.as_ref());
+                    return Ok(page);
+                }
+                Err(error) => error,
+            };
+            let Some(wait) = retry_in(self.deps, self.trigger.deadline, CALL, attempt, &error) else {
+                return Err(Halt::Bank(error));
+            };
+            self.deps.clock.sleep(wait).await;
+            refusal = Some(error);
+        }
+        Err(Halt::HandOver(Duration::ZERO))
     }
 
     async fn take_budget(&mut self, is_from_nothing: bool) -> Result<(), Halt> {

@@ -53,11 +53,6 @@ impl PageFacts {
     pub(super) fn date(&mut self, today: Date) {
         self.upserts.iter_mut().filter(|facts| facts.is_undated).for_each(|facts| facts.date = today);
     }
-
-    /// Whether it says nothing.
-    pub(super) fn is_empty(&self) -> bool {
-        self.upserts.is_empty() && self.removed.is_empty()
-    }
 }
 
 /// What an id is known by here: 16 bytes in place of its text, so that an update of 100,000 fits into 2.4 MB.

@@ -13,10 +13,11 @@ use super::{
 };
 use crate::{
     account::{Account, AccountState, BankAccount},
-    bank::{BankItem, Meaning, SyncPage},
+    bank::{BankError, BankItem, Meaning, Patience, SyncPage},
     ids::PlaidAccountId,
     item::{Health, HealthState},
     pairing::{is_same, settle},
+    time::until,
 };
 
 /// Plaid tells of the end of a consent so long before it.
@@ -35,6 +36,8 @@ pub(super) struct Accounts {
     pub(super) need_whole_history: bool,
 }
 
+/// How long an account may have two ids at Plaid.
+const CHANGING_FOR: Duration = Duration::from_hours(24);
 /// How often a run reads a page again that the list of accounts contradicts. Then both are right: the list leaves out
 /// accounts that are closed.
 pub(super) const MAX_REREADS: u32 = 2;
@@ -51,9 +54,14 @@ impl Fetch<'_> {
         let names_unknown = named.iter().any(|id| self.known(id).is_none());
         if !self.accounts_known || (names_unknown && self.listed.is_none()) {
             let listed = self.list_accounts().await?;
-            if self.run.rereads < MAX_REREADS && self.contradict(page, &named, &listed) {
-                self.run.rereads += 1;
-                return Err(Halt::Reread);
+            if self.contradict(page, &named, &listed) {
+                if self.run.rereads < MAX_REREADS {
+                    self.run.rereads += 1;
+                    return Err(Halt::Reread);
+                }
+                if self.is_renumbering(&named, &listed) {
+                    return Err(Halt::Bank(BankError::later(Patience::Seconds, "ACCOUNTS_CHANGING")));
+                }
             }
             self.listed = Some(listed);
         }
@@ -79,15 +87,28 @@ impl Fetch<'_> {
     /// that is stored, under its old id or its new one.
     fn contradict(&self, page: &SyncPage, named: &BTreeSet<&PlaidAccountId>, listed: &[BankAccount]) -> bool {
         let is_listed = |id: &PlaidAccountId| listed.iter().any(|bank| bank.id == *id);
-        let is_stopped = |id: &PlaidAccountId| self.known(id).is_some_and(|known| known.state.is_stopped());
-        let mut missing = named.iter().filter(|id| !is_listed(id) && !is_stopped(id)).peekable();
-        let shared = || self.accounts.iter().filter(|account| !account.state.is_stopped());
+        // One that is stopped, or that an earlier list lacked too, is missing with good reason.
+        let is_live = |account: &&Account| account.state == AccountState::Live;
+        let is_expected = |id: &PlaidAccountId| self.known(id).is_none_or(|known| is_live(&known));
+        let mut missing = named.iter().filter(|id| !is_listed(id) && is_expected(id)).peekable();
+        let shared = || self.accounts.iter().filter(is_live);
         missing.peek().is_some()
             && (shared().any(|account| !is_listed(&account.bank.id))
                 || missing.any(|id| {
                     let told = self.description(page, id);
                     shared().any(|account| is_same(&account.bank, &told))
                 }))
+    }
+
+    /// Whether an account has its old id in the page and its new one in the list: taken for two it would stay two. It passes;
+    /// after a day without a good sync both are believed.
+    fn is_renumbering(&self, named: &BTreeSet<&PlaidAccountId>, listed: &[BankAccount]) -> bool {
+        let is_new = |bank: &&BankAccount| self.known(&bank.id).is_none();
+        let is_listed = |id: &PlaidAccountId| listed.iter().any(|bank| bank.id == *id);
+        let unlisted = || named.iter().filter(|id| !is_listed(id)).filter_map(|id| self.known(id));
+        let last = self.state.item.last_run;
+        let is_long = last.is_none_or(|run| until(run.at, self.deps.clock.now()) > CHANGING_FOR);
+        !is_long && listed.iter().filter(is_new).any(|new| unlisted().any(|old| is_same(&old.bank, new)))
     }
 
     /// What is known of an account that a page names: what the page says, else what is stored, else its id alone.

@@ -64,25 +64,35 @@ where
     if !has_time(deps, deadline, cost) {
         return Err(Halt::HandOver(Duration::ZERO));
     }
-    let mut attempt = 0;
-    loop {
+    for attempt in 1.. {
         let error = match call().await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        attempt += 1;
-        let Meaning::Later { patience: Patience::Seconds | Patience::Minute, retry_after_s } = error.meaning
-        else {
+        let Some(wait) = retry_in(deps, deadline, cost, attempt, &error) else {
             return Err(Halt::Bank(error));
         };
-        let [random, ..] = deps.random.entropy();
-        let wait =
-            retry_after_s.map_or_else(|| backoff(attempt, random), |s| Duration::from_secs(u64::from(s)));
-        if attempt >= TRIES || !has_time(deps, deadline, wait + cost) {
-            return Err(Halt::Bank(error));
-        }
         deps.clock.sleep(wait).await;
     }
+    Err(Halt::HandOver(Duration::ZERO))
+}
+
+/// How long to wait before the next try of a call that failed so often; `None` if it is not worth another one, or there
+/// is no time for it.
+pub(super) fn retry_in(
+    deps: &Deps,
+    deadline: Timestamp,
+    cost: Duration,
+    attempt: u32,
+    error: &BankError,
+) -> Option<Duration> {
+    let Meaning::Later { patience: Patience::Seconds | Patience::Minute, retry_after_s } = error.meaning
+    else {
+        return None;
+    };
+    let [random, ..] = deps.random.entropy();
+    let wait = retry_after_s.map_or_else(|| backoff(attempt, random), |s| Duration::from_secs(u64::from(s)));
+    (attempt < TRIES && has_time(deps, deadline, wait + cost)).then_some(wait)
 }
 
 /// Whether there is time for `work` and for writing down how it went.
