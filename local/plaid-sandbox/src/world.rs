@@ -396,6 +396,11 @@ impl World {
         self.by_id(item_id).is_some_and(|item| item.login_required)
     }
 
+    /// Whether every call for an item is refused until somebody does something about it.
+    pub fn in_trouble(&self, item_id: &str) -> bool {
+        self.by_id(item_id).is_some_and(|item| item.trouble.is_some())
+    }
+
     /// Plaid's ids of all items.
     pub fn item_ids(&self) -> Vec<String> {
         self.items.values().map(|item| item.item_id.clone()).collect()

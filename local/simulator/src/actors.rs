@@ -1,19 +1,11 @@
 //! Who acts: the bank, Plaid's webhooks, people who write and people who look, and the workers.
 
-use std::{
-    collections::BTreeSet,
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeSet, future::Future, sync::atomic::Ordering, time::Duration};
 
 use domain::{
     edit::{Change as UserChange, Edited, FieldValue, Part, Splits, TransactionEdits},
     search::{Search, TransactionSearch},
-    store::{Connections, StoreError, SyncRequests},
+    store::{Connections, Hints, StoreError, SyncRequests},
     sync::{Cause, Edit, SyncMessage, SyncQueue},
     time::Clock,
 };
@@ -140,7 +132,11 @@ fn change(scene: &Scene, item: &Item) {
     if shared.cut.moves.contains(&place) {
         return;
     }
-    if plaid.sandbox.world().change(&item.plaid_id, &change).is_some() {
+    let accounts = || plaid.sandbox.world().account_ids(&item.plaid_id);
+    let before = accounts();
+    let is_done = plaid.sandbox.world().change(&item.plaid_id, &change).is_some();
+    if is_done {
+        scene.lineage().note(which, before, &accounts());
         if let Some(fault) = fault {
             shared.tally.hit(fault);
         }
@@ -179,8 +175,16 @@ pub(crate) async fn ask(scene: &Scene, item: &Item, is_first: bool) {
                 let message = SyncMessage::unnumbered(item.at.clone(), Cause::Night);
                 return scene.queue.send(&message, Duration::ZERO).await.ok();
             }
-            let number = scene.store.want_sync(&item.at).await.ok().flatten()?.number;
-            let message = SyncMessage::numbered(item.at.clone(), number, Cause::Webhook);
+            // A person who comes back from Link has all accounts looked at.
+            let is_person = scene.shared.swarm.is_some() && scene.shared.dice.in_1000(200);
+            let wanted = if is_person {
+                scene.store.want_look(&item.at).await
+            } else {
+                scene.store.want_sync(&item.at).await
+            };
+            let number = wanted.ok().flatten()?.number;
+            let cause = if is_person { Cause::Person } else { Cause::Webhook };
+            let message = SyncMessage::numbered(item.at.clone(), number, cause);
             scene.queue.send(&message, Duration::ZERO).await.ok()?;
             item.asked.fetch_max(usize::try_from(number).unwrap_or_default(), Ordering::SeqCst);
             Some(())
@@ -202,18 +206,14 @@ async fn writer(scene: Scene, number: usize) {
         let ids: Vec<_> = scene.seen(item).into_keys().collect();
         let Some(id) = shared.dice.one_of(&ids).and_then(|id| id.parse().ok()) else { continue };
         let note = format!("note {}", shared.dice.between(0, u32::MAX));
+        let (change, fate) = (user_change(&scene, &note), fate(&scene, 3));
         if shared.cut.edits.contains(&scene.edits.fetch_add(1, Ordering::SeqCst)) {
             continue;
         }
-        let (process, run) = process::start(
-            async { scene.store.edit(&item.at, &id, &user_change(&scene, &note), None).await },
-            fate(&scene, 3),
-            &shared.tally,
-            None,
-        );
+        let edit = async { scene.store.edit(&item.at, &id, &change, None).await };
+        let (_, run) = process::start(edit, fate, &shared.tally, None);
         let outcome = run.await;
         shared.trace.line(&shared.time, || format!("person: {note} on {id:.5} {outcome:?}"));
-        drop(process);
         match outcome {
             Ok(Ok(Edited::Done { key, half, .. })) => item.edits().add(key, half),
             Ok(Ok(Edited::NotFound | Edited::TooMuch | Edited::Stale(_))) => {}
@@ -288,17 +288,16 @@ async fn worker(scene: Scene) {
         let work = edge::batch::respond(&deps, queue, &sync_item::handle, event, &context);
         let recent = Some(shared.recent.clone());
         let (process, run) = process::start(work, fate(&scene, 40), &shared.tally, recent);
-        let is_done = Arc::new(AtomicBool::new(false));
-        let (watched, tally) = (is_done.clone(), shared.tally.clone());
+        let (watched, tally) = (process.clone(), shared.tally.clone());
         shared.time.later(lifetime(&scene), move || {
-            if !watched.load(Ordering::SeqCst) {
+            if !watched.is_dead() {
                 tally.hit(Fault::Killed);
-                process.meet(Fault::Killed);
-                process.kill();
+                watched.meet(Fault::Killed);
+                watched.kill();
             }
         });
         let outcome = run.await;
-        is_done.store(true, Ordering::SeqCst);
+        process.kill();
         let Ok(response) = outcome else {
             shared.trace.line(&shared.time, || "a worker died".to_owned());
             continue;

@@ -20,7 +20,6 @@ use plaid::{Call, RawAnswer, Transport, TransportError};
 
 use crate::{
     database::CursorMove,
-    moves::Move,
     plaid::{Issued, Plaid},
     scene::{Item, Keys, Scene},
 };
@@ -85,8 +84,7 @@ fn accounts(scene: &Scene, item: &Item, state: &SyncState) -> Result<(), Diverge
     shared.sort();
     must!(stored == shared, "accounts {stored:?} are stored, {shared:?} are shared");
     // One that is not shared is one that the bank took away, or that nobody could recognise under its new id.
-    let is_explained =
-        scene.shared.recent.has_ever(item.at.item.as_str(), &[Move::LoseAccount, Move::Reissue]);
+    let lineage = scene.lineage();
     let looks_alike = |one: &Account| {
         let others = state.accounts.iter().filter(|other| other.id != one.id);
         others
@@ -97,7 +95,7 @@ fn accounts(scene: &Scene, item: &Item, state: &SyncState) -> Result<(), Diverge
     for account in state.accounts.iter().filter(|account| account.state.is_unshared()) {
         let id = &account.bank.id;
         must!(
-            is_explained || looks_alike(account),
+            lineage.is_lost(id.as_str()) || looks_alike(account),
             "{id} is not shared, though the bank shares its accounts"
         );
     }
@@ -131,7 +129,7 @@ fn equal(
     };
     let of_shared = |row: &StoredRow| {
         let account = row.signature.as_ref().map(|(signature, _)| &signature.account);
-        state.accounts.iter().any(|known| Some(&known.id) == account && is_shared(known))
+        state.accounts.iter().all(|known| Some(&known.id) != account || is_shared(known))
     };
     let in_ledger = |facts: &BankFacts| {
         state.accounts.iter().all(|account| account.bank.id != facts.account || is_shared(account))
@@ -146,7 +144,10 @@ fn equal(
         "of {} in the ledger {missing:?} are missing; {surplus:?} are too many",
         expected.len()
     );
-    let is_whole = !scene.plaid.said().unread.contains(&item.token);
+    let is_whole = {
+        let said = scene.plaid.said();
+        !said.unread.contains(&item.token) && !said.bulky.contains(&item.token)
+    };
     for (id, facts) in ledger {
         let Some(row) = live.get(id.as_str()) else { continue };
         let Some((signature, date)) = &row.signature else { return Err(format!("{id} has no signature")) };

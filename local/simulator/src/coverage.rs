@@ -43,9 +43,7 @@ fn is_possible(fault: Fault, phase: Phase) -> bool {
         Fault::Conflict | Fault::ServerErrorAfter | Fault::LostAnswer | Fault::LateWrite => {
             is_commit || phase == Phase::Cleanup
         }
-        Fault::ThrottleInTransaction | Fault::Refused => {
-            matches!(phase, Phase::StageCommit | Phase::ApplyCommit | Phase::SmallCommit)
-        }
+        Fault::ThrottleInTransaction | Fault::Refused => is_commit,
         Fault::Throttle | Fault::ServerError | Fault::LostRequest => {
             is_commit || matches!(phase, Phase::Read | Phase::Cleanup)
         }
@@ -63,8 +61,8 @@ fn is_possible(fault: Fault, phase: Phase) -> bool {
         | Fault::PlaidReset
         | Fault::PlaidMutation => is_plaid,
         Fault::PlaidAccountMissing => phase == Phase::Accounts,
+        Fault::PlaidCursorStuck => phase == Phase::FirstPage,
         Fault::PlaidCursorRefused
-        | Fault::PlaidCursorStuck
         | Fault::PlaidSameCursor
         | Fault::PlaidEndless
         | Fault::PlaidDuplicated
@@ -145,31 +143,18 @@ impl Coverage {
 #[derive(Clone)]
 pub(crate) struct Recent {
     moves: Arc<Mutex<BTreeMap<String, u32>>>,
-    /// All moves on each item so far.
-    ever: Arc<Mutex<BTreeMap<String, u32>>>,
     coverage: Coverage,
 }
 
 impl Recent {
     pub(crate) fn new(coverage: &Coverage) -> Self {
-        Self { moves: Arc::default(), ever: Arc::default(), coverage: coverage.clone() }
-    }
-
-    /// Whether the bank has ever made one of these moves on an item.
-    pub(crate) fn has_ever(&self, item: &str, any: &[Move]) -> bool {
-        let ever = self.ever.lock().unwrap_or_else(PoisonError::into_inner).get(item).copied();
-        let bit =
-            |which: &Move| MOVES.iter().position(|(known, _)| known == which).map_or(0, |place| 1 << place);
-        any.iter().any(|which| ever.unwrap_or_default() & bit(which) != 0)
+        Self { moves: Arc::default(), coverage: coverage.clone() }
     }
 
     /// The bank moves. `item` is our id of it.
     pub(crate) fn add(&self, item: &str, which: Move) {
-        let place = which.place();
-        for all in [&self.moves, &self.ever] {
-            let mut moves = all.lock().unwrap_or_else(PoisonError::into_inner);
-            *moves.entry(item.to_owned()).or_default() |= 1 << place;
-        }
+        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        *moves.entry(item.to_owned()).or_default() |= 1 << which.place();
     }
 
     /// A sync ended well.

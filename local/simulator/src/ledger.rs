@@ -54,19 +54,37 @@ fn read(file: &Path) -> Result<Vec<Line>, String> {
 
 fn write(file: &Path, lines: &[Line]) -> std::io::Result<()> {
     let texts: Vec<_> = std::iter::once(HEAD.to_owned()).chain(lines.iter().map(Line::text)).collect();
-    std::fs::write(file, texts.join("\n") + "\n")
+    // In one step: a run of days may end at any moment.
+    let new = file.with_extension("new");
+    std::fs::write(&new, texts.join("\n") + "\n")?;
+    std::fs::rename(&new, file)
 }
 
 fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(program).args(arguments).output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The commit that is run, marked if what is deployed differs from it.
+/// What a schedule is made from.
+const SOURCES: [&str; 8] = [
+    "shared",
+    "functions",
+    "local/plaid-sandbox",
+    "local/template",
+    "local/simulator/src",
+    "template.yaml",
+    "Cargo.toml",
+    "Cargo.lock",
+];
+
+/// The last commit that changed what is run, marked if it has changed since.
 fn commit() -> Result<String, String> {
-    let commit = output("git", &["rev-parse", "--short", "HEAD"])?;
-    let changed =
-        output("git", &["status", "--porcelain", "--", "shared", "functions", "local/simulator/src"])?;
+    let about = |first: &[&str]| output("git", &[first, &["--"], &SOURCES].concat());
+    let commit = about(&["log", "-1", "--format=%h"])?;
+    let changed = about(&["status", "--porcelain"])?;
     Ok(if changed.is_empty() { commit } else { format!("{commit}+") })
 }
 
@@ -74,7 +92,10 @@ fn commit() -> Result<String, String> {
 pub(crate) fn fill(file: &Path, options: &Options) -> Outcome {
     let commit = commit()?;
     let mut lines = read(file)?;
-    let (ranges, size) = (options.ranges.max(1), options.schedules / options.ranges.max(1));
+    let (ranges, size) = (options.ranges, options.schedules / options.ranges);
+    if size == 0 {
+        return Err("--schedules must be at least --ranges".into());
+    }
     let open = lines.iter().filter(|line| line.commit == commit && line.done < line.schedules).count();
     if open == 0 {
         for number in 0..ranges {
@@ -112,7 +133,8 @@ pub(crate) fn fill(file: &Path, options: &Options) -> Outcome {
     let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
     println!("{ran} schedules, {} divergences, {} schedules/s", failures.len(), ran * 1000 / ms);
     print_failures(options, &failures)?;
-    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_equal = lines.iter().filter(|line| line.commit == commit).all(|line| line.divergences == 0);
+    Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A range that no line of the ledger overlaps.

@@ -9,6 +9,7 @@ mod database;
 mod dice;
 mod edits;
 mod engine;
+mod lineage;
 mod memory;
 mod moves;
 mod mutant;

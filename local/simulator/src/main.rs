@@ -5,6 +5,7 @@
 mod ledger;
 
 use std::{
+    num::NonZeroUsize,
     path::PathBuf,
     process::ExitCode,
     sync::{
@@ -26,19 +27,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(name = "cargo simulate")]
 struct Options {
     /// How many schedules.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..FIRST_SWARM_SEED))]
     schedules: u64,
     /// The first one's seed; the others count on from it. Seeds from 100,000,000 on draw which moves and faults exist.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..1 << 63))]
     seed: u64,
     /// Half of the schedules from a random seed below 100,000,000, half from one above.
     #[arg(long, conflicts_with_all = ["seed", "replay"])]
     random: bool,
     /// Run in parts and write them down here: ranges of seeds that were not used before. Goes on where it stopped.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "replay", "random"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "replay", "random", "mutant"])]
     ledger: Option<PathBuf>,
     /// Ranges that the ledger's schedules are divided into.
-    #[arg(long, default_value_t = 10, requires = "ledger")]
+    #[arg(long, default_value_t = 10, requires = "ledger", value_parser = clap::value_parser!(u64).range(1..=1_000))]
     ranges: u64,
     /// Leave a rule out, and stop at the first schedule that shows it.
     #[arg(long)]
@@ -54,7 +55,7 @@ struct Options {
     database: Engine,
     /// Threads; one for each core if absent.
     #[arg(long)]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
     /// Print all combinations of a move, a fault and a phase that were never hit, not only the first.
     #[arg(long)]
     coverage: bool,
@@ -139,8 +140,8 @@ fn once(options: &Options) -> Outcome {
 }
 
 fn threads(options: &Options) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    options.threads.unwrap_or(cores)
+    let threads = options.threads.map_or_else(std::thread::available_parallelism, Ok);
+    threads.map_or(1, usize::from)
 }
 
 /// Runs a range of seeds.

@@ -130,11 +130,11 @@ pub(crate) fn plain_posting(dice: &Dice) -> (Move, Posting, Fault) {
     let linked = dice.in_1000(650);
     let removal = removal(dice);
     let (which, fault) = match removal {
+        _ if !linked => (Move::PostUnlinked, Fault::PostUnlinked),
         Removal::Before => (Move::PostBefore, Fault::PostBefore),
         Removal::After => (Move::PostAfter, Fault::PostAfter),
         Removal::With => (Move::Post, Fault::PostWith),
     };
-    let which = if linked { which } else { Move::PostUnlinked };
     (which, Posting { linked, removal, ..Posting::default() }, fault)
 }
 

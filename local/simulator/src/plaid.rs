@@ -27,8 +27,10 @@ pub(crate) struct Said {
     pub(crate) cursors: BTreeMap<String, Vec<Issued>>,
     /// By access token, every transaction that was ever shown, with the pending one it replaces.
     pub(crate) seen: BTreeMap<String, BTreeMap<String, Option<String>>>,
-    /// The access tokens whose rows were shown with values that cannot be read, or are cut.
+    /// The access tokens whose rows were shown with values that cannot be read.
     pub(crate) unread: BTreeSet<String>,
+    /// The access tokens whose rows were shown with detail that is too long, and is cut.
+    pub(crate) bulky: BTreeSet<String>,
     /// The access tokens whose items changed during a call, which no webhook has told yet.
     untold: BTreeSet<String>,
     /// Cursors from the middle of an update.
@@ -142,7 +144,10 @@ impl Plaid {
         if was_lost {
             world.change(plaid_id, &Change::Repair);
         }
-        let was_troubled = world.change(plaid_id, &Change::Trouble { code: None }).is_some();
+        let was_troubled = world.in_trouble(plaid_id);
+        if was_troubled {
+            world.change(plaid_id, &Change::Trouble { code: None });
+        }
         settled || was_lost || was_troubled || is_untold
     }
 
@@ -219,13 +224,15 @@ impl Plaid {
         let Ok(request) = serde_json::from_slice::<Request>(body) else { return };
         let Ok(page) = serde_json::from_slice::<Page>(answer) else { return };
         let mut said = self.said();
-        let Said { cursors, seen, unread, inner, .. } = &mut *said;
-        if page.has_more {
+        let Said { cursors, seen, unread, bulky, inner, .. } = &mut *said;
+        if page.has_more && request.cursor.as_ref() != Some(&page.next_cursor) {
             inner.insert(page.next_cursor.clone());
         }
         let text = String::from_utf8_lossy(answer);
-        if text.contains(UNREAD) || text.contains(BULKY) {
-            unread.insert(request.access_token.clone());
+        for (mark, marked) in [(UNREAD, unread), (BULKY, bulky)] {
+            if text.contains(mark) {
+                marked.insert(request.access_token.clone());
+            }
         }
         let issued = cursors.entry(request.access_token.clone()).or_default();
         if request.cursor.is_none_or(|cursor| cursor.is_empty()) {
@@ -254,25 +261,27 @@ impl Transport for Plaid {
         }
         self.shared.kill_soon(process.as_ref());
         let is_bad = dice.in_1000(self.shared.rate(process.as_deref(), self.shared.weather().plaid));
-        let fault = match is_bad.then(|| dice.below(10)) {
-            Some(0) => Some(Fault::PlaidUnreachable),
-            Some(1) => Some(Fault::PlaidTimeout),
-            Some(_) => self.any_fault(),
-            None => None,
-        };
-        let fault = fault.filter(|fault| self.shared.may(*fault));
-        if let Some(fault) = fault {
+        let meet = |fault: Option<Fault>| {
+            let fault = fault.filter(|fault| self.shared.may(*fault))?;
             self.shared.meet(process.as_deref(), fault);
+            Some(fault)
+        };
+        let kind = is_bad.then(|| dice.below(10));
+        match kind {
+            Some(0) if meet(Some(Fault::PlaidUnreachable)).is_some() => {
+                return Err(TransportError::Unreachable);
+            }
+            Some(1) if meet(Some(Fault::PlaidTimeout)).is_some() => {
+                time.wait(call.timeout).await;
+                return Err(TransportError::Timeout);
+            }
+            _ => {}
         }
-        if fault == Some(Fault::PlaidUnreachable) {
-            return Err(TransportError::Unreachable);
-        }
-        if fault == Some(Fault::PlaidTimeout) {
-            time.wait(call.timeout).await;
-            return Err(TransportError::Timeout);
-        }
+        // A process that dies before it sends meets none of these.
         let effect = || {
-            if let Some(fault) = fault {
+            if kind.is_some_and(|kind| kind > 1)
+                && let Some(fault) = meet(self.any_fault())
+            {
                 self.add_fault(fault, call.path, &call.body);
             }
             self.answer(call.path, &call.body)

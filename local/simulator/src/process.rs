@@ -128,14 +128,21 @@ struct Inside<F> {
     future: Pin<Box<F>>,
 }
 
+/// Puts back what ran before, also after a panic.
+struct Before(Option<Arc<Process>>);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
 impl<F: Future> Future for Inside<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let before = CURRENT.replace(Some(self.process.clone()));
-        let poll = self.future.as_mut().poll(context);
-        CURRENT.set(before);
-        poll
+        let _before = Before(CURRENT.replace(Some(self.process.clone())));
+        self.future.as_mut().poll(context)
     }
 }
 

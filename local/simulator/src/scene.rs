@@ -31,6 +31,7 @@ use crate::{
     dice::Dice,
     edits::Edits,
     engine::Engine,
+    lineage::Lineage,
     moves,
     mutant::Mutated,
     plaid::{KEY, Plaid},
@@ -126,6 +127,7 @@ pub(crate) struct Scene {
     /// Actors that are not done yet.
     pub(crate) acting: Arc<AtomicUsize>,
     pub(crate) is_over: Arc<AtomicBool>,
+    lineage: Arc<Mutex<Lineage>>,
     /// The bank's moves and people's edits so far: what a cut counts.
     pub(crate) moves: Arc<AtomicUsize>,
     pub(crate) edits: Arc<AtomicUsize>,
@@ -246,6 +248,7 @@ impl Scene {
             history_after,
             acting: Arc::default(),
             is_over: Arc::default(),
+            lineage: Arc::default(),
             moves: Arc::default(),
             edits: Arc::default(),
             shared: shared.clone(),
@@ -321,6 +324,11 @@ impl Scene {
             queue: Arc::new(self.queue.clone()),
             turns: sync::Turns::default(),
         }
+    }
+
+    /// What became of the bank's ids of accounts.
+    pub(crate) fn lineage(&self) -> MutexGuard<'_, Lineage> {
+        self.lineage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether all actors are done.

@@ -113,6 +113,10 @@ async fn direct(scene: &Scene) -> Result<(), Divergence> {
     drain(scene).await?;
     for reason in queue.redrive() {
         shared.trace.line(&shared.time, || format!("sent back: {reason}"));
+        // No weather excuses it.
+        if reason.contains("panicked") {
+            return Err(reason);
+        }
     }
     drain(scene).await?;
     let parked = queue.redrive();

@@ -20,8 +20,8 @@ pub struct Shrunk {
 
 /// Runs at most.
 const MAX_RUNS: usize = 2_000;
-/// More moves or edits than any schedule has of them.
-const MAX_PLACES: usize = 80;
+/// More moves or edits than any schedule has of them: two items, twelve rounds, four moves in each.
+const MAX_PLACES: usize = 128;
 
 struct Shrinker<'a> {
     base: &'a Base,
@@ -76,10 +76,37 @@ impl Shrinker<'_> {
         self.runs += 1;
         match run(self.base, &self.smaller(cut.clone()), &Tally::default()) {
             Ok(()) => false,
+            // Another failure is another story.
+            Err(failure) if kind(&failure.why) != kind(&self.failure.why) => false,
             Err(failure) => {
                 (self.cut, self.failure) = (cut, failure);
                 true
             }
         }
+    }
+}
+
+/// What kind of failure it is: its words, without ids and numbers.
+fn kind(why: &str) -> Vec<&str> {
+    let is_plain = |word: &&str| {
+        word.starts_with("[]")
+            || word.trim_end_matches([',', ':', ';']).chars().all(|c| c.is_ascii_lowercase())
+    };
+    why.split_whitespace().filter(is_plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kind;
+
+    #[test]
+    fn what_is_missing_is_no_kind_but_that_something_is() {
+        let [missing, another, surplus] = [
+            r#"of 3 in the ledger ["a1"] are missing; [] are too many"#,
+            r#"of 4 in the ledger ["b2", "c3"] are missing; [] are too many"#,
+            r#"of 3 in the ledger [] are missing; ["a1"] are too many"#,
+        ];
+        assert_eq!(kind(missing), kind(another));
+        assert_ne!(kind(missing), kind(surplus));
     }
 }

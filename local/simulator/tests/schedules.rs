@@ -39,7 +39,9 @@ fn caught(mutant: Mutant) -> Failure {
     let schedule = |seed| Schedule { mutant: Some(mutant), ..Schedule::of(seed) };
     let seeds = (1..1_000).chain(FIRST_SWARM_SEED..FIRST_SWARM_SEED + 2_000);
     let mut failures = seeds.filter_map(|seed| run(&base, &schedule(seed), &tally).err());
-    failures.next().unwrap_or_else(|| panic!("{mutant:?} was not caught"))
+    let failure = failures.next().unwrap_or_else(|| panic!("{mutant:?} was not caught"));
+    assert!(!failure.why.contains("panic"), "a check finds it, not a crash: {failure}");
+    failure
 }
 
 #[test]
@@ -85,6 +87,11 @@ fn with_continued_accounts_as_new_ones_it_is_caught() {
 #[test]
 fn with_a_refused_cursor_kept_it_is_caught() {
     caught(Mutant::KeepARefusedCursor);
+}
+
+#[test]
+fn with_a_webhook_lost_it_is_caught() {
+    caught(Mutant::LoseAWebhook);
 }
 
 /// Seeds that diverged once, each for its cause: a row taken over twice (the first two), a list of accounts without one

@@ -19,13 +19,17 @@ pub struct Refusal {
 
 /// A code that Plaid does not have.
 const UNKNOWN: &str = "BRAND_NEW_CODE";
+/// A table that shrank below this was not read.
+const MIN_REFUSALS: usize = 30;
 
 /// All rows, one for each code.
 pub fn refusals() -> Vec<Refusal> {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/plaid-errors.md");
     let text = std::fs::read_to_string(file).expect("docs/plaid-errors.md");
     let rows = text.lines().skip_while(|line| !line.starts_with("| codes |")).skip(2);
-    rows.take_while(|line| line.starts_with('|')).flat_map(read).collect()
+    let refusals: Vec<_> = rows.take_while(|line| line.starts_with('|')).flat_map(read).collect();
+    assert!(refusals.len() > MIN_REFUSALS, "the table has {} codes", refusals.len());
+    refusals
 }
 
 fn read(line: &str) -> Vec<Refusal> {

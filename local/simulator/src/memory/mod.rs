@@ -11,11 +11,14 @@ mod text;
 mod update;
 mod write;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Value, json};
 
 use table::Table;
+
+/// Keys of one request.
+const MAX_BATCH: usize = 100;
 
 /// An item: its attributes by name, each as DynamoDB's JSON has it (`{"S": "text"}`).
 type Item = serde_json::Map<String, Value>;
@@ -63,7 +66,7 @@ impl Memory {
                 let item = self.table(&request).get(&request["Key"]);
                 Ok(item.map_or_else(|| json!({}), |item| json!({"Item": query::projected(item, &request)})))
             }
-            "BatchGetItem" => Ok(self.batch_get(&request)),
+            "BatchGetItem" => self.batch_get(&request),
             "Query" => Ok(self.table(&request).query(&request)),
             "TransactWriteItems" => self.transact(&request),
             "PutItem" | "UpdateItem" | "DeleteItem" => self.write(operation, request),
@@ -75,15 +78,25 @@ impl Memory {
         self.tables.get(name(request)).unwrap_or_else(|| unreachable!("no table {}", name(request)))
     }
 
-    fn batch_get(&self, request: &Value) -> Value {
+    fn batch_get(&self, request: &Value) -> Outcome {
         let mut responses = serde_json::Map::new();
         for (name, asked) in request["RequestItems"].as_object().into_iter().flatten() {
             let table = self.tables.get(name).unwrap_or_else(|| unreachable!("no table {name}"));
-            let keys = asked["Keys"].as_array().into_iter().flatten();
-            let items = keys.filter_map(|key| table.get(key)).map(|item| query::projected(item, asked));
+            let keys = asked["Keys"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if keys.len() > MAX_BATCH {
+                return Err(Refusal::Invalid(
+                    "Too many items requested for the BatchGetItem call".to_owned(),
+                ));
+            }
+            let different: BTreeSet<_> = keys.iter().map(|key| table.key(key)).collect();
+            if different.len() < keys.len() {
+                return Err(Refusal::Invalid("Provided list of item keys contains duplicates".to_owned()));
+            }
+            let items =
+                keys.iter().filter_map(|key| table.get(key)).map(|item| query::projected(item, asked));
             responses.insert(name.clone(), items.collect());
         }
-        json!({"Responses": responses, "UnprocessedKeys": {}})
+        Ok(json!({"Responses": responses, "UnprocessedKeys": {}}))
     }
 }
 

@@ -32,7 +32,8 @@ pub(super) enum Condition {
 /// What becomes of one attribute.
 #[derive(Debug)]
 pub(super) enum Action {
-    Set(String, Operand),
+    /// To a value, with another added to it if there is one.
+    Set(String, Operand, Option<Operand>),
     Remove(String),
     Add(String, Operand),
 }
@@ -201,7 +202,9 @@ impl Parser {
                 actions.push(match clause.as_str() {
                     "SET" => {
                         self.must("=");
-                        Action::Set(name, self.operand())
+                        let value = self.operand();
+                        let more = self.takes("+").then(|| self.operand());
+                        Action::Set(name, value, more)
                     }
                     "REMOVE" => Action::Remove(name),
                     "ADD" => Action::Add(name, self.operand()),

@@ -92,13 +92,16 @@ impl Table {
                 items.map(|(key, _)| (key.clone(), key.clone())).collect()
             }
         };
-        if request["ScanIndexForward"] == json!(false) {
+        let is_backward = request["ScanIndexForward"] == json!(false);
+        if is_backward {
             places.reverse();
         }
         if let Some(start) = request["ExclusiveStartKey"].as_object() {
-            let key = self.schema.key(start);
-            let behind = places.iter().position(|(_, place)| Some(place) == key.as_ref());
-            places.drain(..behind.map_or(0, |at| at + 1));
+            let whole = |key: Option<Key>| key.unwrap_or_else(|| unreachable!("a whole start key"));
+            let key = whole(self.schema.key(start));
+            let start = (index.map_or_else(|| key.clone(), |index| whole(index.schema.key(start))), key);
+            // What stood there may be gone.
+            places.retain(|place| if is_backward { *place < start } else { *place > start });
         }
         self.page(request, &words, index, &places)
     }

@@ -15,10 +15,13 @@ pub(super) fn updated(before: &Item, request: &Value) -> Item {
     let mut after = before.clone();
     for action in actions.iter() {
         match action {
-            Action::Set(name, operand) => {
-                let value = words.operand(operand, before);
-                let value = value.unwrap_or_else(|| unreachable!("{name} is set to nothing"));
-                after.insert(words.name(name).to_owned(), value.clone());
+            Action::Set(name, operand, more) => {
+                let value = |operand| {
+                    words.operand(operand, before).unwrap_or_else(|| unreachable!("{name} is set to nothing"))
+                };
+                let first = value(operand);
+                let whole = more.as_ref().map_or_else(|| first.clone(), |more| sum(Some(first), value(more)));
+                after.insert(words.name(name).to_owned(), whole);
             }
             Action::Remove(name) => drop(after.remove(words.name(name))),
             Action::Add(name, operand) => {

@@ -22,7 +22,9 @@ pub(super) fn size(item: &Item) -> usize {
     }
     item.iter()
         .map(|(name, value)| {
-            name.len() + value.as_object().into_iter().flat_map(|v| v.values()).map(of).sum::<usize>()
+            let binary = value["B"].as_str().map(|text| text.trim_end_matches('=').len() * 3 / 4);
+            let bytes = || value.as_object().into_iter().flat_map(|v| v.values()).map(of).sum();
+            name.len() + binary.unwrap_or_else(bytes)
         })
         .sum()
 }
@@ -33,6 +35,12 @@ struct Change {
     key: Key,
     after: Option<Item>,
     is_check: bool,
+}
+
+/// An action of a transaction: its kind, and what it says.
+fn parts(action: &Value) -> (&str, &Value) {
+    let part = action.as_object().and_then(|action| action.iter().next());
+    part.map(|(kind, action)| (kind.as_str(), action)).unwrap_or_else(|| unreachable!("an action"))
 }
 
 impl Memory {
@@ -60,11 +68,15 @@ impl Memory {
         }
     }
 
+    /// The key of the item that an action is about.
+    fn place(&self, kind: &str, request: &Value) -> Key {
+        self.table(request).key(if kind == "Put" { &request["Item"] } else { &request["Key"] })
+    }
+
     /// What an action will make of its item, if its condition holds.
     fn change(&self, kind: &str, request: &Value) -> Result<Change, Refusal> {
-        let table = self.table(request);
-        let key = table.key(if kind == "Put" { &request["Item"] } else { &request["Key"] });
-        let before = table.items.get(&key);
+        let key = self.place(kind, request);
+        let before = self.table(request).items.get(&key);
         let nothing = Item::new();
         if let Some(expression) = request["ConditionExpression"].as_str() {
             let condition = parse::condition(expression);
@@ -98,18 +110,16 @@ impl Memory {
         if actions.is_empty() || actions.len() > MAX_ACTIONS {
             return Err(Refusal::Invalid(format!("{} actions", actions.len())));
         }
-        let (mut changes, mut codes, mut keys) = (Vec::new(), Vec::new(), BTreeSet::new());
-        for action in actions {
-            let (kind, action) = action
-                .as_object()
-                .and_then(|action| action.iter().next())
-                .unwrap_or_else(|| unreachable!("an action"));
+        let actions: Vec<_> = actions.iter().map(parts).collect();
+        let places = actions.iter().map(|(kind, action)| (super::name(action), self.place(kind, action)));
+        if places.collect::<BTreeSet<_>>().len() < actions.len() {
+            let why = "Transaction request cannot include multiple operations on one item";
+            return Err(Refusal::Invalid(why.to_owned()));
+        }
+        let (mut changes, mut codes) = (Vec::new(), Vec::new());
+        for (kind, action) in actions {
             match self.change(kind, action) {
                 Ok(change) => {
-                    if !keys.insert((change.table.clone(), change.key.clone())) {
-                        let why = "Transaction request cannot include multiple operations on one item";
-                        return Err(Refusal::Invalid(why.to_owned()));
-                    }
                     changes.push(change);
                     codes.push("None");
                 }
