@@ -110,7 +110,8 @@ fn once(options: &Options) -> Outcome {
         let half = options.schedules / 2;
         vec![plain..plain + half, swarm..swarm + (options.schedules - half)]
     } else {
-        vec![options.seed..options.seed + options.schedules]
+        let seeds = options.seed..options.seed + options.schedules;
+        vec![seeds]
     };
     let tally = Tally::default();
     let began = Instant::now();

@@ -71,10 +71,16 @@ impl Move {
         self,
         dice: &Dice,
         amount: Option<Decimal>,
-        name: Option<String>,
+        name: Option<&str>,
         is_swarm: bool,
     ) -> (Change, Option<Fault>) {
-        let add = |pending| Change::Add { pending, amount, name: name.clone(), date: None, account: None };
+        let add = |pending| Change::Add {
+            pending,
+            amount,
+            name: name.map(str::to_owned),
+            date: None,
+            account: None,
+        };
         let post = |linked, removal| Change::Post(Posting { linked, removal, ..Posting::default() });
         match self {
             Self::AddPending => (add(true), None),
@@ -139,6 +145,6 @@ pub(crate) fn plain_posting(dice: &Dice) -> (Move, Posting, Fault) {
 }
 
 /// A name for a transaction.
-pub(crate) fn name(dice: &Dice) -> Option<String> {
-    dice.one_of(&NAMES).map(|name| (*name).to_owned())
+pub(crate) fn name(dice: &Dice) -> Option<&'static str> {
+    dice.one_of(&NAMES).copied()
 }

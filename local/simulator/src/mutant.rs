@@ -101,7 +101,7 @@ impl SyncWrites for Mutated {
                 }
             }
             Mutant::KeepARefusedCursor if commit.item.cursor == Edit::Clear => {
-                commit.item.cursor = Edit::Keep
+                commit.item.cursor = Edit::Keep;
             }
             Mutant::SkipATrigger if commit.item.done.is_some() => {
                 commit.item.done = self.store.state(&commit.at).await?.map(|state| state.item.want);

@@ -69,7 +69,7 @@ fn unpack(packed: &[u8]) -> Option<Vec<Lease>> {
         }),
         _ => None,
     };
-    let is_whole = packed.len() % LEASE_BYTES == 0;
+    let is_whole = packed.len().is_multiple_of(LEASE_BYTES);
     numbers.chunks(LEASE_BYTES / 4).map(lease).collect::<Option<_>>().filter(|_| is_whole)
 }
 

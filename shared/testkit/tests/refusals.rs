@@ -47,8 +47,8 @@ async fn synced(world: &World) -> (ItemRef, String) {
     (at, new)
 }
 
-fn change(world: &World, plaid_item: &str, change: Change) {
-    world.sandbox.world().change(plaid_item, &change).unwrap();
+fn change(world: &World, plaid_item: &str, change: &Change) {
+    world.sandbox.world().change(plaid_item, change).unwrap();
 }
 
 async fn assert_equal_to_ledger(world: &World, at: &ItemRef, plaid_item: &str) {
@@ -115,16 +115,16 @@ async fn each_code_at_each_place_does_what_the_table_says_and_ends() {
             let (at, plaid_item) = synced(&world).await;
             for _ in 0..5 {
                 let add = Change::Add { pending: false, amount: None, name: None, date: None, account: None };
-                change(&world, &plaid_item, add);
+                change(&world, &plaid_item, &add);
             }
             if expected == "restart" {
                 world.sandbox.world().add_fault(fault(&refusal, place, 1));
                 assert!(matches!(run(&world, &at).await, Outcome::Finished { .. }), "{what}");
-                change(&world, &plaid_item, Change::Amend { id: None, amount: None });
+                change(&world, &plaid_item, &Change::Amend { id: None, amount: None });
                 for _ in 0..3 {
                     let add =
                         Change::Add { pending: true, amount: None, name: None, date: None, account: None };
-                    change(&world, &plaid_item, add);
+                    change(&world, &plaid_item, &add);
                 }
             }
             if place == "accounts" {
@@ -160,7 +160,7 @@ async fn each_reason_for_a_repair_is_mended_by_its_own_update_mode() {
     let repairable = refusals().into_iter().filter(|refusal| refusal.health.1 == "repair");
     for refusal in repairable.filter(|refusal| refusal.error_type.is_none()) {
         let (at, plaid_item) = synced(&world).await;
-        change(&world, &plaid_item, Change::Trouble { code: Some(refusal.code.clone()) });
+        change(&world, &plaid_item, &Change::Trouble { code: Some(refusal.code.clone()) });
         assert!(matches!(run(&world, &at).await, Outcome::Failed(_)), "{}", refusal.code);
         let reason = item(&world, &at).await.health.reason.unwrap();
         let sealed = world.store.state(&at).await.unwrap().unwrap().token;
@@ -187,7 +187,7 @@ async fn each_reason_for_a_repair_is_mended_by_its_own_update_mode() {
 async fn the_night_leaves_alone_what_is_not_supported_until_its_week_is_over() {
     let world = World::new().await;
     let (at, plaid_item) = synced(&world).await;
-    change(&world, &plaid_item, Change::Trouble { code: Some("PRODUCTS_NOT_SUPPORTED".to_owned()) });
+    change(&world, &plaid_item, &Change::Trouble { code: Some("PRODUCTS_NOT_SUPPORTED".to_owned()) });
     assert!(matches!(run(&world, &at).await, Outcome::Failed(_)));
     let night = |clock: Arc<testkit::StandingClock>| {
         let deps = Deps { clock, ..world.sync() };
@@ -202,7 +202,7 @@ async fn the_night_leaves_alone_what_is_not_supported_until_its_week_is_over() {
     };
     let clock = Arc::new(testkit::StandingClock::at(Timestamp::now()));
     assert_eq!(night(clock.clone()).await, Outcome::Gone);
-    change(&world, &plaid_item, Change::Trouble { code: None });
+    change(&world, &plaid_item, &Change::Trouble { code: None });
     clock.pass(Duration::from_hours(6 * 24));
     assert_eq!(night(clock.clone()).await, Outcome::Gone);
     clock.pass(Duration::from_hours(25));
@@ -216,7 +216,7 @@ async fn a_store_that_refuses_stands_on_the_item() {
     let world = World::new().await;
     let (at, plaid_item) = synced(&world).await;
     let add = Change::Add { pending: false, amount: None, name: None, date: None, account: None };
-    change(&world, &plaid_item, add);
+    change(&world, &plaid_item, &add);
     world.aws.fault("TransactWriteItems", 0, 1, testkit::Fault::Invalid);
     let trigger = Trigger {
         at: at.clone(),

@@ -54,21 +54,21 @@ impl Memory {
     pub(crate) fn answer(&mut self, operation: &str, body: &str) -> (u16, Vec<u8>) {
         let request: Value =
             serde_json::from_str(body).unwrap_or_else(|error| unreachable!("{operation}: {error}"));
-        match self.run(operation, request) {
+        match self.run(operation, &request) {
             Ok(answer) => (200, answer.to_string().into_bytes()),
             Err(refusal) => (400, refusal.body().to_string().into_bytes()),
         }
     }
 
-    fn run(&mut self, operation: &str, request: Value) -> Outcome {
+    fn run(&mut self, operation: &str, request: &Value) -> Outcome {
         match operation {
             "GetItem" => {
-                let item = self.table(&request).get(&request["Key"]);
-                Ok(item.map_or_else(|| json!({}), |item| json!({"Item": query::projected(item, &request)})))
+                let item = self.table(request).get(&request["Key"]);
+                Ok(item.map_or_else(|| json!({}), |item| json!({"Item": query::projected(item, request)})))
             }
-            "BatchGetItem" => self.batch_get(&request),
-            "Query" => Ok(self.table(&request).query(&request)),
-            "TransactWriteItems" => self.transact(&request),
+            "BatchGetItem" => self.batch_get(request),
+            "Query" => Ok(self.table(request).query(request)),
+            "TransactWriteItems" => self.transact(request),
             "PutItem" | "UpdateItem" | "DeleteItem" => self.write(operation, request),
             other => unreachable!("{other} is not emulated"),
         }

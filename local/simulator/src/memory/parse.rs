@@ -29,6 +29,9 @@ pub(super) enum Condition {
     In(Operand, Vec<Operand>),
 }
 
+/// A function of two operands.
+type Function = fn(Operand, Operand) -> Condition;
+
 /// What becomes of one attribute.
 #[derive(Debug)]
 pub(super) enum Action {
@@ -155,10 +158,9 @@ impl Parser {
                 return Condition::Exists(path, is_there);
             }
         }
-        for (name, make) in [
-            ("begins_with", Condition::BeginsWith as fn(Operand, Operand) -> Condition),
-            ("contains", Condition::Contains),
-        ] {
+        let functions: [(&str, Function); 2] =
+            [("begins_with", Condition::BeginsWith), ("contains", Condition::Contains)];
+        for (name, make) in functions {
             if self.takes(name) {
                 self.must("(");
                 let whole = self.operand();

@@ -40,14 +40,14 @@ struct Change {
 /// An action of a transaction: its kind, and what it says.
 fn parts(action: &Value) -> (&str, &Value) {
     let part = action.as_object().and_then(|action| action.iter().next());
-    part.map(|(kind, action)| (kind.as_str(), action)).unwrap_or_else(|| unreachable!("an action"))
+    part.map_or_else(|| unreachable!("an action"), |(kind, action)| (kind.as_str(), action))
 }
 
 impl Memory {
-    pub(super) fn write(&mut self, operation: &str, request: Value) -> Outcome {
+    pub(super) fn write(&mut self, operation: &str, request: &Value) -> Outcome {
         let kind = operation.trim_end_matches("Item");
-        let change = self.change(kind, &request)?;
-        let table = self.table(&request);
+        let change = self.change(kind, request)?;
+        let table = self.table(request);
         let before = table.items.get(&change.key).cloned();
         let answer = match request["ReturnValues"].as_str() {
             None | Some("NONE") => json!({}),

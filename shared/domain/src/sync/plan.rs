@@ -795,7 +795,9 @@ mod tests {
             let mut found = model.read(touched_by_removal(&gone, &links));
             found.extend(model.read(missing_next(&gone, &found)));
             let mut plan = Plan::new(found, &accounts, &index, &links);
-            gone.iter().for_each(|id| plan.remove(id));
+            for id in &gone {
+                plan.remove(id);
+            }
             plan.finish().for_each(|group| model.write(group.writes));
             let live: BTreeMap<_, _> =
                 model.rows.values().filter_map(|row| Some((row.carries.clone()?, row.digest?.0))).collect();
