@@ -319,3 +319,21 @@ async fn bulky_detail_keeps_no_row_out() {
         assert_equal_to_ledger(&world, &at, &plaid_item).await;
     }
 }
+
+/// A history from nothing says nothing of an account that is not shared: what is kept of it stays.
+#[tokio::test]
+async fn a_refused_cursor_keeps_what_was_stored_of_an_account_that_is_not_shared() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world, 60).await;
+    let before = rows(&world, &at).await.len();
+    change(&world, &plaid_item, &json!({"change": "lose_account"}));
+    finished(world.run(&at, Cause::Night).await);
+    let fault = json!({"path": "/transactions/sync", "times": 1, "mangle": "cursor_refused"});
+    world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
+    finished(world.run(&at, Cause::Webhook).await);
+    assert_eq!(rows(&world, &at).await.len(), before);
+    change(&world, &plaid_item, &json!({"change": "share_account"}));
+    finished(world.run(&at, Cause::Night).await);
+    assert_eq!(rows(&world, &at).await.len(), before);
+    assert_equal_to_ledger(&world, &at, &plaid_item).await;
+}

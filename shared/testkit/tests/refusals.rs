@@ -233,3 +233,17 @@ async fn a_store_that_refuses_stands_on_the_item() {
     assert_eq!(item(&world, &at).await.failure, None);
     assert_equal_to_ledger(&world, &at, &plaid_item).await;
 }
+
+/// What mends the item is what its last refusal asks for, not its first.
+#[tokio::test]
+async fn a_second_refusal_takes_the_place_of_the_first() {
+    let world = World::new().await;
+    let (at, plaid_item) = synced(&world).await;
+    let codes =
+        ["ITEM_LOGIN_REQUIRED", "NO_ACCOUNTS", "ADDITIONAL_CONSENT_REQUIRED", "PRODUCTS_NOT_SUPPORTED"];
+    for code in codes.iter().chain(codes.iter().rev()) {
+        change(&world, &plaid_item, &Change::Trouble { code: Some((*code).to_owned()) });
+        assert!(matches!(run(&world, &at).await, Outcome::Failed(_)), "{code}");
+        assert_eq!(item(&world, &at).await.health.reason.as_deref(), Some(*code));
+    }
+}

@@ -328,3 +328,16 @@ async fn pages_without_end_are_an_error_and_leave_no_stage() {
     assert!(state.stage.is_none());
     assert_eq!(state.item.failure.unwrap().code, "SAME_CURSOR_AGAIN");
 }
+
+#[tokio::test]
+async fn pages_that_only_remove_are_an_update_like_any_other() {
+    let case = Case::new().await;
+    let all: Vec<_> = (0..60).map(|n| facts(&format!("t{n}"), n, None)).collect();
+    case.script.load(&all, &[], 500, &HistoryStatus::Complete);
+    case.run().await;
+    let gone: Vec<_> = all[..50].iter().map(|facts| facts.id.clone()).collect();
+    case.script.load(&[], &gone, 1, &HistoryStatus::Complete);
+    let outcome = case.run().await;
+    assert!(matches!(outcome, Outcome::Finished { .. }), "{outcome:?}");
+    assert_eq!(case.stored().await.len(), 10);
+}
