@@ -164,10 +164,10 @@ impl Account {
             other => other,
         };
         let mut bank = bank.clone();
-        // A balance that is not told is not gone.
+        // A balance that is not told is not gone, nor what it is counted in.
         if bank.balances.current.is_none() {
             bank.balances.current = self.bank.balances.current;
-            bank.currency = bank.currency.or_else(|| self.bank.currency.clone());
+            bank.currency = self.bank.currency.clone().or(bank.currency);
         }
         Self { bank, state, ..self.clone() }
     }

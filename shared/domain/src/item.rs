@@ -198,30 +198,8 @@ fn login_advice(code: &str) -> &'static str {
 impl Item {
     /// What is wrong with the connection and what a person can do about it, in words; nothing when all is well.
     pub fn trouble(&self) -> Option<String> {
-        if let Some(advice) = self.health.advice() {
-            return Some(advice.to_owned());
-        }
-        let failure = self.failure.as_ref()?;
-        Some(match (failure.retry_at, failure.code.starts_with("INSTITUTION")) {
-            (Some(_), true) => {
-                format!(
-                    "The bank cannot be reached at the moment ({}). It will be tried again by itself; nothing for you to \
-                     do.",
-                    failure.code
-                )
-            }
-            (Some(_), false) => {
-                format!(
-                    "The last sync did not go through ({}). It will be tried again by itself; nothing for you to do.",
-                    failure.code
-                )
-            }
-            (None, _) => format!(
-                "The last sync failed ({}). This is a problem on our side. Balances and transactions are from the last \
-                 successful sync.",
-                failure.code
-            ),
-        })
+        let advice = self.health.advice().map(str::to_owned);
+        advice.or_else(|| self.failure.as_ref().map(LastFailure::words))
     }
 }
 
@@ -276,11 +254,30 @@ pub struct LastFailure {
     pub want: u64,
     /// The bank's code.
     pub code: String,
+    /// Since when each run has failed by this code.
+    pub since: Timestamp,
     /// When another try makes sense; `None` if it needs a person.
     pub retry_at: Option<Timestamp>,
 }
 
 impl LastFailure {
+    /// What happened, in words.
+    pub fn words(&self) -> String {
+        let code = &self.code;
+        match (self.retry_at, code.starts_with("INSTITUTION")) {
+            (Some(_), true) => format!(
+                "The bank cannot be reached at the moment ({code}). It will be tried again by itself; nothing for you to do."
+            ),
+            (Some(_), false) => format!(
+                "The last sync did not go through ({code}). It will be tried again by itself; nothing for you to do."
+            ),
+            (None, _) => format!(
+                "The last sync failed ({code}). This is a problem on our side. Balances and transactions are from the last \
+                 successful sync."
+            ),
+        }
+    }
+
     /// Whether it was a failure of ours, and no answer of Plaid's.
     pub fn is_ours(&self) -> bool {
         let codes = [

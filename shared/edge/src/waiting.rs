@@ -81,13 +81,14 @@ pub async fn wait(
 /// What the caller is told of a sync that the bank's side refused.
 pub fn refused(item: &Item) -> Problem {
     let failure = item.failure.as_ref();
+    // What is broken on our side, no repair of a person's mends.
+    if let Some(ours) = failure.filter(|failure| failure.is_ours() && failure.retry_at.is_none()) {
+        return Problem::new(500, "internal_error", ours.words());
+    }
     // The item says what happened in words that a person can act on.
     let words = item.trouble().unwrap_or_default();
     let problem = match (item.health.advice(), failure.and_then(|failure| failure.retry_at)) {
         (Some(_), _) => Problem::new(409, "item_needs_attention", words),
-        (None, None) if failure.is_some_and(LastFailure::is_ours) => {
-            return Problem::new(500, "internal_error", words);
-        }
         (None, Some(_)) => Problem::later("bank_unavailable", words, 60),
         (None, None) => Problem::new(500, "plaid_refused", words),
     };

@@ -124,8 +124,10 @@ fn last_run(row: Reader<'_>) -> Result<LastRun, StoreError> {
 }
 
 fn failure(row: Reader<'_>) -> Result<LastFailure, StoreError> {
+    let at = row.time("t")?;
     Ok(LastFailure {
-        at: row.time("t")?,
+        at,
+        since: row.maybe_parsed("s").unwrap_or(at),
         want: row.number("w")?,
         code: row.text("c")?.to_owned(),
         retry_at: row.maybe_parsed("n"),

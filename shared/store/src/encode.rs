@@ -209,6 +209,7 @@ pub(crate) fn counts(counts: Counts) -> AttributeValue {
 pub(crate) fn failure(failure: &LastFailure) -> AttributeValue {
     map([
         ("t", Some(text(failure.at.to_string()))),
+        ("s", Some(text(failure.since.to_string()))),
         ("w", Some(number(failure.want))),
         ("c", Some(text(&failure.code))),
         ("n", failure.retry_at.map(|at| text(at.to_string()))),

@@ -8,10 +8,12 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use domain::{
+    account::BankAccount,
     bank::{BankError, HistoryStatus, Meaning, SyncPage, TransactionFeed},
     ids::{Cursor, ItemRef, PlaidAccountId, TransactionId},
     secret::AccessToken,
@@ -21,7 +23,7 @@ use domain::{
 use jiff::{Timestamp, civil::date};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
-use testkit::World;
+use testkit::{StandingClock, World};
 
 fn facts(id: &str, amount: i64, pending_of: Option<&str>) -> BankFacts {
     BankFacts {
@@ -340,4 +342,34 @@ async fn pages_that_only_remove_are_an_update_like_any_other() {
     let outcome = case.run().await;
     assert!(matches!(outcome, Outcome::Finished { .. }), "{outcome:?}");
     assert_eq!(case.stored().await.len(), 10);
+}
+
+/// An account that the page names by a new id and the list by the old one, of an item that was away for a month.
+#[tokio::test]
+async fn an_account_with_two_ids_waits_until_a_day_is_over() {
+    let case = Case::new().await;
+    case.script.load(&[facts("t1", 1, None)], &[], 500, &HistoryStatus::Complete);
+    case.run().await;
+    let accounts = async || case.world.store.state(&case.at).await.unwrap().unwrap().accounts;
+    let before = accounts().await;
+    let old = before.iter().find(|account| Some(&account.bank.id) == case.script.account.as_ref()).unwrap();
+    let new = BankAccount { id: "renumbered".parse().unwrap(), ..old.bank.clone() };
+    let script = Arc::new(Script { account: Some(new.id.clone()), ..Script::default() });
+    script.load(&[facts("t2", 2, None)], &[], 500, &HistoryStatus::Complete);
+    script.pages.lock().unwrap()[0].accounts.push(new);
+    let clock = Arc::new(StandingClock::at(Timestamp::now()));
+    clock.pass(Duration::from_hours(30 * 24));
+    let run = async || {
+        let deps = Deps { feed: script.clone(), clock: clock.clone(), ..case.world.sync() };
+        sync(&deps, &case.trigger()).await.unwrap()
+    };
+    for _ in 0..2 {
+        let Outcome::Failed(error) = run().await else { panic!("two accounts of one") };
+        assert_eq!(error.code, "ACCOUNTS_CHANGING");
+        assert_eq!(accounts().await.len(), before.len());
+        clock.pass(Duration::from_hours(23));
+    }
+    clock.pass(Duration::from_hours(2));
+    assert!(matches!(run().await, Outcome::Finished { .. }));
+    assert_eq!(accounts().await.len(), before.len() + 1);
 }

@@ -124,6 +124,7 @@ fn state(at: &ItemRef, kept: Kept) -> Option<SyncState> {
     let last_run = Timestamp::from_millisecond(kept.last_run_ms).ok()?;
     let failure = LastFailure {
         at: last_run,
+        since: last_run,
         want: kept.want.into(),
         code: "ITEM_LOGIN_REQUIRED".to_owned(),
         retry_at: None,

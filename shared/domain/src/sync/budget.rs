@@ -148,8 +148,8 @@ impl Pool {
     fn reserve(&self, priority: Priority) -> u32 {
         match priority {
             Priority::Person => 0,
-            Priority::Webhook => self.calls / 20,
-            Priority::Night => self.calls / 10,
+            Priority::Webhook => self.calls / 10,
+            Priority::Night => self.calls / 5,
         }
     }
 

@@ -494,8 +494,10 @@ async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError
     }
     let now = deps.clock.now();
     let mut commit = Commit::new(&state.item.at, state.rev, now);
+    let before = state.item.failure.as_ref().filter(|failure| failure.code == error.code);
     commit.item.failure = Edit::Set(LastFailure {
         at: now,
+        since: before.map_or(now, |failure| failure.since),
         want: read.want,
         code: error.code.clone(),
         retry_at: retry_at(error, now),
@@ -506,9 +508,16 @@ async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError
         && (state.item.health.state != bad || state.item.health.reason.as_ref() != Some(&error.code))
         && state.item.health.since <= run.called
     {
-        let until = state.item.health.until;
-        let health = Health { state: bad, since: now, reason: Some(error.code.clone()), until };
-        set_health(&mut commit, health);
+        let before = &state.item.health;
+        let health = Health { state: bad, since: now, reason: Some(error.code.clone()), until: before.until };
+        if (before.state, before.advice(), before.next_action())
+            == (health.state, health.advice(), health.next_action())
+        {
+            // The same to a person: no news.
+            commit.item.health = Some(Health { since: before.since, ..health });
+        } else {
+            set_health(&mut commit, health);
+        }
     }
     let mut entry = run.entry(trigger.cause, now, Counts::default());
     entry.failure = Some(error.code.clone());

@@ -98,7 +98,7 @@ pub(super) async fn fetch(
 impl Fetch<'_> {
     /// The first page decides whether the update is small.
     async fn begin(&mut self) -> Result<Step, Halt> {
-        let mut page = match self.page(self.state.cursor.as_ref()).await {
+        let mut page = match self.page(self.state.cursor.as_ref(), None).await {
             Err(Halt::Bank(error)) if self.is_cursor_refused(&error) => return self.forget_cursor().await,
             page => page?,
         };
@@ -209,7 +209,7 @@ impl Fetch<'_> {
             if !has_time(self.deps, self.trigger.deadline, PAGE) {
                 return Err(Halt::HandOver(Duration::ZERO));
             }
-            let fetched = match self.page(Some(&next)).await {
+            let fetched = match self.page(Some(&next), Some(&stage)).await {
                 // In the middle of an update there is always a next place.
                 Ok(page) if page.next_cursor.is_none() && !page.has_more => Err(Halt::Bank(no_cursor())),
                 Ok(page) => self.accounts(&page).await.map(|accounts| (page, accounts)),
@@ -226,7 +226,10 @@ impl Fetch<'_> {
             let is_empty = page.added.is_empty() && page.modified.is_empty() && page.removed.is_empty();
             let facts = self.take(&mut page);
             let says = (facts.upserts.clone(), facts.removed.clone());
-            let says_nothing = is_empty || self.last_page.as_ref() == Some(&says);
+            // Pages of a stopped account alone are all alike, and say something all the same.
+            let is_of_stopped = says.0.is_empty() && says.1.is_empty();
+            let is_repeated = !is_of_stopped && self.last_page.as_ref() == Some(&says);
+            let says_nothing = is_empty || is_repeated;
             stage.empty_pages = if says_nothing { stage.empty_pages + 1 } else { 0 };
             if let Some(why) = self.endless(Some(&stage), &page, Some(&next)) {
                 self.discard(&stage).await?;
@@ -357,12 +360,13 @@ impl Fetch<'_> {
     }
 
     /// One page, within what may be asked of Plaid: each try is a call.
-    async fn page(&mut self, cursor: Option<&Cursor>) -> Result<SyncPage, Halt> {
+    async fn page(&mut self, cursor: Option<&Cursor>, stage: Option<&Stage>) -> Result<SyncPage, Halt> {
         let mut refusal: Option<BankError> = None;
         for attempt in 1.. {
             match (self.take_budget(cursor.is_none()).await, refusal) {
-                // What Plaid said before tells more than that there is no call left for another try.
-                (Err(Halt::HandOver(_)), Some(error)) => return Err(Halt::Bank(error)),
+                // What Plaid said before tells more than that there is no call left for another try; but it would cost
+                // the pages that are there.
+                (Err(Halt::HandOver(_)), Some(error)) if stage.is_none() => return Err(Halt::Bank(error)),
                 (taken, _) => taken?,
             }
             if !has_time(self.deps, self.trigger.deadline, CALL) {

@@ -36,7 +36,8 @@ pub(super) struct Accounts {
     pub(super) need_whole_history: bool,
 }
 
-/// How long an account may have two ids at Plaid.
+/// The code of an item of which an account has two ids at Plaid, and how long it may.
+const CHANGING: &str = "ACCOUNTS_CHANGING";
 const CHANGING_FOR: Duration = Duration::from_hours(24);
 /// How often a run reads a page again that the list of accounts contradicts. Then both are right: the list leaves out
 /// accounts that are closed.
@@ -59,8 +60,8 @@ impl Fetch<'_> {
                     self.run.rereads += 1;
                     return Err(Halt::Reread);
                 }
-                if self.is_renumbering(&named, &listed) {
-                    return Err(Halt::Bank(BankError::later(Patience::Seconds, "ACCOUNTS_CHANGING")));
+                if self.is_renumbering(page, &named, &listed) {
+                    return Err(Halt::Bank(BankError::later(Patience::Seconds, CHANGING)));
                 }
             }
             self.listed = Some(listed);
@@ -100,15 +101,28 @@ impl Fetch<'_> {
                 }))
     }
 
-    /// Whether an account has its old id in the page and its new one in the list: taken for two it would stay two. It passes;
-    /// after a day without a good sync both are believed.
-    fn is_renumbering(&self, named: &BTreeSet<&PlaidAccountId>, listed: &[BankAccount]) -> bool {
-        let is_new = |bank: &&BankAccount| self.known(&bank.id).is_none();
+    /// Whether an account has one id in the page and another in the list, one of them its old one: taken for two it would
+    /// stay two. It passes; after a day of nothing else both are believed.
+    fn is_renumbering(
+        &self,
+        page: &SyncPage,
+        named: &BTreeSet<&PlaidAccountId>,
+        listed: &[BankAccount],
+    ) -> bool {
+        let failure = self.state.item.failure.as_ref().filter(|failure| failure.code == CHANGING);
+        if failure.is_some_and(|failure| until(failure.since, self.deps.clock.now()) > CHANGING_FOR) {
+            return false;
+        }
         let is_listed = |id: &PlaidAccountId| listed.iter().any(|bank| bank.id == *id);
-        let unlisted = || named.iter().filter(|id| !is_listed(id)).filter_map(|id| self.known(id));
-        let last = self.state.item.last_run;
-        let is_long = last.is_none_or(|run| until(run.at, self.deps.clock.now()) > CHANGING_FOR);
-        !is_long && listed.iter().filter(is_new).any(|new| unlisted().any(|old| is_same(&old.bank, new)))
+        let new = || listed.iter().filter(|bank| self.known(&bank.id).is_none());
+        let live = || self.accounts.iter().filter(|account| account.state == AccountState::Live);
+        named.iter().filter(|id| !is_listed(id)).any(|id| match self.known(id) {
+            Some(old) => new().any(|new| is_same(&old.bank, new)),
+            None => {
+                let new = self.description(page, id);
+                live().any(|old| is_listed(&old.bank.id) && is_same(&old.bank, &new))
+            }
+        })
     }
 
     /// What is known of an account that a page names: what the page says, else what is stored, else its id alone.
