@@ -52,8 +52,10 @@ impl Fetch<'_> {
     pub(super) async fn accounts(&mut self, page: &SyncPage) -> Result<Accounts, Halt> {
         let named = page.added.iter().chain(&page.modified).map(|facts| &facts.account);
         let named: BTreeSet<_> = named.chain(page.accounts.iter().map(|account| &account.id)).collect();
-        let names_unknown = named.iter().any(|id| self.known(id).is_none());
-        if !self.accounts_known || (names_unknown && self.listed.is_none()) {
+        // A list of an earlier page of the run may be older than the bank's new ids.
+        let is_listed = |id: &PlaidAccountId| self.listed.iter().flatten().any(|bank| bank.id == *id);
+        let names_unknown = named.iter().any(|id| self.known(id).is_none() && !is_listed(id));
+        if !self.accounts_known || names_unknown {
             let listed = self.list_accounts().await?;
             if self.contradict(page, &named, &listed) {
                 if self.run.rereads < MAX_REREADS {
