@@ -485,9 +485,11 @@ async fn record_failure(
 
 /// False if somebody else was at the item.
 async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError) -> Result<bool, SyncError> {
-    // The run may have written since it read the item; whoever changed it meanwhile knows more than we do.
+    // The run may have written since it read the item; whoever changed it meanwhile knows more than we do, unless what was
+    // asked for came too late for him.
     let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(true) };
-    let Some(read) = run.read.filter(|read| state.item.done <= read.done) else { return Ok(true) };
+    let is_open = |read: &Read| state.item.done <= read.done || state.item.done < read.want;
+    let Some(read) = run.read.filter(is_open) else { return Ok(true) };
     // Nor does what was said of an item that another one has replaced meanwhile tell anything of this one.
     if run.open.as_ref().is_some_and(|(sealed, _)| *sealed != state.token) {
         return Ok(true);
