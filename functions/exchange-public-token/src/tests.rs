@@ -477,12 +477,12 @@ async fn a_replacement_that_was_not_heard_of_is_found_by_the_same_request() {
 async fn each_refusal_of_the_exchange_is_answered_as_the_table_says() {
     let world = World::new().await;
     for refusal in testkit::refusals() {
-        let what = format!("{} {:?}", refusal.code, refusal.error_type);
-        let token = world.public_token("user_good", "pass_good").await;
-        // The message that names the cursor is one that the sandbox has for cursors alone.
+        // An exchange has no cursor to name.
         if refusal.names_cursor {
             continue;
         }
+        let what = format!("{} {:?}", refusal.code, refusal.error_type);
+        let token = world.public_token("user_good", "pass_good").await;
         let fault = json!({"path": "/item/public_token/exchange", "times": 1_000, "error_code": refusal.code,
             "error_type": refusal.error_type});
         world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());

@@ -154,7 +154,7 @@ impl Item {
         [arrives, ends].into_iter().flatten().min()
     }
 
-    /// Update mode heals what it has asked the user for, and no more.
+    /// Heals the trouble if update mode has asked the user for what heals it.
     pub(crate) fn heal(&mut self, selects_accounts: bool, consents: &[String]) {
         let is_healed = match self.trouble.as_deref() {
             Some("NO_ACCOUNTS" | "ACCESS_NOT_GRANTED") => selects_accounts,
@@ -214,10 +214,11 @@ impl Item {
     }
 }
 
-/// What no update mode heals.
+/// Whether no update mode heals a code.
 fn is_for_good(code: &str) -> bool {
     let codes = [
         "PRODUCTS_NOT_SUPPORTED",
+        "PRODUCT_NOT_ENABLED",
         "ITEM_NOT_SUPPORTED",
         "MFA_NOT_SUPPORTED",
         "INSTITUTION_NO_LONGER_SUPPORTED",

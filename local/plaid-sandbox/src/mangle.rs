@@ -39,7 +39,7 @@ pub enum Mangle {
     CursorStuck,
     /// One account is left out of the list.
     AccountMissing,
-    /// Each row has counterparties of so many bytes that a row cannot hold them.
+    /// Each row has more counterparties than a stored row holds.
     Bulky,
     /// Not ready: no rows, an empty cursor.
     NoCursor,
@@ -231,7 +231,7 @@ impl Page {
     }
 }
 
-/// More than our rows keep of it, and less than takes a test long.
+/// About 40 KB: more than a stored row keeps.
 const BULKY_PARTIES: usize = 400;
 
 fn bulky(row: &mut Row) {

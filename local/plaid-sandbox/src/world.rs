@@ -396,7 +396,7 @@ impl World {
         self.by_id(item_id).is_some_and(|item| item.login_required)
     }
 
-    /// Whether every call for an item is refused until somebody does something about it.
+    /// Whether every call for an item is refused until its trouble is healed.
     pub fn in_trouble(&self, item_id: &str) -> bool {
         self.by_id(item_id).is_some_and(|item| item.trouble.is_some())
     }

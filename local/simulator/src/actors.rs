@@ -25,7 +25,7 @@ use crate::{
     tally::Fault,
 };
 
-/// Of 1,000 processes so many die where a swarm looks.
+/// Deaths in 1,000 processes, in the phase that a swarm looks at.
 const FOCUSED: u32 = 600;
 /// As the template has it.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(50);

@@ -83,7 +83,7 @@ fn accounts(scene: &Scene, item: &Item, state: &SyncState) -> Result<(), Diverge
     stored.sort();
     shared.sort();
     must!(stored == shared, "accounts {stored:?} are stored, {shared:?} are shared");
-    // One that is not shared is one that the bank took away, or that nobody could recognise under its new id.
+    // An unshared account was taken away by the bank, or had no recognisable successor.
     let lineage = scene.lineage();
     let looks_alike = |one: &Account| {
         let others = state.accounts.iter().filter(|other| other.id != one.id);
@@ -121,8 +121,8 @@ fn equal(
 ) -> Result<(), Divergence> {
     let live = by_carried(rows);
     must!(live.len() == rows.len(), "two rows carry one id");
-    // What is kept of an account that is not shared, or seems not to be, is compared once it is shared again. Nobody tells
-    // of one that is not shared any more.
+    // Rows of an account that is not shared, or seems not to be, are compared once it is shared again: Plaid sends no
+    // news of them.
     let shared = scene.plaid.sandbox.world().account_ids(&item.plaid_id);
     let is_shared = |account: &Account| {
         account.state == AccountState::Live && shared.iter().any(|id| id == account.bank.id.as_str())

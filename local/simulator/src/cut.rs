@@ -13,7 +13,7 @@ pub struct Cut {
     pub moves: BTreeSet<usize>,
     /// By their order in the schedule.
     pub edits: BTreeSet<usize>,
-    /// Whether nobody looks at lists.
+    /// Whether the readers are left out.
     pub no_readers: bool,
 }
 

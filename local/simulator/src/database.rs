@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) recent: Recent,
 }
 
-/// Of 1,000 calls where a swarm looks so many meet a fault, and so many are the last.
+/// Faults and deaths in 1,000 calls, in the phase that a swarm looks at.
 const FOCUSED: u32 = 250;
 const KILLED: u32 = 60;
 
@@ -71,7 +71,7 @@ impl Shared {
         !self.cut.has_fault(fault) && self.swarm.as_ref().is_none_or(|swarm| swarm.has(fault))
     }
 
-    /// Of 1,000 calls so many meet a fault: more where the swarm looks.
+    /// Faults in 1,000 calls: more in the phase that the swarm looks at.
     pub(crate) fn rate(&self, process: Option<&Process>, usual: u32) -> u32 {
         let is_in_focus = usual > 0 && self.focus(process);
         if is_in_focus { usual.max(FOCUSED) } else { usual }

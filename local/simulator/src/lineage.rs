@@ -9,7 +9,7 @@ use crate::moves::Move;
 pub(crate) struct Lineage {
     /// By the id before.
     next: BTreeMap<String, String>,
-    /// Those that a client cannot recognise, or must not expect any more.
+    /// Ids without a recognisable successor.
     lost: BTreeSet<String>,
 }
 

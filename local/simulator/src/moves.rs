@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use crate::{dice::Dice, names::named, tally::Fault};
 
 const NAMES: [&str; 3] = ["Tea", "Coffee", "Bread"];
-/// Refusals that last until somebody does something about them.
+/// Refusals that last until they are healed.
 const TROUBLES: [&str; 5] = [
     "NO_ACCOUNTS",
     "ADDITIONAL_CONSENT_REQUIRED",

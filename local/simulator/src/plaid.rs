@@ -135,7 +135,7 @@ impl Plaid {
         self.sandbox.world().clear_faults();
     }
 
-    /// What the bank has left open happens, and whoever must log in does. True if there is something that a webhook tells.
+    /// Settles open postings and repairs the item. True if a webhook would announce it.
     pub(crate) fn settle(&self, plaid_id: &str, token: &str, tells_all: bool) -> bool {
         let is_untold = self.said().untold.remove(token) && tells_all;
         let mut world = self.sandbox.world();

@@ -23,7 +23,7 @@ use crate::{
 pub(crate) enum Place {
     /// At a call, counted from 0.
     Call(u32),
-    /// At a call for something, after so many others for the same.
+    /// At a call in a phase, after that number of others in it.
     In(Phase, u32),
 }
 

@@ -176,7 +176,7 @@ fn weather(dice: &Dice) -> Weather {
     }
 }
 
-/// A log-in with so many accounts, some of which look alike, and a history.
+/// A log-in with `accounts` accounts, some of which look alike, and a history.
 fn custom_user(dice: &Dice, accounts: usize) -> String {
     let transaction = |n: usize| {
         let day = format!("2026-{:02}-{:02}", 2 + dice.below(4), 1 + dice.below(28));

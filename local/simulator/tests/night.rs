@@ -35,8 +35,8 @@ fn no_webhook_meets_a_limit_beside_the_night_and_each_item_is_counted_once() {
     );
 }
 
-/// 20 workers, a storm of webhooks and a night beside each other: by count never above the limit, and nobody who waits
-/// waits for the others.
+/// 20 workers, a storm of webhooks and a night beside each other: the count of calls stays below the limit, and people
+/// do not wait for webhooks or the night.
 #[test]
 fn people_meet_no_limit_and_no_queue_beside_a_storm_and_a_night() {
     let storm = Mix { webhooks_a_minute: 1_200, people_a_minute: 60, fresh: 0, ..Mix::of_items(4_000) };

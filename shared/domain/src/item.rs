@@ -157,7 +157,7 @@ impl Health {
 fn unsupported_advice(code: &str) -> &'static str {
     match code {
         "INSTITUTION_NO_LONGER_SUPPORTED" => {
-            "Plaid does not support this way to the bank any more. Connect the bank again: it may offer another one."
+            "Plaid no longer supports this login of the bank. Connect the bank again: it may offer another one."
         }
         "UNSUPPORTED_RESPONSE" => {
             "Plaid cannot read the answers of this bank. Connect the bank again; if that does not help, disconnect it."
@@ -245,6 +245,34 @@ pub struct LastRun {
     pub counts: Counts,
 }
 
+/// Codes of internal failures, beside the bank's own codes.
+pub mod internal_failure {
+    /// DynamoDB did not answer, or was busy.
+    pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
+    /// DynamoDB refused a write that can never succeed.
+    pub const STORE_REFUSED: &str = "STORE_REFUSED";
+    /// A stored row could not be read.
+    pub const STORE_CORRUPT: &str = "STORE_CORRUPT";
+    /// KMS did not answer.
+    pub const TOKEN_KEY_UNAVAILABLE: &str = "TOKEN_KEY_UNAVAILABLE";
+    /// The access token does not decrypt for this item.
+    pub const TOKEN_NOT_READABLE: &str = "TOKEN_NOT_READABLE";
+    /// Other runs kept changing the item.
+    pub const ITEM_CONTENDED: &str = "ITEM_CONTENDED";
+    /// The sync panicked.
+    pub const INTERNAL_ERROR: &str = "INTERNAL_ERROR";
+    /// All of them.
+    pub const ALL: [&str; 7] = [
+        STORE_UNAVAILABLE,
+        STORE_REFUSED,
+        STORE_CORRUPT,
+        TOKEN_KEY_UNAVAILABLE,
+        TOKEN_NOT_READABLE,
+        ITEM_CONTENDED,
+        INTERNAL_ERROR,
+    ];
+}
+
 /// The last run that failed, kept until one ends well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastFailure {
@@ -254,7 +282,7 @@ pub struct LastFailure {
     pub want: u64,
     /// The bank's code.
     pub code: String,
-    /// Since when each run has failed by this code.
+    /// When the first of the failures in a row with this code happened.
     pub since: Timestamp,
     /// When another try makes sense; `None` if it needs a person.
     pub retry_at: Option<Timestamp>,
@@ -278,18 +306,9 @@ impl LastFailure {
         }
     }
 
-    /// Whether it was a failure of ours, and no answer of Plaid's.
+    /// Whether it was an internal failure, not an answer of Plaid's.
     pub fn is_ours(&self) -> bool {
-        let codes = [
-            "STORE_UNAVAILABLE",
-            "STORE_REFUSED",
-            "STORE_CORRUPT",
-            "TOKEN_KEY_UNAVAILABLE",
-            "TOKEN_NOT_READABLE",
-            "ITEM_CONTENDED",
-            "INTERNAL_ERROR",
-        ];
-        codes.contains(&self.code.as_str())
+        internal_failure::ALL.contains(&self.code.as_str())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
 
 /// What the full list of an item's accounts makes of those that are stored: the ones that are new or other than before.
 ///
-/// An account that is not listed any more is unshared, unless an unknown one continues it: then it goes on under the new
+/// An account that is no longer listed is unshared, unless an unknown one continues it: then it goes on under the new
 /// id, and what was decided about it (its names, that it was stopped) stays.
 pub fn settle(
     (item, succession): (&ItemId, u32),

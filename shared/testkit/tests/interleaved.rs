@@ -1,6 +1,6 @@
 //! What happens between two calls of one run: news of the bank, other runs, an allowance that is used up.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::{
     collections::BTreeSet,

@@ -24,14 +24,11 @@ const ALWAYS: u32 = 1_000;
 
 async fn run(world: &World, at: &ItemRef) -> Outcome {
     let deps = Deps { clock: Arc::new(SkippingClock::default()), ..world.sync() };
-    let trigger = Trigger {
-        at: at.clone(),
-        want: None,
-        cause: Cause::Person,
-        deadline: Timestamp::MAX,
-        fresh_within: None,
-    };
-    sync(&deps, &trigger).await.unwrap()
+    sync(&deps, &by_person(at)).await.unwrap()
+}
+
+fn by_person(at: &ItemRef) -> Trigger {
+    Trigger { at: at.clone(), want: None, cause: Cause::Person, deadline: Timestamp::MAX, fresh_within: None }
 }
 
 async fn item(world: &World, at: &ItemRef) -> Item {
@@ -218,14 +215,7 @@ async fn a_store_that_refuses_stands_on_the_item() {
     let add = Change::Add { pending: false, amount: None, name: None, date: None, account: None };
     change(&world, &plaid_item, &add);
     world.aws.fault("TransactWriteItems", 0, 1, testkit::Fault::Invalid);
-    let trigger = Trigger {
-        at: at.clone(),
-        want: None,
-        cause: Cause::Person,
-        deadline: Timestamp::MAX,
-        fresh_within: None,
-    };
-    assert!(sync(&world.sync(), &trigger).await.is_err(), "the message is parked");
+    assert!(sync(&world.sync(), &by_person(&at)).await.is_err(), "the message is parked");
     let failed = item(&world, &at).await;
     assert_eq!(failed.failure.as_ref().map(|failure| failure.code.as_str()), Some("STORE_REFUSED"));
     assert!(failed.trouble().is_some());

@@ -263,7 +263,7 @@ impl World {
         }
     }
 
-    /// Somebody asks for syncs at any moment, until the night is over.
+    /// Asks for syncs at random moments, until the night is over.
     async fn ask(&self, cause: Cause, a_minute: u32) -> u64 {
         let mut sent = 0;
         while a_minute > 0 && !self.is_over.load(Ordering::Relaxed) {

@@ -375,7 +375,7 @@ impl Writer<'_> {
         self.write(&commit).await
     }
 
-    /// The sweep leaves the transactions of accounts alone that are not shared; once they are again, it is made up for.
+    /// Marks unshared accounts: the sweep skips their transactions, and another one follows once they are shared again.
     async fn mark_unshared(&mut self) -> Result<(), Halt> {
         let unshared = AccountState::Unshared { missed_sweep: false };
         let unmarked = self.state.accounts.iter().filter(|account| account.state == unshared);

@@ -3,8 +3,7 @@
 //! Each item has a bucket (the generic cell rate algorithm): one number says how full it is, the time at which it will be
 //! full again. Each worker process has one of its own, which costs nothing to ask: its share of what the pool leaves.
 //! Beyond that it leases calls from the pool, which all workers share: what the night may use and, at most hours, does
-//! not. A lease counts until a minute after its end, so that no minute sees more calls than the pool has, whoever makes
-//! them when.
+//! not. A lease counts until a minute after its end, so that no minute sees more calls than the pool has.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -116,12 +115,12 @@ pub trait Allowance: Send + Sync {
     /// The leases, read consistently.
     async fn leases(&self) -> Result<Leases, StoreError>;
 
-    /// Stores them in place of those of revision `leases.rev`, with the next one. False if somebody else was faster.
+    /// Replaces the leases of revision `leases.rev` and increments it. False if another worker has replaced them.
     async fn store_leases(&self, leases: &Leases) -> Result<bool, StoreError>;
 }
 
-/// Calls of a lease, and how long they may be made: one write for each lease. Who waits for people and webhooks has
-/// little to do at most times, and keeps a lease for long; the night has much to do.
+/// Calls of a lease, and its duration: one write for each lease. Workers for people and webhooks are mostly idle and keep
+/// a lease for a minute; the night uses it up in seconds.
 const LEASE: (u32, Duration) = (25, MINUTE);
 const NIGHT_LEASE: (u32, Duration) = (25, Duration::from_secs(10));
 const MAX_LEASE_TRIES: u32 = 16;
@@ -189,7 +188,7 @@ impl Pool {
     }
 }
 
-/// Until so many calls count no more.
+/// The time until `calls` leased calls have expired.
 fn wait_for(leases: &mut [Lease], calls: u32, now: Timestamp) -> Duration {
     leases.sort_by_key(|lease| lease.counts_until);
     let mut freed = 0;
@@ -431,7 +430,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever asks, and whenever: together they stay below the limit in every minute, and each lease serves many.
+        /// All workers together stay below the limit in every minute.
         #[test]
         fn no_minute_sees_more_than_the_shares_and_the_pool(
             limit in 100_u32..600,
@@ -482,7 +481,7 @@ mod tests {
         assert!((100..=101).contains(&by_webhooks), "{by_webhooks}");
         assert_eq!((0..2_000).filter(|_| take(&day, Cause::Person)).count(), 100);
         assert_eq!(*row.writes.lock().unwrap(), 800 / 25 + 4 + 4, "one write for each lease");
-        // Whoever waits as long as he is told waits once.
+        // The returned wait is long enough.
         let refused = block_on(night.take(None, now, false, Cause::Night));
         let Err(Wait::Workers(wait)) = refused else { panic!("{refused:?}") };
         assert!(block_on(night.take(None, later(now, wait), false, Cause::Night)).is_ok());

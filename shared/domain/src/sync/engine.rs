@@ -21,7 +21,7 @@ use crate::{
     bank::{AccountFeed, BankError, HistoryStatus, Meaning, Patience, TransactionFeed, WebhookAddress},
     event::{Event, EventKind, Events},
     ids::{ItemRef, TransactionId},
-    item::{Counts, Health, HealthState, Item, LastFailure, LastRun, Phase, SyncState},
+    item::{Counts, Health, HealthState, Item, LastFailure, LastRun, Phase, SyncState, internal_failure},
     secret::{AccessToken, SealedToken},
     store::StoreError,
     time::{Clock, Random, until},
@@ -134,18 +134,20 @@ pub enum SyncError {
 }
 
 impl SyncError {
-    /// What stands on the item, so that nobody waits for a run that is parked or tried again by the queue.
+    /// The failure to record on the item: a caller that waits must not wait for a parked message.
     fn as_failure(&self) -> BankError {
         let passes = |code| BankError::later(Patience::Seconds, code);
         let stays = |code| BankError::new(Meaning::OurFault, code);
         match self {
-            Self::Store(StoreError::Unavailable(_) | StoreError::Busy) => passes("STORE_UNAVAILABLE"),
-            Self::Store(StoreError::Refused(_)) => stays("STORE_REFUSED"),
-            Self::Store(StoreError::Corrupt(_)) => stays("STORE_CORRUPT"),
-            Self::Vault(VaultError::Unavailable) => passes("TOKEN_KEY_UNAVAILABLE"),
-            Self::Vault(VaultError::NotForThisItem) => stays("TOKEN_NOT_READABLE"),
-            Self::Contended => passes("ITEM_CONTENDED"),
-            Self::Panicked => stays("INTERNAL_ERROR"),
+            Self::Store(StoreError::Unavailable(_) | StoreError::Busy) => {
+                passes(internal_failure::STORE_UNAVAILABLE)
+            }
+            Self::Store(StoreError::Refused(_)) => stays(internal_failure::STORE_REFUSED),
+            Self::Store(StoreError::Corrupt(_)) => stays(internal_failure::STORE_CORRUPT),
+            Self::Vault(VaultError::Unavailable) => passes(internal_failure::TOKEN_KEY_UNAVAILABLE),
+            Self::Vault(VaultError::NotForThisItem) => stays(internal_failure::TOKEN_NOT_READABLE),
+            Self::Contended => passes(internal_failure::ITEM_CONTENDED),
+            Self::Panicked => stays(internal_failure::INTERNAL_ERROR),
         }
     }
 }
@@ -190,7 +192,7 @@ const STARTS: u32 = 40;
 const COURTESY: Duration = Duration::from_secs(2);
 const COURTESY_FOR_A_PAGE: Duration = Duration::from_millis(25);
 const MOMENT: Duration = Duration::from_millis(500);
-/// So often a run waits for others, ten seconds in all; then it comes back later.
+/// Waits for another run at most, ten seconds in all; then the message comes back later.
 const MOMENTS: u32 = 20;
 pub(super) const COME_BACK: Duration = Duration::from_secs(15);
 /// Starts over because the update changed while it was read.
@@ -386,9 +388,9 @@ pub(super) struct Run {
     waited: u32,
     /// Pages read.
     pub(super) pages: u32,
-    /// How often a first page was refused as changed since the page before it.
+    /// Mutation errors on a first page.
     pub(super) mutations: u32,
-    /// How often it read a page again since the list of accounts lacked one that the page names.
+    /// Pages read again because the list of accounts contradicted them.
     pub(super) rereads: u32,
     /// Plaid's ids of the calls.
     pub(super) request_ids: Vec<String>,
@@ -485,8 +487,7 @@ async fn record_failure(
 
 /// False if somebody else was at the item.
 async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError) -> Result<bool, SyncError> {
-    // The run may have written since it read the item; whoever changed it meanwhile knows more than we do, unless what was
-    // asked for came too late for him.
+    // A run that succeeded meanwhile knows more, unless it began before this run's request and does not cover it.
     let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(true) };
     let is_open = |read: &Read| state.item.done <= read.done || state.item.done < read.want;
     let Some(read) = run.read.filter(is_open) else { return Ok(true) };
@@ -515,7 +516,7 @@ async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError
         if (before.state, before.advice(), before.next_action())
             == (health.state, health.advice(), health.next_action())
         {
-            // The same to a person: no news.
+            // A person reads and does the same as before: not worth an event.
             commit.item.health = Some(Health { since: before.since, ..health });
         } else {
             set_health(&mut commit, health);

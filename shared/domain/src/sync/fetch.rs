@@ -361,11 +361,11 @@ impl Fetch<'_> {
 
     /// One page, within what may be asked of Plaid: each try is a call.
     async fn page(&mut self, cursor: Option<&Cursor>, stage: Option<&Stage>) -> Result<SyncPage, Halt> {
-        let mut refusal: Option<BankError> = None;
-        for attempt in 1.. {
+        let (mut attempt, mut refusal) = (0, None);
+        loop {
+            attempt += 1;
             match (self.take_budget(cursor.is_none()).await, refusal) {
-                // What Plaid said before tells more than that there is no call left for another try; but it would cost
-                // the pages that are there.
+                // Plaid's refusal tells more than an empty allowance, but it would cost the pages that were read.
                 (Err(Halt::HandOver(_)), Some(error)) if stage.is_none() => return Err(Halt::Bank(error)),
                 (taken, _) => taken?,
             }
@@ -387,7 +387,6 @@ impl Fetch<'_> {
             self.deps.clock.sleep(wait).await;
             refusal = Some(error);
         }
-        Err(Halt::HandOver(Duration::ZERO))
     }
 
     async fn take_budget(&mut self, is_from_nothing: bool) -> Result<(), Halt> {

@@ -36,8 +36,9 @@ pub(super) struct Accounts {
     pub(super) need_whole_history: bool,
 }
 
-/// The code of an item of which an account has two ids at Plaid, and how long it may.
+/// The failure of an item whose page and list name one account by two ids.
 const CHANGING: &str = "ACCOUNTS_CHANGING";
+/// The time after which two such ids are two accounts.
 const CHANGING_FOR: Duration = Duration::from_hours(24);
 /// How often a run reads a page again that the list of accounts contradicts. Then both are right: the list leaves out
 /// accounts that are closed.
@@ -90,7 +91,7 @@ impl Fetch<'_> {
     /// that is stored, under its old id or its new one.
     fn contradict(&self, page: &SyncPage, named: &BTreeSet<&PlaidAccountId>, listed: &[BankAccount]) -> bool {
         let is_listed = |id: &PlaidAccountId| listed.iter().any(|bank| bank.id == *id);
-        // One that is stopped, or that an earlier list lacked too, is missing with good reason.
+        // The list leaves out stopped accounts, and those that an earlier list lacked too.
         let is_live = |account: &&Account| account.state == AccountState::Live;
         let is_expected = |id: &PlaidAccountId| self.known(id).is_none_or(|known| is_live(&known));
         let mut missing = named.iter().filter(|id| !is_listed(id) && is_expected(id)).peekable();
@@ -103,8 +104,8 @@ impl Fetch<'_> {
                 }))
     }
 
-    /// Whether an account has one id in the page and another in the list, one of them its old one: taken for two it would
-    /// stay two. It passes; after a day of nothing else both are believed.
+    /// Whether an account has its old id in the page and its new one in the list, or the reverse. Stored as two accounts it
+    /// would stay two. Renumbering passes; after a day both ids are accepted.
     fn is_renumbering(
         &self,
         page: &SyncPage,

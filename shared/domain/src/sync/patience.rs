@@ -64,7 +64,9 @@ where
     if !has_time(deps, deadline, cost) {
         return Err(Halt::HandOver(Duration::ZERO));
     }
-    for attempt in 1.. {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
         let error = match call().await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
@@ -74,11 +76,9 @@ where
         };
         deps.clock.sleep(wait).await;
     }
-    Err(Halt::HandOver(Duration::ZERO))
 }
 
-/// How long to wait before the next try of a call that failed so often; `None` if it is not worth another one, or there
-/// is no time for it.
+/// The wait before the next try of a call after `attempt` failures; `None` if another try cannot help or has no time.
 pub(super) fn retry_in(
     deps: &Deps,
     deadline: Timestamp,
