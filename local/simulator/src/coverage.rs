@@ -1,5 +1,4 @@
-//! What has happened together: a move of the bank's since the last good sync, a fault, and the phase of the sync that it
-//! hit.
+//! What has happened together: a move of the bank's, a fault, and the phase of the sync that it hit.
 
 use std::{
     collections::BTreeMap,
@@ -120,29 +119,51 @@ impl Coverage {
 
     /// How many combinations are possible, and the names of those that were never hit.
     pub fn never_hit(&self) -> (usize, Vec<String>) {
-        let (mut possible, mut never) = (0, Vec::new());
-        for (which, (_, move_name)) in MOVES.iter().enumerate() {
-            for (at, (fault, fault_name)) in FAULTS.iter().enumerate() {
-                for (place, (phase, phase_name)) in PHASES.iter().enumerate() {
-                    if !is_possible(*fault, *phase) {
-                        continue;
-                    }
-                    possible += 1;
-                    let count = self.0.get(cell(which, at, place));
-                    if count.is_none_or(|count| count.load(Ordering::Relaxed) == 0) {
-                        never.push(format!("{move_name} × {fault_name} × {phase_name}"));
-                    }
-                }
+        let all = possible();
+        let is_unhit =
+            |place: usize| self.0.get(place).is_none_or(|count| count.load(Ordering::Relaxed) == 0);
+        let count = all.len();
+        (count, all.into_iter().filter(|(place, _)| is_unhit(*place)).map(|(_, name)| name).collect())
+    }
+
+    /// Goes on from earlier schedules, which never hit these.
+    pub fn resume(&self, never: &[&str]) {
+        for (place, _) in possible().into_iter().filter(|(_, name)| !never.contains(&name.as_str())) {
+            if let Some(count) = self.0.get(place) {
+                count.fetch_add(1, Ordering::Relaxed);
             }
         }
-        (possible, never)
     }
 }
 
-/// The bank's moves on each item since its last good sync, in one schedule.
+/// The combinations that can be hit, each with its cell and its name.
+fn possible() -> Vec<(usize, String)> {
+    let mut all = Vec::new();
+    for (which, (_, move_name)) in MOVES.iter().enumerate() {
+        for (at, (fault, fault_name)) in FAULTS.iter().enumerate() {
+            for (place, (phase, phase_name)) in PHASES.iter().enumerate() {
+                if is_possible(*fault, *phase) {
+                    all.push((cell(which, at, place), format!("{move_name} × {fault_name} × {phase_name}")));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The bank's moves on one item, a bit for each.
+#[derive(Default, Clone, Copy)]
+struct Moves {
+    /// Since the last good sync.
+    new: u32,
+    /// Which the last good sync brought: its clean-up and its messages come after its end.
+    synced: u32,
+}
+
+/// The bank's moves on each item that its present or its last sync is about, in one schedule.
 #[derive(Clone)]
 pub(crate) struct Recent {
-    moves: Arc<Mutex<BTreeMap<String, u32>>>,
+    moves: Arc<Mutex<BTreeMap<String, Moves>>>,
     coverage: Coverage,
 }
 
@@ -151,22 +172,26 @@ impl Recent {
         Self { moves: Arc::default(), coverage: coverage.clone() }
     }
 
+    fn change(&self, item: &str, change: impl FnOnce(&mut Moves)) {
+        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        change(moves.entry(item.to_owned()).or_default());
+    }
+
     /// The bank moves. `item` is our id of it.
     pub(crate) fn add(&self, item: &str, which: Move) {
-        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
-        *moves.entry(item.to_owned()).or_default() |= 1 << which.place();
+        self.change(item, |moves| moves.new |= 1 << which.place());
     }
 
     /// A sync ended well.
-    pub(crate) fn clear(&self, item: &str) {
-        self.moves.lock().unwrap_or_else(PoisonError::into_inner).remove(item);
+    pub(crate) fn end_sync(&self, item: &str) {
+        self.change(item, |moves| *moves = Moves { new: 0, synced: moves.new });
     }
 
     /// A fault hits a sync.
     pub(crate) fn meet(&self, item: &str, fault: Fault, phase: Phase) {
         let moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner).get(item).copied();
-        if let Some(moves) = moves {
-            self.coverage.hit(moves, fault, phase);
+        if let Some(Moves { new, synced }) = moves {
+            self.coverage.hit(new | synced, fault, phase);
         }
     }
 }

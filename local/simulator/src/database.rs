@@ -248,11 +248,10 @@ impl Database {
         }
         let answer = inner.primary.answer(operation, body);
         if answer.0 == 200 {
-            // A sync has ended well: what the bank did before is not what the next fault meets.
             if body.contains("done = :done")
                 && let Some((item, _)) = phase(operation, body)
             {
-                self.shared.recent.clear(&item);
+                self.shared.recent.end_sync(&item);
             }
             inner.note(body);
             inner.behind.push_back((operation.to_owned(), body.to_owned()));

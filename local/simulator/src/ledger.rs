@@ -1,6 +1,11 @@
 //! The ledger of runs: which seeds were run on which commit, and what came of it. A run of days goes on where it stopped.
 
-use std::{path::Path, process::Command, process::ExitCode, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    process::ExitCode,
+    time::Instant,
+};
 
 use simulator::{FIRST_SWARM_SEED, Tally};
 
@@ -53,11 +58,39 @@ fn read(file: &Path) -> Result<Vec<Line>, String> {
 }
 
 fn write(file: &Path, lines: &[Line]) -> std::io::Result<()> {
-    let texts: Vec<_> = std::iter::once(HEAD.to_owned()).chain(lines.iter().map(Line::text)).collect();
-    // In one step: a run of days may end at any moment.
+    replace(file, std::iter::once(HEAD.to_owned()).chain(lines.iter().map(Line::text)))
+}
+
+/// Replaces a file in one step: a run of days may end at any moment.
+fn replace(file: &Path, lines: impl Iterator<Item = String>) -> std::io::Result<()> {
     let new = file.with_extension("new");
-    std::fs::write(&new, texts.join("\n") + "\n")?;
+    std::fs::write(&new, lines.map(|line| line + "\n").collect::<String>())?;
     std::fs::rename(&new, file)
+}
+
+/// The file beside the ledger with the combinations that the runs of a commit never hit.
+fn never_hit_file(file: &Path) -> PathBuf {
+    file.with_extension("never-hit.txt")
+}
+
+fn write_never_hit(file: &Path, commit: &str, tally: &Tally) -> std::io::Result<()> {
+    let (possible, never) = tally.coverage.never_hit();
+    let head = [format!("commit {commit}"), format!("{} of {possible} combinations", never.len())];
+    replace(&never_hit_file(file), head.into_iter().chain(never))
+}
+
+/// Takes over what earlier runs of the same commit have hit.
+fn resume(file: &Path, commit: &str, tally: &Tally) -> std::io::Result<()> {
+    let text = match std::fs::read_to_string(never_hit_file(file)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut lines = text.lines();
+    if lines.next() == Some(format!("commit {commit}").as_str()) {
+        tally.coverage.resume(&lines.skip(1).collect::<Vec<_>>());
+    }
+    Ok(())
 }
 
 fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
@@ -115,6 +148,7 @@ pub(crate) fn fill(file: &Path, options: &Options) -> Outcome {
         write(file, &lines)?;
     }
     let (tally, began) = (Tally::default(), Instant::now());
+    resume(file, &commit, &tally)?;
     let (mut ran, mut failures) = (0, Vec::new());
     while let Some(place) = lines.iter().position(|l| l.commit == commit && l.done < l.schedules) {
         let Some(line) = lines.get_mut(place) else { break };
@@ -127,6 +161,7 @@ pub(crate) fn fill(file: &Path, options: &Options) -> Outcome {
         ran += more;
         println!("{}", line.text());
         write(file, &lines)?;
+        write_never_hit(file, &commit, &tally)?;
         failures.extend(found);
     }
     print_counts(&tally, options.coverage);
