@@ -8,16 +8,20 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use domain::{
+    account::AccountState,
     bank::{BankError, Meaning, SyncPage, TransactionFeed},
     ids::{Cursor, ItemRef},
     item::HealthState,
     secret::AccessToken,
-    store::SyncRequests,
-    sync::{Budgets, Cause, Deps, Outcome, SyncReads, Trigger, sync},
+    store::{StoreError, SyncRequests},
+    sync::{
+        Budgets, Cause, Commit, CommitError, Deps, Outcome, PageFacts, SyncReads, SyncWrites, Trigger, sync,
+    },
 };
 use jiff::Timestamp;
 use plaid_sandbox::{Change, Fault, Mangle, Sandbox};
@@ -79,6 +83,7 @@ async fn accounts_renumbered_between_two_pages_continue() {
     let (at, plaid_item) = synced(&world).await;
     let ids = async || {
         let accounts = world.store.state(&at).await.unwrap().unwrap().accounts;
+        assert!(accounts.iter().all(|account| account.state == AccountState::Live));
         accounts.into_iter().map(|account| account.id).collect::<Vec<_>>()
     };
     let before = ids().await;
@@ -125,14 +130,49 @@ impl TransactionFeed for Held {
     }
 }
 
-#[tokio::test]
-async fn refusal_beside_older_success_is_recorded() {
+/// Writes that stop after the first page of a stage, until they may go on, and let a refused run have its answer.
+struct Staged {
+    writes: Arc<dyn SyncWrites>,
+    refused: Arc<Held>,
+    may_go_on: Notify,
+}
+
+#[async_trait]
+impl SyncWrites for Staged {
+    async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        self.writes.commit(commit).await?;
+        if commit.page.is_some() {
+            self.refused.may_answer.notify_one();
+            self.may_go_on.notified().await;
+        }
+        Ok(())
+    }
+
+    async fn stage_page(&self, at: &ItemRef, run: u64, page: u32) -> Result<Option<PageFacts>, StoreError> {
+        self.writes.stage_page(at, run, page).await
+    }
+
+    async fn drop_pages(&self, at: &ItemRef, run: u64, pages: u32) -> Result<(), StoreError> {
+        self.writes.drop_pages(at, run, pages).await
+    }
+}
+
+/// Runs two syncs beside each other: the older one has read the number before the newer one's, and the bank refuses the
+/// newer one. The refusal comes after the older one's end, or before it while its update is in a stage.
+async fn assert_newer_request_fails(is_staged: bool) {
     let world = World::new().await;
-    let (at, _) = synced(&world).await;
+    let (at, plaid_item) = synced(&world).await;
+    change(&world, &plaid_item, &add());
     world.store.want_sync(&at).await.unwrap().unwrap();
     let (older, newer) = (Held::new(&world, false), Held::new(&world, true));
-    let (old_deps, new_deps) =
-        (Deps { feed: older.clone(), ..world.sync() }, Deps { feed: newer.clone(), ..world.sync() });
+    let sync = world.sync();
+    let writes = Staged { writes: sync.writes.clone(), refused: newer.clone(), may_go_on: Notify::new() };
+    let writes = Arc::new(writes);
+    let new_deps = Deps { feed: newer.clone(), ..sync.clone() };
+    let mut old_deps = Deps { feed: older.clone(), writes: writes.clone(), ..sync };
+    if is_staged {
+        old_deps.limits.small = 0;
+    }
     let old_run = async {
         let outcome = run(&old_deps, &at, Cause::Webhook).await;
         newer.may_answer.notify_one();
@@ -141,19 +181,32 @@ async fn refusal_beside_older_success_is_recorded() {
     let new_run = async {
         older.asked.notified().await;
         world.store.want_sync(&at).await.unwrap().unwrap();
-        run(&new_deps, &at, Cause::Webhook).await
+        let outcome = run(&new_deps, &at, Cause::Webhook).await;
+        writes.may_go_on.notify_one();
+        outcome
     };
     let both_asked = async {
         newer.asked.notified().await;
         older.may_answer.notify_one();
     };
-    let (old, new, ()) = tokio::join!(old_run, new_run, both_asked);
+    let all = async { tokio::join!(old_run, new_run, both_asked) };
+    let (old, new, ()) = tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
     assert!(matches!((&old, &new), (Outcome::Finished { .. }, Outcome::Failed(_))), "{old:?}, {new:?}");
     let item = world.store.state(&at).await.unwrap().unwrap().item;
     assert!(item.done < item.want, "the older run covers less");
     let failure = item.failure.unwrap();
     assert_eq!((failure.code.as_str(), failure.want), ("ITEM_LOGIN_REQUIRED", item.want));
     assert_eq!(item.health.state, HealthState::NeedsLogin);
+}
+
+#[tokio::test]
+async fn refusal_after_end_of_older_run_is_recorded() {
+    assert_newer_request_fails(false).await;
+}
+
+#[tokio::test]
+async fn refusal_before_end_of_older_run_stays() {
+    assert_newer_request_fails(true).await;
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    account::BankAccount,
-    bank::{BankError, HistoryStatus, Meaning, SyncPage, TransactionFeed},
+    account::{AccountState, BankAccount},
+    bank::{BankError, HistoryStatus, Meaning, Patience, SyncPage, TransactionFeed},
     ids::{Cursor, ItemRef, PlaidAccountId, TransactionId},
     secret::AccessToken,
     sync::{Cause, Deps, Outcome, SyncReads, Trigger, sync},
@@ -55,6 +55,8 @@ struct Script {
     updates: AtomicU32,
     pages: Mutex<Vec<SyncPage>>,
     refuse_cursor: Mutex<bool>,
+    /// Calls that fail from now on.
+    failures: AtomicU32,
     /// The account of all transactions, one that the item lists.
     account: Option<PlaidAccountId>,
 }
@@ -64,6 +66,10 @@ impl TransactionFeed for Script {
     async fn page(&self, _: &AccessToken, cursor: Option<&Cursor>) -> Result<SyncPage, BankError> {
         if cursor.is_some() && std::mem::take(&mut *self.refuse_cursor.lock().unwrap()) {
             return Err(BankError::new(Meaning::CursorRefused, "INVALID_FIELD"));
+        }
+        let fail = |left: u32| left.checked_sub(1);
+        if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fail).is_ok() {
+            return Err(BankError::later(Patience::Seconds, "INTERNAL_SERVER_ERROR"));
         }
         let pages = self.pages.lock().unwrap();
         // A page may be read again; whoever has another cursor begins the update.
@@ -367,9 +373,83 @@ async fn an_account_with_two_ids_waits_until_a_day_is_over() {
         let Outcome::Failed(error) = run().await else { panic!("two accounts of one") };
         assert_eq!(error.code, "ACCOUNTS_CHANGING");
         assert_eq!(accounts().await.len(), before.len());
-        clock.pass(Duration::from_hours(23));
+        clock.pass(Duration::from_hours(11));
+        // Plaid is out of reach once, which does not make the day begin anew.
+        script.failures.store(50, Ordering::SeqCst);
+        let Outcome::Failed(error) = run().await else { panic!("Plaid is out of reach") };
+        assert_eq!(error.code, "INTERNAL_SERVER_ERROR");
+        script.failures.store(0, Ordering::SeqCst);
+        clock.pass(Duration::from_hours(12));
     }
     clock.pass(Duration::from_hours(2));
     assert!(matches!(run().await, Outcome::Finished { .. }));
     assert_eq!(accounts().await.len(), before.len() + 1);
+}
+
+/// Closed accounts that look alike, which pages name and no list has.
+fn closed(ids: &[&str]) -> Vec<BankAccount> {
+    let bank = |id: &&str| BankAccount {
+        name: "Closed".to_owned(),
+        subtype: Some("checking".to_owned()),
+        ..BankAccount::placeholder(id.parse().unwrap())
+    };
+    ids.iter().map(bank).collect()
+}
+
+/// Runs an update of two transactions of closed accounts, one transaction a page if `are_apart`, from a new link and
+/// once more from nothing.
+async fn assert_closed_accounts_are_live(ids: [&str; 2], are_apart: bool) {
+    let case = Case::new().await;
+    let clock = Arc::new(StandingClock::at(Timestamp::now()));
+    let script = Arc::new(Script::default());
+    let rows = ids.map(|id| BankFacts { account: id.parse().unwrap(), ..facts(&format!("t-{id}"), 1, None) });
+    script.load(&rows, &[], if are_apart { 1 } else { 2 }, &HistoryStatus::Complete);
+    for page in &mut *script.pages.lock().unwrap() {
+        page.accounts = closed(&ids);
+        page.accounts.retain(|bank| page.added.iter().any(|facts| facts.account == bank.id));
+    }
+    for _ in 0..2 {
+        let deps = Deps { feed: script.clone(), clock: clock.clone(), ..case.world.sync() };
+        let outcome = sync(&deps, &case.trigger()).await.unwrap();
+        assert!(matches!(outcome, Outcome::Finished { .. }), "{outcome:?}");
+        let accounts = case.world.store.state(&case.at).await.unwrap().unwrap().accounts;
+        let states: Vec<_> = accounts
+            .iter()
+            .filter(|account| ids.contains(&account.bank.id.as_str()))
+            .map(|account| (account.state, account.generation.number))
+            .collect();
+        assert_eq!(states, [(AccountState::Live, 0), (AccountState::Live, 0)]);
+        assert_eq!(case.stored().await.len(), 2);
+        // The next run reads the history from nothing, and sweeps.
+        *script.refuse_cursor.lock().unwrap() = true;
+    }
+}
+
+#[tokio::test]
+async fn closed_accounts_on_one_page_are_live() {
+    assert_closed_accounts_are_live(["c1", "c2"], false).await;
+}
+
+#[tokio::test]
+async fn closed_accounts_on_two_pages_are_live() {
+    assert_closed_accounts_are_live(["c1", "c2"], true).await;
+}
+
+#[tokio::test]
+async fn closed_account_that_looks_like_a_listed_one_beside_it_is_live() {
+    let case = Case::new().await;
+    case.script.load(&[facts("t1", 1, None)], &[], 500, &HistoryStatus::Complete);
+    case.run().await;
+    let listed = case.world.store.state(&case.at).await.unwrap().unwrap().accounts;
+    let listed = listed.into_iter().find(|a| Some(&a.bank.id) == case.script.account.as_ref()).unwrap().bank;
+    let closed = BankAccount { id: "closed".parse().unwrap(), persistent_id: None, ..listed.clone() };
+    let script = Arc::new(Script::default());
+    let rows = [&listed, &closed]
+        .map(|bank| BankFacts { account: bank.id.clone(), ..facts(&format!("t-{}", bank.id), 1, None) });
+    script.load(&rows, &[], 500, &HistoryStatus::Complete);
+    script.pages.lock().unwrap()[0].accounts = vec![listed, closed];
+    let clock = Arc::new(StandingClock::at(Timestamp::now()));
+    let deps = Deps { feed: script, clock, ..case.world.sync() };
+    let outcome = sync(&deps, &case.trigger()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Finished { .. }), "{outcome:?}");
 }

@@ -13,6 +13,7 @@ use super::{
     fetch::{self, set_health},
     ledger::{Cause, MOST_REQUEST_IDS, RunEntry},
     limits::Limits,
+    look::CHANGING,
     patience::{backoff, has_time, retry_at},
     plan::{StoredRow, missing_next},
     ports::{Announcements, Commit, CommitError, Edit, SyncReads, SyncWrites},
@@ -197,7 +198,7 @@ const MOMENTS: u32 = 20;
 pub(super) const COME_BACK: Duration = Duration::from_secs(15);
 /// Starts over because the update changed while it was read.
 pub(super) const RESTARTS: u32 = 3;
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// After a rate limit, unless the answer says when.
 pub(super) const RATE_LIMIT: Duration = Duration::from_secs(30);
 /// Starts over because the store failed: whether a write took effect is told by reading again.
@@ -487,24 +488,15 @@ async fn record_failure(
 
 /// False if somebody else was at the item.
 async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError) -> Result<bool, SyncError> {
-    // A run that succeeded meanwhile knows more, unless it began before this run's request and does not cover it.
     let Some(state) = deps.reads.state(&trigger.at).await? else { return Ok(true) };
-    let is_open = |read: &Read| state.item.done <= read.done || state.item.done < read.want;
-    let Some(read) = run.read.filter(is_open) else { return Ok(true) };
+    let Some(read) = run.read.filter(|read| is_open(&state.item, read, run.called)) else { return Ok(true) };
     // Nor does what was said of an item that another one has replaced meanwhile tell anything of this one.
     if run.open.as_ref().is_some_and(|(sealed, _)| *sealed != state.token) {
         return Ok(true);
     }
     let now = deps.clock.now();
     let mut commit = Commit::new(&state.item.at, state.rev, now);
-    let before = state.item.failure.as_ref().filter(|failure| failure.code == error.code);
-    commit.item.failure = Edit::Set(LastFailure {
-        at: now,
-        since: before.map_or(now, |failure| failure.since),
-        want: read.want,
-        code: error.code.clone(),
-        retry_at: retry_at(error, now),
-    });
+    commit.item.failure = Edit::Set(failure_after(state.item.failure.as_ref(), error, read.want, now));
     commit.item.budget = run.budget;
     // A call tells nothing of a state that is younger than it.
     if let Some(bad) = health_after(error.meaning)
@@ -533,6 +525,28 @@ async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError
     }
 }
 
+/// Whether a failure of a run tells something new: no success covers what the run read as wanted, or none has come since.
+/// A success that began after the run's last call knows more.
+fn is_open(item: &Item, read: &Read, called: Timestamp) -> bool {
+    let has_newer_success = item.last_run.is_some_and(|last| last.began > called);
+    item.done < read.want || (item.done <= read.done && !has_newer_success)
+}
+
+/// A failure after another one. A failure that passes does not end the state in which one account has two ids: its day
+/// would begin anew.
+fn failure_after(before: Option<&LastFailure>, error: &BankError, want: u64, now: Timestamp) -> LastFailure {
+    let passes = matches!(error.meaning, Meaning::Later { .. });
+    let is_same = |before: &&LastFailure| before.code == error.code || (passes && before.code == CHANGING);
+    let same = before.filter(is_same);
+    LastFailure {
+        at: now,
+        since: same.map_or(now, |before| before.since),
+        want: before.map_or(want, |before| before.want.max(want)),
+        code: same.map_or(&error.code, |before| &before.code).clone(),
+        retry_at: retry_at(error, now),
+    }
+}
+
 fn health_after(meaning: Meaning) -> Option<HealthState> {
     match meaning {
         Meaning::NeedsUser => Some(HealthState::NeedsLogin),
@@ -545,5 +559,17 @@ fn health_after(meaning: Meaning) -> Option<HealthState> {
         | Meaning::PublicTokenRefused
         | Meaning::AccountGone
         | Meaning::OurFault => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failure_of_an_older_request_keeps_the_newer_number() {
+        let error = BankError::later(Patience::Seconds, "INTERNAL_SERVER_ERROR");
+        let newer = failure_after(None, &error, 7, Timestamp::UNIX_EPOCH);
+        assert_eq!(failure_after(Some(&newer), &error, 6, Timestamp::UNIX_EPOCH).want, 7);
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct Fetch<'a> {
     pub(super) accounts: Vec<Account>,
     /// Whether nobody needs to look at all accounts.
     pub(super) accounts_known: bool,
-    /// The accounts that are there, once all were asked for: those of the list, and those that pages have named since.
+    /// The accounts that are there, once all were asked for: those of the list, and those that pages have named beside it.
     pub(super) listed: Option<Vec<BankAccount>>,
     /// What the page before said, to notice pages that repeat themselves.
     last_page: Option<(Vec<BankFacts>, Vec<TransactionId>)>,
@@ -105,7 +105,7 @@ impl Fetch<'_> {
         if let Some(why) = self.endless(None, &page, self.state.cursor.as_ref()) {
             return Err(Halt::Bank(BankError::new(Meaning::Endless, why)));
         }
-        let accounts = self.accounts(&page).await?;
+        let accounts = self.accounts(&page, None).await?;
         if accounts.need_whole_history && self.state.cursor.is_some() {
             return self.start_from_nothing(None, accounts).await;
         }
@@ -212,7 +212,7 @@ impl Fetch<'_> {
             let fetched = match self.page(Some(&next), Some(&stage)).await {
                 // In the middle of an update there is always a next place.
                 Ok(page) if page.next_cursor.is_none() && !page.has_more => Err(Halt::Bank(no_cursor())),
-                Ok(page) => self.accounts(&page).await.map(|accounts| (page, accounts)),
+                Ok(page) => self.accounts(&page, Some(&stage)).await.map(|accounts| (page, accounts)),
                 Err(error) => Err(error),
             };
             let (mut page, accounts) = match fetched {
@@ -492,7 +492,8 @@ pub(super) fn finish(
         commit.item.totals = Some(state.item.totals.plus(counts));
         commit.run = Some(entry);
     }
-    if state.item.failure.is_some() {
+    // A newer request may have failed meanwhile: nothing else tells how it ended.
+    if state.item.failure.as_ref().is_some_and(|failure| failure.want <= want) {
         commit.item.failure = Edit::Clear;
     }
     if let Some(health) = state.item.health.after_success(called, commit.now) {

@@ -5,17 +5,17 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    engine::Halt,
-    fetch::{CALL, Fetch, set_health},
+    engine::{Halt, RESTART_PAUSE},
+    fetch::{CALL, Fetch, PAGE, set_health},
     ledger::DayBalance,
-    patience::with_patience,
+    patience::{has_time, with_patience},
     ports::{AccountWrite, Commit},
 };
 use crate::{
     account::{Account, AccountState, BankAccount},
     bank::{BankError, BankItem, Meaning, Patience, SyncPage},
     ids::PlaidAccountId,
-    item::{Health, HealthState},
+    item::{Health, HealthState, Stage},
     pairing::{is_same, settle},
     time::until,
 };
@@ -37,12 +37,14 @@ pub(super) struct Accounts {
 }
 
 /// The failure of an item whose page and list name one account by two ids.
-const CHANGING: &str = "ACCOUNTS_CHANGING";
+pub(super) const CHANGING: &str = "ACCOUNTS_CHANGING";
 /// The time after which two such ids are two accounts.
 const CHANGING_FOR: Duration = Duration::from_hours(24);
 /// How often a run reads a page again that the list of accounts contradicts. Then both are right: the list leaves out
 /// accounts that are closed.
-pub(super) const MAX_REREADS: u32 = 2;
+const MAX_REREADS: u32 = 2;
+/// What reading a page and the list again may take, with the pause before.
+const REREAD: Duration = RESTART_PAUSE.saturating_add(PAGE).saturating_add(CALL);
 
 impl Fetch<'_> {
     /// The accounts that a page changes. A page that names an unknown account makes us list all of them.
@@ -50,22 +52,31 @@ impl Fetch<'_> {
     /// The accounts of the list and of the page together decide which account continues which: an account of the page
     /// is there, whatever the list says. The list may be newer than the page, so a page that it contradicts is read
     /// again first.
-    pub(super) async fn accounts(&mut self, page: &SyncPage) -> Result<Accounts, Halt> {
+    ///
+    /// `stage` has the pages before this one.
+    pub(super) async fn accounts(
+        &mut self,
+        page: &SyncPage,
+        stage: Option<&Stage>,
+    ) -> Result<Accounts, Halt> {
         let named = page.added.iter().chain(&page.modified).map(|facts| &facts.account);
         let named: BTreeSet<_> = named.chain(page.accounts.iter().map(|account| &account.id)).collect();
         // A list of an earlier page of the run may be older than the bank's new ids.
         let is_listed = |id: &PlaidAccountId| self.listed.iter().flatten().any(|bank| bank.id == *id);
         let names_unknown = named.iter().any(|id| self.known(id).is_none() && !is_listed(id));
         if !self.accounts_known || names_unknown {
-            let listed = self.list_accounts().await?;
+            let mut listed = self.list_accounts().await?;
             if self.contradict(page, &named, &listed) {
-                if self.run.rereads < MAX_REREADS {
+                if self.run.rereads < MAX_REREADS && has_time(self.deps, self.trigger.deadline, REREAD) {
                     self.run.rereads += 1;
                     return Err(Halt::Reread);
                 }
                 if self.is_renumbering(page, &named, &listed) {
                     return Err(Halt::Bank(BankError::later(Patience::Seconds, CHANGING)));
                 }
+            }
+            if let Some(stage) = stage {
+                listed.extend(self.named_before(stage, &listed).await?);
             }
             self.listed = Some(listed);
         }
@@ -116,16 +127,34 @@ impl Fetch<'_> {
         if failure.is_some_and(|failure| until(failure.since, self.deps.clock.now()) > CHANGING_FOR) {
             return false;
         }
+        // Of two ids in one page, each is an account.
         let is_listed = |id: &PlaidAccountId| listed.iter().any(|bank| bank.id == *id);
-        let new = || listed.iter().filter(|bank| self.known(&bank.id).is_none());
+        let is_alone = |id: &PlaidAccountId| is_listed(id) && !named.contains(id);
+        let new = || listed.iter().filter(|bank| self.known(&bank.id).is_none() && is_alone(&bank.id));
         let live = || self.accounts.iter().filter(|account| account.state == AccountState::Live);
         named.iter().filter(|id| !is_listed(id)).any(|id| match self.known(id) {
             Some(old) => new().any(|new| is_same(&old.bank, new)),
             None => {
                 let new = self.description(page, id);
-                live().any(|old| is_listed(&old.bank.id) && is_same(&old.bank, &new))
+                live().any(|old| is_alone(&old.bank.id) && is_same(&old.bank, &new))
             }
         })
+    }
+
+    /// The accounts that earlier pages of the update name and a list lacks: closed ones, which no list has. One that looks
+    /// like a new account of the list is not among them; the bank may have given it that id meanwhile.
+    async fn named_before(&self, stage: &Stage, listed: &[BankAccount]) -> Result<Vec<BankAccount>, Halt> {
+        let mut named = BTreeSet::new();
+        for number in 0..stage.pages {
+            let page = self.deps.writes.stage_page(&self.state.item.at, stage.run, number).await?;
+            named.extend(page.into_iter().flat_map(|page| page.upserts).map(|facts| facts.account));
+        }
+        let new: Vec<_> = listed.iter().filter(|bank| self.known(&bank.id).is_none()).collect();
+        let is_closed = |bank: &BankAccount| {
+            listed.iter().all(|other| other.id != bank.id) && new.iter().all(|new| !is_same(bank, new))
+        };
+        let known = named.iter().filter_map(|id| Some(self.known(id)?.bank.clone()));
+        Ok(known.filter(is_closed).collect())
     }
 
     /// What is known of an account that a page names: what the page says, else what is stored, else its id alone.
