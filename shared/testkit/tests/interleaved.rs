@@ -190,7 +190,7 @@ async fn assert_newer_request_fails(is_staged: bool) {
         older.may_answer.notify_one();
     };
     let all = async { tokio::join!(old_run, new_run, both_asked) };
-    let (old, new, ()) = tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
+    let (old, new, ()) = tokio::time::timeout(Duration::from_mins(1), Box::pin(all)).await.unwrap();
     assert!(matches!((&old, &new), (Outcome::Finished { .. }, Outcome::Failed(_))), "{old:?}, {new:?}");
     let item = world.store.state(&at).await.unwrap().unwrap().item;
     assert!(item.done < item.want, "the older run covers less");
