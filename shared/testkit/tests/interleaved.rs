@@ -31,8 +31,16 @@ use tokio::sync::Notify;
 const SYNC: &str = "/transactions/sync";
 
 async fn run(deps: &Deps, at: &ItemRef, cause: Cause) -> Outcome {
-    let trigger = Trigger { at: at.clone(), want: None, cause, deadline: Timestamp::MAX, fresh_within: None };
+    run_numbered(deps, at, cause, None).await
+}
+
+async fn run_numbered(deps: &Deps, at: &ItemRef, cause: Cause, want: Option<u64>) -> Outcome {
+    let trigger = Trigger { at: at.clone(), want, cause, deadline: Timestamp::MAX, fresh_within: None };
     sync(deps, &trigger).await.unwrap()
+}
+
+async fn want_sync(world: &World, at: &ItemRef) -> Option<u64> {
+    Some(world.store.want_sync(at).await.unwrap().unwrap().number)
 }
 
 /// An item that is up to date, and its id at Plaid.
@@ -159,11 +167,17 @@ impl SyncWrites for Staged {
 
 /// Runs two syncs beside each other: the older one has read the number before the newer one's, and the bank refuses the
 /// newer one. The refusal comes after the older one's end, or before it while its update is in a stage.
-async fn assert_newer_request_fails(is_staged: bool) {
+async fn assert_newer_request_fails(is_staged: bool, needs_login: bool) {
     let world = World::new().await;
     let (at, plaid_item) = synced(&world).await;
+    if needs_login {
+        let refused = Held::new(&world, true);
+        refused.may_answer.notify_one();
+        let outcome = run(&Deps { feed: refused, ..world.sync() }, &at, Cause::Webhook).await;
+        assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+    }
     change(&world, &plaid_item, &add());
-    world.store.want_sync(&at).await.unwrap().unwrap();
+    let older_number = want_sync(&world, &at).await;
     let (older, newer) = (Held::new(&world, false), Held::new(&world, true));
     let sync = world.sync();
     let writes = Staged { writes: sync.writes.clone(), refused: newer.clone(), may_go_on: Notify::new() };
@@ -174,14 +188,14 @@ async fn assert_newer_request_fails(is_staged: bool) {
         old_deps.limits.small = 0;
     }
     let old_run = async {
-        let outcome = run(&old_deps, &at, Cause::Webhook).await;
+        let outcome = run_numbered(&old_deps, &at, Cause::Webhook, older_number).await;
         newer.may_answer.notify_one();
         outcome
     };
     let new_run = async {
         older.asked.notified().await;
-        world.store.want_sync(&at).await.unwrap().unwrap();
-        let outcome = run(&new_deps, &at, Cause::Webhook).await;
+        let number = want_sync(&world, &at).await;
+        let outcome = run_numbered(&new_deps, &at, Cause::Webhook, number).await;
         writes.may_go_on.notify_one();
         outcome
     };
@@ -201,12 +215,17 @@ async fn assert_newer_request_fails(is_staged: bool) {
 
 #[tokio::test]
 async fn refusal_after_end_of_older_run_is_recorded() {
-    assert_newer_request_fails(false).await;
+    assert_newer_request_fails(false, false).await;
 }
 
 #[tokio::test]
 async fn refusal_before_end_of_older_run_stays() {
-    assert_newer_request_fails(true).await;
+    assert_newer_request_fails(true, false).await;
+}
+
+#[tokio::test]
+async fn refusal_of_item_without_login_before_end_of_older_run_stays() {
+    assert_newer_request_fails(true, true).await;
 }
 
 #[tokio::test]

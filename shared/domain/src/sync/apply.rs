@@ -61,8 +61,9 @@ pub(super) async fn apply(
     match deps.writes.drop_pages(&state.item.at, stage.run, stage.pages).await {
         Ok(()) | Err(_) => {}
     }
-    // Whoever has no number wants the bank to be asked.
-    let covers = trigger.want.map_or(has_asked, |want| stage.want >= want);
+    // A trigger without a number wants the bank to be asked, and what was wanted and failed meanwhile covered.
+    let has_failed_since = state.item.failure.as_ref().is_some_and(|failure| failure.want > stage.want);
+    let covers = trigger.want.map_or(has_asked && !has_failed_since, |want| stage.want >= want);
     let history = stage.history.clone();
     let finished = Outcome::Finished { counts, is_partial: state.is_partial(&history), history };
     Ok(if covers { Step::End(finished) } else { Step::Again })

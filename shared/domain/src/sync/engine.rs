@@ -528,14 +528,15 @@ async fn try_record(deps: &Deps, trigger: &Trigger, run: &Run, error: &BankError
 /// Whether a failure of a run tells something new: no success covers what the run read as wanted, or none has come since.
 /// A success that began after the run's last call knows more.
 fn is_open(item: &Item, read: &Read, called: Timestamp) -> bool {
-    let has_newer_success = item.last_run.is_some_and(|last| last.began > called);
-    item.done < read.want || (item.done <= read.done && !has_newer_success)
+    item.done < read.want || (item.done <= read.done && !item.has_come(called))
 }
 
-/// A failure after another one. A failure that passes does not end the state in which one account has two ids: its day
-/// would begin anew.
+/// A failure after another one. A call of Plaid's that fails and passes does not end the state in which one account has
+/// two ids: its day would begin anew. An outage of hours does, since nothing is known of the accounts meanwhile.
 fn failure_after(before: Option<&LastFailure>, error: &BankError, want: u64, now: Timestamp) -> LastFailure {
-    let passes = matches!(error.meaning, Meaning::Later { .. });
+    let is_brief =
+        matches!(error.meaning, Meaning::Later { patience: Patience::Seconds | Patience::Minute, .. });
+    let passes = is_brief && !internal_failure::ALL.contains(&error.code.as_str());
     let is_same = |before: &&LastFailure| before.code == error.code || (passes && before.code == CHANGING);
     let same = before.filter(is_same);
     LastFailure {

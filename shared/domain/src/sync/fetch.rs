@@ -53,6 +53,8 @@ pub(super) struct Fetch<'a> {
     pub(super) accounts_known: bool,
     /// The accounts that are there, once all were asked for: those of the list, and those that pages have named beside it.
     pub(super) listed: Option<Vec<BankAccount>>,
+    /// Whether the list does not tell which accounts are shared: earlier pages name others.
+    pub(super) needs_look: bool,
     /// What the page before said, to notice pages that repeat themselves.
     last_page: Option<(Vec<BankFacts>, Vec<TransactionId>)>,
     /// What Plaid said of the bank beside the accounts, if they were asked for.
@@ -78,6 +80,7 @@ pub(super) async fn fetch(
         // The night looks anyway: accounts come and go without a word.
         accounts_known: state.accounts_known && trigger.cause != Cause::Night,
         listed: None,
+        needs_look: false,
         last_page: None,
         bank: None,
     };
@@ -452,7 +455,7 @@ impl Fetch<'_> {
         if let Some(bank) = &self.bank {
             commit.item.institution.clone_from(&bank.institution);
             commit.item.institution_name.clone_from(&bank.institution_name);
-            commit.item.looked = Some(self.state.item.want);
+            commit.item.looked = (!self.needs_look).then_some(self.state.item.want);
         }
         self.renew(&mut commit);
         commit.item.budget = self.run.budget;
@@ -493,7 +496,10 @@ pub(super) fn finish(
         commit.run = Some(entry);
     }
     // A newer request may have failed meanwhile: nothing else tells how it ended.
-    if state.item.failure.as_ref().is_some_and(|failure| failure.want <= want) {
+    if state.item.failure.as_ref().is_some_and(|failure| failure.want > want) {
+        return;
+    }
+    if state.item.failure.is_some() {
         commit.item.failure = Edit::Clear;
     }
     if let Some(health) = state.item.health.after_success(called, commit.now) {

@@ -67,16 +67,16 @@ impl Fetch<'_> {
         if !self.accounts_known || names_unknown {
             let mut listed = self.list_accounts().await?;
             if self.contradict(page, &named, &listed) {
-                if self.run.rereads < MAX_REREADS && has_time(self.deps, self.trigger.deadline, REREAD) {
-                    self.run.rereads += 1;
-                    return Err(Halt::Reread);
-                }
+                self.reread()?;
                 if self.is_renumbering(page, &named, &listed) {
                     return Err(Halt::Bank(BankError::later(Patience::Seconds, CHANGING)));
                 }
             }
-            if let Some(stage) = stage {
-                listed.extend(self.named_before(stage, &listed).await?);
+            // A sweep spares the rows of an account that is not shared: it needs no guess which one is closed.
+            if let Some(stage) = stage.filter(|stage| !stage.sweeps) {
+                let before = self.named_before(stage, page, &listed).await?;
+                self.needs_look = !before.is_empty();
+                listed.extend(before);
             }
             self.listed = Some(listed);
         }
@@ -96,6 +96,20 @@ impl Fetch<'_> {
             self.change(&account, &mut accounts);
         }
         Ok(accounts)
+    }
+
+    /// Ends the step so that a page and a list are read again, if they have not been too often. A run that has read other
+    /// pages and has no time for it leaves it to the next.
+    fn reread(&mut self) -> Result<(), Halt> {
+        if self.run.rereads == MAX_REREADS {
+            return Ok(());
+        }
+        if has_time(self.deps, self.trigger.deadline, REREAD) {
+            self.run.rereads += 1;
+            return Err(Halt::Reread);
+        }
+        let is_fresh = self.run.rereads > 0 || self.run.pages == 1;
+        if is_fresh { Ok(()) } else { Err(Halt::HandOver(Duration::ZERO)) }
     }
 
     /// Whether a page and a list cannot be of one moment: the page names an account that the list lacks, and it may be one
@@ -127,31 +141,44 @@ impl Fetch<'_> {
         if failure.is_some_and(|failure| until(failure.since, self.deps.clock.now()) > CHANGING_FOR) {
             return false;
         }
-        // Of two ids in one page, each is an account.
         let is_listed = |id: &PlaidAccountId| listed.iter().any(|bank| bank.id == *id);
-        let is_alone = |id: &PlaidAccountId| is_listed(id) && !named.contains(id);
-        let new = || listed.iter().filter(|bank| self.known(&bank.id).is_none() && is_alone(&bank.id));
+        let new = || listed.iter().filter(|bank| self.known(&bank.id).is_none());
         let live = || self.accounts.iter().filter(|account| account.state == AccountState::Live);
         named.iter().filter(|id| !is_listed(id)).any(|id| match self.known(id) {
             Some(old) => new().any(|new| is_same(&old.bank, new)),
             None => {
                 let new = self.description(page, id);
-                live().any(|old| is_alone(&old.bank.id) && is_same(&old.bank, &new))
+                // A page that names both has two accounts: the unlisted one is closed.
+                let is_alone = |old: &&Account| is_listed(&old.bank.id) && !named.contains(&old.bank.id);
+                live().filter(is_alone).any(|old| is_same(&old.bank, &new))
             }
         })
     }
 
     /// The accounts that earlier pages of the update name and a list lacks: closed ones, which no list has. One that looks
-    /// like a new account of the list is not among them; the bank may have given it that id meanwhile.
-    async fn named_before(&self, stage: &Stage, listed: &[BankAccount]) -> Result<Vec<BankAccount>, Halt> {
+    /// like a new account of the list, or that the page has under another id, is not among them; the bank may have given
+    /// it that id meanwhile.
+    async fn named_before(
+        &self,
+        stage: &Stage,
+        page: &SyncPage,
+        listed: &[BankAccount],
+    ) -> Result<Vec<BankAccount>, Halt> {
         let mut named = BTreeSet::new();
         for number in 0..stage.pages {
             let page = self.deps.writes.stage_page(&self.state.item.at, stage.run, number).await?;
             named.extend(page.into_iter().flat_map(|page| page.upserts).map(|facts| facts.account));
         }
         let new: Vec<_> = listed.iter().filter(|bank| self.known(&bank.id).is_none()).collect();
+        let has_other_id = |bank: &BankAccount| {
+            let is_same_one =
+                |told: &BankAccount| told.persistent_id == bank.persistent_id && told.id != bank.id;
+            bank.persistent_id.is_some() && page.accounts.iter().any(is_same_one)
+        };
         let is_closed = |bank: &BankAccount| {
-            listed.iter().all(|other| other.id != bank.id) && new.iter().all(|new| !is_same(bank, new))
+            listed.iter().all(|other| other.id != bank.id)
+                && new.iter().all(|new| !is_same(bank, new))
+                && !has_other_id(bank)
         };
         let known = named.iter().filter_map(|id| Some(self.known(id)?.bank.clone()));
         Ok(known.filter(is_closed).collect())
@@ -170,9 +197,12 @@ impl Fetch<'_> {
 
     /// Asks for all accounts.
     async fn list_accounts(&mut self) -> Result<Vec<BankAccount>, Halt> {
-        self.run.called = self.deps.clock.now();
-        let call = || self.deps.accounts.accounts(self.token);
-        let answer = with_patience(self.deps, self.trigger.deadline, CALL, call).await?;
+        let (deps, token, called) = (self.deps, self.token, &mut self.run.called);
+        let call = || {
+            *called = deps.clock.now();
+            deps.accounts.accounts(token)
+        };
+        let answer = with_patience(deps, self.trigger.deadline, CALL, call).await?;
         if let Some(error) = &answer.item.error
             && matches!(error.meaning, Meaning::NeedsUser | Meaning::Gone | Meaning::Unsupported)
         {
