@@ -241,15 +241,16 @@ async fn edits(
         return Ok(());
     }
     for key in orphans.keys() {
-        let family = family(key, &seen);
-        let is_listed = |id: &&String| ledger.keys().any(|live| live.as_str() == id.as_str());
-        let there: Vec<_> = family.iter().filter(is_listed).filter_map(|id| live.get(id.as_str())).collect();
-        // Of two postings that are linked to one pending transaction, the bank does not say which continues it.
-        must!(
-            there.is_empty() || there.iter().any(|row| row.edited),
-            "the edit on {key} is an orphan, but {:?} is there",
-            there.iter().map(|row| &row.key).collect::<Vec<_>>()
-        );
+        // Of several postings that are linked to one transaction, the bank does not say which continues it.
+        let Some(family) = family(key, &seen) else { continue };
+        for member in family.iter().filter(|id| ledger.keys().any(|live| live.as_str() == id.as_str())) {
+            let Some(row) = live.get(member.as_str()) else { continue };
+            must!(
+                row.edited,
+                "the edit on {key} is an orphan, but {member} is there, in the row {}",
+                row.key
+            );
+        }
     }
     Ok(())
 }
@@ -261,19 +262,17 @@ fn is_explained(there: &UserHalf, done: &UserHalf, maybe: &[String]) -> bool {
         || (there.rev >= done.rev && note.is_some_and(|note| maybe.iter().any(|other| other == note)))
 }
 
-/// The ids that Plaid links to a transaction, with its own.
-fn family(key: &TransactionId, seen: &BTreeMap<String, Option<String>>) -> BTreeSet<String> {
+/// The ids that Plaid links to a transaction, with its own; `None` if it links two to one.
+fn family(key: &TransactionId, seen: &BTreeMap<String, Option<String>>) -> Option<BTreeSet<String>> {
     let mut family = BTreeSet::from([key.to_string()]);
+    let mut last = key.to_string();
     loop {
-        let before = family.len();
-        for (id, link) in seen {
-            if link.as_ref().is_some_and(|link| family.contains(link)) {
-                family.insert(id.clone());
-            }
+        let mut linked = seen.iter().filter(|(_, link)| link.as_ref() == Some(&last)).map(|(id, _)| id);
+        let Some(next) = linked.next() else { return Some(family) };
+        if linked.next().is_some() || !family.insert(next.clone()) {
+            return None;
         }
-        if family.len() == before {
-            return family;
-        }
+        last.clone_from(next);
     }
 }
 

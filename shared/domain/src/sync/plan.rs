@@ -274,7 +274,8 @@ impl<'a> Plan<'a> {
         }
         let key = row.key.clone();
         match &row.carries {
-            Some(id) if id == pending && row.next.as_ref() != Some(&facts.id) => {
+            // The pending one, or a posting of it that the bank may replace by this one.
+            Some(_) if row.next.as_ref() != Some(&facts.id) => {
                 let next = self.remember_next(&key, &facts.id);
                 self.put(vec![next], Counts::default());
             }
@@ -345,8 +346,9 @@ impl<'a> Plan<'a> {
             return;
         }
         let (key, unedited) = (row.key.clone(), !row.edited);
-        let next = row.next.clone().or_else(|| self.links.posted_of(id).cloned());
-        if let Some((from, carried)) = next.and_then(|next| self.ready(&next, &key)) {
+        let next = [row.next.as_ref(), self.links.posted_of(id)];
+        let ready = next.into_iter().flatten().find_map(|next| self.ready(next, &key));
+        if let Some((from, carried)) = ready {
             return self.take_in(&key, &from, &carried, removed());
         }
         if let Some(row) = self.rows.get_mut(&key) {
