@@ -14,7 +14,7 @@ pub mod config;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use domain::{
     account::Account,
@@ -30,8 +30,8 @@ use edge::{
     idempotency::{Once, once},
     openapi::{Amount, Currency},
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 pub use api::operation;
 
@@ -58,20 +58,51 @@ struct Body {
     /// Connects accounts that are connected already.
     #[serde(default)]
     allow_duplicate: Option<bool>,
+    #[serde(rename = "link_session_id")]
+    _link_session_id: Option<Ignored>,
+    #[serde(rename = "transfer_status")]
+    _transfer_status: Option<Ignored>,
+    #[serde(rename = "status")]
+    _status: Option<Ignored>,
+    #[serde(rename = "account")]
+    _account: Option<Ignored>,
+    #[serde(rename = "account_id")]
+    _account_id: Option<Ignored>,
+    #[serde(rename = "wallet")]
+    _wallet: Option<Ignored>,
 }
 
-/// The institution as Link named it.
+/// Part of the metadata of Link's `onSuccess` (<https://plaid.com/docs/link/web/#onsuccess>), which may be sent as it is.
+/// It is not used.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(transparent)]
+struct Ignored(IgnoredAny);
+
+impl JsonSchema for Ignored {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Ignored".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"description": "Of the metadata of Link; not used."})
+    }
+}
+
+/// The institution as Link named it. Fields that are not named here are not used.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 struct LinkedInstitution {
-    institution_id: Option<InstitutionId>,
+    /// An empty one is none.
+    institution_id: Option<String>,
     #[schemars(length(max = LONGEST_NAME))]
     name: Option<String>,
 }
 
-/// An account as Link named it.
+/// An account as Link named it. Fields that are not named here are not used.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 struct LinkedAccount {
     #[schemars(length(max = LONGEST_NAME))]
     name: Option<String>,
@@ -135,12 +166,13 @@ async fn connect(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let household = body.household_id.as_ref();
     let Membership { household, .. } =
         one_household(&*deps.memberships, &request.user, household, Permission::Connect).await?;
+    let institution_id = body.institution_id()?;
     let institution = body.institution;
     let session = link::Session {
         household,
         user: request.user,
         public_token: PublicToken::new(body.public_token),
-        institution: institution.as_ref().and_then(|institution| institution.institution_id.clone()),
+        institution: institution_id,
         institution_name: institution.and_then(|institution| institution.name),
         accounts: body.accounts.map(|accounts| accounts.into_iter().map(LinkedAccount::named).collect()),
         allow_duplicate: body.allow_duplicate == Some(true),
@@ -192,6 +224,13 @@ fn problem(error: LinkError) -> Problem {
 }
 
 impl Body {
+    fn institution_id(&self) -> Result<Option<InstitutionId>, Problem> {
+        let institution = self.institution.as_ref();
+        let id = institution.and_then(|institution| institution.institution_id.as_deref());
+        let id = id.filter(|id| !id.is_empty()).map(str::parse).transpose();
+        id.map_err(|_bad| Problem::field("institution.institution_id", "must be an id of Plaid's"))
+    }
+
     fn check(&self) -> Result<(), Problem> {
         if self.public_token.is_empty() || self.public_token.chars().count() > LONGEST_TOKEN {
             return Err(Problem::field("public_token", "must have 1 to 512 characters"));

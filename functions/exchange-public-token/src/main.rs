@@ -19,6 +19,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
     let link = link::Deps {
         connections: store.clone(),
+        admissions: store.clone(),
         intents: store.clone(),
         items: store.clone(),
         reads: store.clone(),

@@ -1,5 +1,7 @@
 //! What a caller of the exchange sees, and what it leaves behind whatever fails.
 
+mod twins;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -103,8 +105,8 @@ async fn a_body_that_is_wrong_is_told_where() {
 
 #[tokio::test]
 async fn whoever_lost_the_answer_gets_it_again_with_or_without_a_key() {
-    let world = World::new().await;
     for key in [None, Some("k")] {
+        let world = World::new().await;
         let token = world.public_token("user_good", "pass_good").await;
         let asked = || match key {
             Some(key) => with_header(exchange(&token), "idempotency-key", key),
@@ -116,10 +118,18 @@ async fn whoever_lost_the_answer_gets_it_again_with_or_without_a_key() {
         assert_eq!(call(&world, asked()).await, first);
         world.queue.take();
         assert!(world.store.unfinished().await.unwrap().is_empty());
+        assert_eq!(world.sandbox.world().items(), 1);
     }
-    assert_eq!(world.sandbox.world().items(), 2);
-    let other = request("alice", &[], "", &json!({"public_token": "another"}));
-    let (status, answer) = call(&world, with_header(other, "idempotency-key", "k")).await;
+}
+
+#[tokio::test]
+async fn another_request_with_the_same_key_is_422() {
+    let world = World::new().await;
+    let token = world.public_token("user_good", "pass_good").await;
+    let first = with_header(exchange(&token), "idempotency-key", "k");
+    assert_eq!(call(&world, first).await.0, 201);
+    world.queue.take();
+    let (status, answer) = call(&world, with_header(exchange("another"), "idempotency-key", "k")).await;
     assert_eq!((status, &answer["code"]), (422, &json!("idempotency_key_reused")));
 }
 

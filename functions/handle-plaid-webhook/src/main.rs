@@ -20,6 +20,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let syncs = Arc::new(Queue::new(&sdk, config.sync_queue_url));
     let link = link::Deps {
         connections: store.clone(),
+        admissions: store.clone(),
         intents: store.clone(),
         items: store.clone(),
         reads: store.clone(),

@@ -93,6 +93,7 @@ fn item(id: ItemId) -> NewItem {
         institution_name: None,
         token: SealedToken(vec![1]),
         at_time: Timestamp::now(),
+        awaits_admission: false,
     }
 }
 

@@ -133,6 +133,7 @@ async fn what_it_has_replaced_is_not_forgotten_with_it() {
         institution_name: None,
         token: world.sealer.seal(&at, &token).await.unwrap(),
         at_time: Timestamp::now(),
+        awaits_admission: false,
     };
     assert_eq!(world.store.replace(&old, &new).await.unwrap(), Replaced::Stored);
     begin(&world, &at, false).await;

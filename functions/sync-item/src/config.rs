@@ -11,6 +11,8 @@ pub struct Config {
     pub key: String,
     /// The queue of syncs.
     pub queue_url: String,
+    /// The queue of removals.
+    pub removal_queue_url: String,
     /// The dead letters.
     pub dead_letters_url: String,
     /// The event bus.
@@ -40,6 +42,7 @@ impl Config {
             table: env.required("TABLE_NAME"),
             key: env.required("TOKEN_KEY_ARN"),
             queue_url: env.required("SYNC_QUEUE_URL"),
+            removal_queue_url: env.required("REMOVAL_QUEUE_URL"),
             dead_letters_url: env.required("DEAD_LETTERS_URL"),
             event_bus: env.required("EVENT_BUS_NAME"),
             webhook_url: env.optional("PLAID_WEBHOOK_URL"),

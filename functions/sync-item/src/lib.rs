@@ -12,6 +12,8 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     bank::{BankError, HistoryStatus, Meaning, Patience},
+    ids::ItemRef,
+    removal::{RemovalMessage, RemovalQueue},
     store::StoreError,
     sync::{
         self, Cause, LONGEST_DELAY, Next, Outcome, SyncError, SyncMessage, SyncQueue, Trigger, Turns,
@@ -29,6 +31,8 @@ pub struct Deps {
     pub sync: sync::Deps,
     /// The queue of syncs, for what comes next.
     pub queue: Arc<dyn SyncQueue>,
+    /// The queue of removals, for a new item that is refused.
+    pub removals: Arc<dyn RemovalQueue>,
     /// Who is at which item, in this process.
     pub turns: Turns,
 }
@@ -78,6 +82,7 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
             | Outcome::Gone
             | Outcome::Fresh,
         ) => Verdict::Done,
+        Ok(Outcome::Refused) => remove(deps, &content.at).await,
         Ok(Outcome::HandOver(after)) => send(deps, &content, after).await,
         Ok(Outcome::Failed(error)) => after_refusal(deps, &content, &error).await,
         Err(error) => after_error(&error),
@@ -94,6 +99,14 @@ async fn send_next(deps: &Deps, next: Option<Next>) -> Verdict {
 
 async fn send(deps: &Deps, message: &SyncMessage, delay: Duration) -> Verdict {
     match deps.queue.send(message, delay.min(LONGEST_DELAY)).await {
+        Ok(()) => Verdict::Done,
+        Err(error) => Verdict::Retry(error.to_string()),
+    }
+}
+
+/// Asks for the removal of an item; the night would ask as well, since the item's row says so.
+async fn remove(deps: &Deps, at: &ItemRef) -> Verdict {
+    match deps.removals.send(&RemovalMessage::of_item(at.clone()), Duration::ZERO).await {
         Ok(()) => Verdict::Done,
         Err(error) => Verdict::Retry(error.to_string()),
     }
@@ -139,6 +152,7 @@ fn report(message: &SyncMessage, outcome: &Result<Outcome, SyncError>, began: Ti
         Ok(Outcome::AlreadyDone { .. }) => "already_done",
         Ok(Outcome::NoItem) => "no_item",
         Ok(Outcome::Inactive) => "inactive",
+        Ok(Outcome::Refused) => "refused_as_duplicate",
         Ok(Outcome::Gone) => "gone",
         Ok(Outcome::Fresh) => "fresh",
         Ok(Outcome::HandOver(_)) => "hand_over",

@@ -28,11 +28,17 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         clock: Arc::new(System),
         random: Arc::new(System),
         events: Arc::new(Bus::new(&sdk, config.event_bus)),
+        admissions: store.clone(),
         announcements: store,
         webhooks: config.webhook_url.map(|url| Webhooks { url, address: bank }),
         budgets: Arc::new(Budgets::with_pool(config.item_syncs_a_minute, config.share, pool)),
         limits: Limits::default(),
     };
-    let deps = Deps { sync, queue: Arc::new(Queue::new(&sdk, config.queue_url)), turns: Turns::default() };
+    let deps = Deps {
+        sync,
+        queue: Arc::new(Queue::new(&sdk, config.queue_url)),
+        removals: Arc::new(Queue::new(&sdk, config.removal_queue_url)),
+        turns: Turns::default(),
+    };
     edge::batch::serve(deps, &DeadLetterQueue::new(&sdk, config.dead_letters_url), handle).await
 }

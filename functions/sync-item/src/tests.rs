@@ -21,7 +21,7 @@ use crate::{Deps, handle};
 /// Waits that the sync makes take no time.
 fn deps(world: &World) -> Deps {
     let sync = sync::Deps { clock: Arc::new(SkippingClock::default()), ..world.sync() };
-    Deps { sync, queue: world.queue.clone(), turns: Turns::default() }
+    Deps { sync, queue: world.queue.clone(), removals: world.removals.clone(), turns: Turns::default() }
 }
 
 async fn run(world: &World, content: SyncMessage) -> Verdict {

@@ -117,7 +117,10 @@ fn next(item: &NightItem, outcome: &Result<Outcome, SyncError>) -> Next {
             Next::Settled(Settled::Succeeded(counts.added + counts.modified + counts.removed))
         }
         Ok(Outcome::Fresh | Outcome::AlreadyDone { .. }) => Next::Settled(Settled::Fresh),
-        Ok(Outcome::NoItem | Outcome::Gone | Outcome::Inactive) => Next::Settled(Settled::Gone),
+        // The next night asks for the removal of what was refused.
+        Ok(Outcome::NoItem | Outcome::Gone | Outcome::Inactive | Outcome::Refused) => {
+            Next::Settled(Settled::Gone)
+        }
         Ok(Outcome::HandOver(after)) => Next::Again(item.clone(), *after),
         Ok(Outcome::Failed(error)) => after_refusal(error),
         Err(error) => after_error(item, error),

@@ -35,6 +35,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         clock: Arc::new(System),
         random: Arc::new(System),
         events: Arc::new(Bus::new(&sdk, config.event_bus)),
+        admissions: store.clone(),
         announcements: store.clone(),
         webhooks: config.webhook_url.map(|url| Webhooks { url, address: plaid }),
         budgets: Arc::new(Budgets::of_night(config.item_syncs_a_minute, config.most, pool)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{
+    admission::OneEach,
     event::Nobody,
     household::{Households, NewHousehold, Role},
     ids::{HouseholdId, ItemId, ItemRef, UserId},
@@ -101,6 +102,7 @@ async fn run<P: SyncReads + SyncWrites + Announcements + 'static>(
         clock: Arc::new(System),
         random: Arc::new(System),
         events: Arc::new(Nobody),
+        admissions: Arc::new(OneEach),
         announcements: port,
         webhooks: None,
         budgets: Arc::new(Budgets::new(UNBOUNDED, UNBOUNDED)),
@@ -137,6 +139,7 @@ async fn connect(store: &Store, token: &str) -> Result<ItemRef, Box<dyn std::err
         institution_name: None,
         token: SealedToken(token.as_bytes().to_vec()),
         at_time: now,
+        awaits_admission: false,
     };
     store.add(&item).await?;
     Ok(at)

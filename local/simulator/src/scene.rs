@@ -15,9 +15,10 @@ use domain::{
     household::{Households, NewHousehold, Role},
     ids::{HouseholdId, ItemId, ItemRef},
     item::NewItem,
+    removal::{RemovalMessage, RemovalQueue},
     secret::{AccessToken, CredentialError, CredentialSource, PlaidCredentials, PlaidSecret, SealedToken},
     store::NewConnections,
-    sync::{self, Budgets, Limits},
+    sync::{self, Budgets, Limits, QueueError},
     time::Random,
     vault::{TokenOpener, VaultError},
 };
@@ -140,6 +141,16 @@ pub(crate) struct Keys;
 impl CredentialSource for Keys {
     async fn credentials(&self) -> Result<PlaidCredentials, CredentialError> {
         Ok(PlaidCredentials { client_id: KEY.to_owned(), secret: PlaidSecret::new(KEY.to_owned()) })
+    }
+}
+
+/// Loses each message of a removal: no item of a schedule is removed.
+struct NoRemovals;
+
+#[async_trait]
+impl RemovalQueue for NoRemovals {
+    async fn send(&self, _: &RemovalMessage, _: Duration) -> Result<(), QueueError> {
+        Ok(())
     }
 }
 
@@ -287,6 +298,7 @@ impl Scene {
                 institution_name: None,
                 token: SealedToken(token.clone().into_bytes()),
                 at_time: now,
+                awaits_admission: false,
             };
             self.direct.add(&new).await.unwrap_or_else(|error| unreachable!("{error}"));
             self.plaid.said().items.insert(token.clone(), at.item.to_string());
@@ -316,12 +328,14 @@ impl Scene {
                 clock: Arc::new(self.shared.time.clone()),
                 random: Arc::new(self.shared.dice.clone()),
                 events: Arc::new(Nobody),
+                admissions: self.store.clone(),
                 announcements: self.store.clone(),
                 webhooks: None,
                 budgets: Arc::new(Budgets::new(ITEM_SYNCS_A_MINUTE, CLIENT_SYNCS_A_MINUTE)),
                 limits: self.limits,
             },
             queue: Arc::new(self.queue.clone()),
+            removals: Arc::new(NoRemovals),
             turns: sync::Turns::default(),
         }
     }

@@ -47,6 +47,7 @@ impl Stack {
                 institution_name: None,
                 token: sealed.map_err(|error| StackError::Seed(error.to_string()))?,
                 at_time: now,
+                awaits_admission: false,
             };
             let failed = |error: StoreError| StackError::Seed(error.to_string());
             if number % TOGETHER == 0 {

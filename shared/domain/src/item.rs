@@ -350,6 +350,8 @@ pub struct Item {
     pub totals: Counts,
     /// Whether the bank has accounts that are not shared with us: update mode with account selection offers them.
     pub new_accounts: bool,
+    /// Whether it is new and has not been admitted to its household, or was refused: nothing of it is synced.
+    pub awaits_admission: bool,
 }
 
 /// A connection with its accounts.
@@ -486,4 +488,6 @@ pub struct NewItem {
     pub token: SealedToken,
     /// When it was linked.
     pub at_time: Timestamp,
+    /// Whether it is compared with the household's other connections before it syncs.
+    pub awaits_admission: bool,
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod account;
+pub mod admission;
 pub mod bank;
 pub mod category;
 pub mod edit;

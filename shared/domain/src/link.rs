@@ -13,6 +13,7 @@ use thiserror::Error;
 pub use twin::LinkedAccount;
 
 use crate::{
+    admission::{self, Admission, Admissions, admit},
     bank::{
         AccountFeed, AccountsAnswer, BankError, BankItem, Exchange, Exchanged, Institutions, Meaning,
         Patience,
@@ -32,6 +33,8 @@ use crate::{
 pub struct Deps {
     /// The household's connections, to find one to the same accounts.
     pub connections: Arc<dyn Connections>,
+    /// Admits the new connection to its household.
+    pub admissions: Arc<dyn Admissions>,
     /// Exchanges under way.
     pub intents: Arc<dyn Intents>,
     /// Where new connections go.
@@ -140,7 +143,9 @@ pub async fn link(deps: &Deps, session: &Session) -> Result<SyncState, LinkError
     let intent = &begun.intent;
     let linked = match deps.reads.state(&intent.at).await?.filter(|state| is_linked(state, intent)) {
         // An earlier request got as far as storing it. What it left open is done again, which is harmless.
-        Some(linked) => Linked { state: linked, token: None },
+        Some(linked) if linked.item.health.may_sync() => Linked { state: linked, token: None },
+        // It was stored, and refused for its accounts.
+        Some(refused) => return Err(duplicate(deps, &refused).await?),
         None => match twin::find(deps, session).await {
             Ok(twin) => connect(deps, session, &begun, twin).await?,
             Err(error) => {
@@ -154,11 +159,15 @@ pub async fn link(deps: &Deps, session: &Session) -> Result<SyncState, LinkError
     let first = SyncMessage::first(linked.state.item.at.clone(), linked.state.item.want);
     deps.queue.send(&first, Duration::ZERO).await?;
     let state = with_accounts(deps, session, linked).await?;
-    // Where the item is, which may be the place of another, for whoever's answer was lost.
+    // Where the item is, which may be the place of another, for a caller whose answer was lost.
     let done = Intent { at: state.item.at.clone(), succession: succession(&state), ..intent.clone() };
+    let admitted = admitted(deps, state).await;
+    if !matches!(admitted, Ok(_) | Err(LinkError::Duplicate { .. })) {
+        return admitted;
+    }
     // If this fails the intent is listed as unfinished although all is well: a warning too many, no loss.
     match deps.intents.linked(&done, deps.clock.now()).await {
-        Ok(()) | Err(_) => Ok(state),
+        Ok(()) | Err(_) => admitted,
     }
 }
 
@@ -167,9 +176,12 @@ fn succession(state: &SyncState) -> Option<u32> {
     Some(state.succession).filter(|count| *count > 0)
 }
 
-/// Whether the intent's item is what stands there: in a row of its own, or in the place of another; and has not gone since.
+/// Whether the intent's item is what stands there: in a row of its own, or in the place of another; and has not gone since,
+/// unless it was refused.
 fn is_linked(state: &SyncState, intent: &Intent) -> bool {
-    state.item.health.may_sync() && intent.succession.is_none_or(|succession| state.succession >= succession)
+    let item = &state.item;
+    (item.health.may_sync() || item.awaits_admission)
+        && intent.succession.is_none_or(|succession| state.succession >= succession)
 }
 
 /// Remembers the exchange. The same public token finds the same intent, whoever died over it.
@@ -326,6 +338,7 @@ async fn keep(
         institution_name: session.institution_name.clone(),
         token: sealed,
         at_time: deps.clock.now(),
+        awaits_admission: !session.allow_duplicate,
     };
     loop {
         let stored = match place {
@@ -434,6 +447,46 @@ async fn with_accounts(deps: &Deps, session: &Session, linked: Linked) -> Result
         }
     }
     Err(LinkError::Unfinished)
+}
+
+/// Admits the item to its household.
+///
+/// # Errors
+/// If its accounts are connected already: then it is on its way out.
+async fn admitted(deps: &Deps, mut state: SyncState) -> Result<SyncState, LinkError> {
+    for _ in 0..SAVES {
+        if !state.item.awaits_admission {
+            return Ok(state);
+        }
+        if !state.item.health.may_sync() {
+            return Err(duplicate(deps, &state).await?);
+        }
+        match admit(&*deps.admissions, &state, deps.clock.now()).await? {
+            Some(Admission::Stays) => state.item.awaits_admission = false,
+            Some(Admission::Goes(twin)) => {
+                // The night asks for it as well: the row remembers what is left.
+                let message = RemovalMessage::of_item(state.item.at.clone());
+                match deps.removals.send(&message, Duration::ZERO).await {
+                    Ok(()) | Err(_) => return Err(twin.into()),
+                }
+            }
+            None => state = deps.reads.state(&state.item.at).await?.ok_or(LinkError::Unfinished)?,
+        }
+    }
+    Err(LinkError::Unfinished)
+}
+
+/// What whoever linked a refused item is told: the item that stays, if it is still there.
+async fn duplicate(deps: &Deps, refused: &SyncState) -> Result<LinkError, StoreError> {
+    let household = deps.admissions.admitted(&refused.item.at.household).await?;
+    let twin = admission::twin(refused, &household.connections);
+    Ok(twin.map_or(LinkError::AlreadyConnected, LinkError::from))
+}
+
+impl From<admission::Twin> for LinkError {
+    fn from(twin: admission::Twin) -> Self {
+        Self::Duplicate { item: twin.item, account: twin.account }
+    }
 }
 
 /// All accounts, with the bank's name; and webhooks come to us from now on.

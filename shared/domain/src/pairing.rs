@@ -74,7 +74,7 @@ fn continued(account: &Account, bank: &BankAccount, succession: u32, now: Timest
 type Rule = fn(&BankAccount, &BankAccount) -> bool;
 
 /// From the surest to the least sure. A mask alone is not unique, and nothing at all says nothing.
-const RULES: [Rule; 3] = [
+const RULES: [Rule; 5] = [
     |old, new| old.persistent_id.is_some() && old.persistent_id == new.persistent_id,
     |old, new| {
         old.mask.is_some() && old.mask == new.mask && old.subtype == new.subtype && old.name == new.name
@@ -87,7 +87,54 @@ const RULES: [Rule; 3] = [
             && old.subtype == new.subtype
             && old.name == new.name
     },
+    is_alike,
+    // The account has another name at the bank.
+    |old, new| old.subtype.is_some() && is_of_kind(old, new) && masks_agree(old, new) == Some(true),
 ];
+
+/// Whether accounts of two items are one at the bank. A persistent id decides; without it only accounts of one bank are
+/// compared.
+pub fn is_twin(old: &BankAccount, new: &BankAccount, is_same_bank: bool) -> bool {
+    if let (Some(old), Some(new)) = (&old.persistent_id, &new.persistent_id) {
+        return old == new;
+    }
+    let has_same_balance = old.balances.current.is_some() && old.balances.current == new.balances.current;
+    let is_renamed = is_of_kind(old, new) && masks_agree(old, new) == Some(true) && has_same_balance;
+    is_same_bank && (is_alike(old, new) || is_renamed)
+}
+
+/// Whether two descriptions differ in spelling at most: a mask may be missing or shorter, and be part of the name.
+fn is_alike(old: &BankAccount, new: &BankAccount) -> bool {
+    let masks = masks_agree(old, new);
+    let says_enough = masks.is_some() || (old.subtype.is_some() && new.subtype.is_some());
+    let name = |bank: &BankAccount| plain_name(&bank.name, [old, new]);
+    says_enough && masks != Some(false) && is_of_kind(old, new) && name(old) == name(new)
+}
+
+fn is_of_kind(old: &BankAccount, new: &BankAccount) -> bool {
+    let is_same_subtype = match (&old.subtype, &new.subtype) {
+        (Some(old), Some(new)) => old == new,
+        (None, _) | (_, None) => true,
+    };
+    old.kind == new.kind && is_same_subtype
+}
+
+/// Whether one mask ends in the other; `None` if one is missing.
+fn masks_agree(old: &BankAccount, new: &BankAccount) -> Option<bool> {
+    let (old, new) = (mask(old)?, mask(new)?);
+    Some(old.ends_with(new) || new.ends_with(old))
+}
+
+fn mask(bank: &BankAccount) -> Option<&str> {
+    bank.mask.as_deref().filter(|mask| !mask.is_empty())
+}
+
+/// The letters and digits of a name in lower case, without the masks.
+fn plain_name(name: &str, accounts: [&BankAccount; 2]) -> String {
+    let masks = accounts.into_iter().filter_map(mask);
+    let name = masks.fold(name.to_owned(), |name, mask| name.replace(mask, ""));
+    name.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
+}
 
 /// Pairs that are the only possibility for both sides, rule by rule.
 fn pairs<'a>(absent: &[&'a Account], strangers: &[&'a BankAccount]) -> Vec<(&'a Account, &'a BankAccount)> {

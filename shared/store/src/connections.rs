@@ -21,6 +21,7 @@ use jiff::Timestamp;
 
 use crate::{
     Store,
+    admission::AWAITS,
     decode::{self, ItemRow, item_row},
     encode::{self, SCHEMA},
     keys,
@@ -200,6 +201,7 @@ fn new_item_row(new: &NewItem) -> Row {
         ("ct", Some(text(new.at_time.to_string()))),
         ("dp", Some(text(keys::due(&new.at.item)))),
         ("ds", Some(text(keys::transactions(&new.at)))),
+        (AWAITS, new.awaits_admission.then_some(AttributeValue::Bool(true))),
     ];
     row.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     row
@@ -273,7 +275,7 @@ impl NewConnections for Store {
         let health = old.item.health.restored(new.at_time);
         encode::health(&mut change, &health);
         change.set("nt", encode::news(&News { since: health.since, reason: None }));
-        for name in ["cr", "sg", "fa", "rp", "rs", "bu"] {
+        for name in ["cr", "sg", "fa", "rp", "rs", "bu", AWAITS] {
             change.remove(name);
         }
         let item_key = key(keys::household(&at.household), keys::item(&at.item));

@@ -11,6 +11,7 @@ use domain::{
 };
 
 use crate::{
+    admission::AWAITS,
     encode::{self, health_name, read_currency},
     row::{Reader, Row},
 };
@@ -46,6 +47,7 @@ pub(crate) fn item(household: &HouseholdId, id: ItemId, row: &Row) -> Result<Ite
         failure: row.map("fa").map(failure).transpose()?,
         totals: row.map("tt").map(counts).transpose()?.unwrap_or_default(),
         new_accounts: row.flag("na"),
+        awaits_admission: row.flag(AWAITS),
     })
 }
 

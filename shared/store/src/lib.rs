@@ -2,6 +2,7 @@
 
 mod accounts;
 mod actions;
+mod admission;
 mod allowance;
 mod categories;
 mod connections;

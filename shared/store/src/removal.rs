@@ -34,7 +34,7 @@ fn flag(is_set: bool) -> Option<AttributeValue> {
 }
 
 /// An item that is being removed: nothing of it syncs any more.
-fn removing(keep_data: bool, now: Timestamp) -> Change {
+pub(crate) fn removing(keep_data: bool, now: Timestamp) -> Change {
     let mut change = Change::default();
     encode::health(&mut change, &Health { state: HealthState::Removing, ..Health::healthy(now) });
     for name in ["sg", "fa", "rp", "rs", "nt"] {

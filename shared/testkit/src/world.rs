@@ -170,6 +170,7 @@ impl World {
             clock: Arc::new(System),
             random: Arc::new(System),
             events: self.bus.clone(),
+            admissions: self.store.clone(),
             announcements: self.store.clone(),
             webhooks: None,
             budgets: Arc::new(sync::Budgets::new(UNBOUNDED, UNBOUNDED)),
@@ -181,6 +182,7 @@ impl World {
     pub fn link(&self) -> link::Deps {
         link::Deps {
             connections: self.store.clone(),
+            admissions: self.store.clone(),
             intents: self.store.clone(),
             items: self.store.clone(),
             reads: self.store.clone(),
@@ -261,6 +263,7 @@ impl World {
             institution_name: None,
             token: sealed,
             at_time: Timestamp::now(),
+            awaits_admission: false,
         };
         self.store.add(&new).await.expect("an item");
         self.aws.take_calls();

@@ -276,6 +276,7 @@ async fn no_bank_is_connected_in_a_household_that_ends() {
         institution_name: None,
         token: sealed,
         at_time: Timestamp::now(),
+        awaits_admission: false,
     };
     assert_eq!(world.store.add(&new).await.unwrap(), Added::NoHousehold);
     assert_eq!(

@@ -10,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
+    admission::OneEach,
     bank::{AccountFeed, TransactionFeed},
     event::Nobody,
     night::{Guarded, LASTS, NightCounts, NightMessage, NightQueue, SHARDS, Shard, ShardMessage, Watch},
@@ -201,6 +202,7 @@ impl World {
             clock: self.clock(),
             random: Arc::new(self.shared.dice.clone()),
             events: Arc::new(Nobody),
+            admissions: Arc::new(OneEach),
             announcements: self.store.clone(),
             webhooks: None,
             budgets: Arc::new(budgets),
@@ -286,6 +288,7 @@ impl World {
         let deps = sync_item::Deps {
             sync: self.sync(self.webhook_bank.clone(), Budgets::with_pool(ITEM_SYNCS, share, self.pool())),
             queue: Arc::new(Later(self.clone())),
+            removals: Arc::new(Outbox(self.clone())),
             turns: domain::sync::Turns::default(),
         };
         while !self.is_over.load(Ordering::Relaxed) {

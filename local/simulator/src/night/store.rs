@@ -130,6 +130,7 @@ fn state(at: &ItemRef, kept: Kept) -> Option<SyncState> {
         retry_at: None,
     };
     let item = Item {
+        awaits_admission: false,
         at: at.clone(),
         user: "anna".parse().ok()?,
         institution: None,

@@ -3,10 +3,10 @@
 
 use super::{Deps, LinkError, Session};
 use crate::{
-    account::Account,
-    ids::{InstitutionId, ItemRef},
+    account::{Account, BankAccount},
+    ids::ItemRef,
     item::{Connection, HealthState, Item},
-    pairing::is_same,
+    pairing::is_twin,
     secret::AccessToken,
 };
 
@@ -23,46 +23,35 @@ pub struct LinkedAccount {
 
 /// What is known of a twin before the exchange.
 pub(super) enum Twin {
-    /// There is none.
-    None,
     /// This one works no more.
     Dead(ItemRef),
     /// One of these may be it, which work no more: the accounts will tell, once they can be asked for.
     Perhaps(Vec<Connection>),
 }
 
-/// Looks for a twin among the household's connections. Two log-ins at one bank are none: one account in common is.
+/// Looks for a twin among the household's connections, by what Link said of the accounts. Two log-ins at one bank are none:
+/// one account in common is. A twin that works and that Link's words do not show is found once the accounts are saved.
 ///
 /// # Errors
 /// If it works, or can be repaired, unless a person insists.
 pub(super) async fn find(deps: &Deps, session: &Session) -> Result<Twin, LinkError> {
     let connections = deps.connections.connections(&session.household).await?;
     let mut dead = Vec::new();
-    for connection in connections {
-        if !is_at(&connection, session.institution.as_ref()) || !connection.item.health.may_sync() {
-            continue;
-        }
-        let in_common = session.accounts.as_ref().and_then(|linked| in_common(&connection, linked));
+    for connection in connections.into_iter().filter(|connection| connection.item.health.may_sync()) {
         let is_dead = is_dead(&connection.item);
-        match in_common {
-            Some(_)
-                if is_dead
-                    && session.institution.is_some()
-                    && (session.allow_duplicate || is_over(&connection)) =>
-            {
+        match account_in_common(&connection, session) {
+            Some(_) if is_dead && (session.allow_duplicate || connection.item.health.is_beyond_repair()) => {
                 return Ok(Twin::Dead(connection.item.at));
             }
-            Some(account) if !session.allow_duplicate && session.institution.is_some() => {
+            Some(account) if !session.allow_duplicate => {
                 let account = account.name().to_owned();
                 return Err(LinkError::Duplicate { item: connection.item.at.item, account });
             }
-            // Which bank it is, or which accounts, is known once they can be asked for.
-            Some(_) if is_dead && session.institution.is_none() => dead.push(connection),
-            None if is_dead && session.accounts.is_none() => dead.push(connection),
+            None if is_dead => dead.push(connection),
             Some(_) | None => {}
         }
     }
-    Ok(if dead.is_empty() { Twin::None } else { Twin::Perhaps(dead) })
+    Ok(Twin::Perhaps(dead))
 }
 
 /// The item whose place the new one takes, now that its accounts can be asked for. Without an answer it is a connection
@@ -74,28 +63,32 @@ pub(super) async fn settle(
     token: &AccessToken,
 ) -> Option<ItemRef> {
     let dead = match twin {
-        Twin::None => return None,
         Twin::Dead(at) => return Some(at),
         Twin::Perhaps(dead) => dead,
     };
-    if !super::has_time(deps, session) {
+    if dead.is_empty() || !super::has_time(deps, session) {
         return None;
     }
     let answer = deps.accounts.accounts(token).await.ok()?;
+    let institution = answer.item.institution.as_ref().or(session.institution.as_ref());
     let is_twin = |connection: &Connection| {
-        let institution = answer.item.institution.as_ref().or(session.institution.as_ref());
-        let kept = connection.accounts.iter().filter(|account| !account.state.is_stopped());
-        let mut pairs = kept.flat_map(|old| answer.accounts.iter().map(move |new| (old, new)));
-        institution.is_some()
-            && connection.item.institution.as_ref() == institution
-            && pairs.any(|(old, new)| is_same(&old.bank, new))
+        let is_same_bank = institution.is_none() || connection.item.institution.as_ref() == institution;
+        goes_on(connection, &answer.accounts, is_same_bank)
     };
     dead.into_iter().find(is_twin).map(|connection| connection.item.at)
 }
 
-/// Whether a connection may be to that bank: it is, or nobody has said which one it is to be.
-fn is_at(connection: &Connection, institution: Option<&InstitutionId>) -> bool {
-    institution.is_none() || connection.item.institution.as_ref() == institution
+/// Whether a new connection's accounts are those of one that works no more: at the same bank one of them, and at another,
+/// whose id may have changed, all of them with their masks.
+fn goes_on(connection: &Connection, new: &[BankAccount], is_same_bank: bool) -> bool {
+    let kept: Vec<_> = connection.accounts.iter().filter(|account| !account.state.is_stopped()).collect();
+    let is_in =
+        |new: &BankAccount, is_same_bank| kept.iter().any(|old| is_twin(&old.bank, new, is_same_bank));
+    if is_same_bank || new.iter().any(|new| is_in(new, false)) {
+        return new.iter().any(|new| is_in(new, is_same_bank));
+    }
+    let is_whole = new.len() == kept.len() && !new.is_empty();
+    is_whole && new.iter().all(|new| new.mask.is_some() && is_in(new, true))
 }
 
 /// Whether it works no more as it is.
@@ -106,12 +99,11 @@ pub(super) fn is_dead(item: &Item) -> bool {
     }
 }
 
-/// Whether it cannot be repaired.
-fn is_over(connection: &Connection) -> bool {
-    connection.item.health.is_beyond_repair()
-}
-
-fn in_common<'a>(connection: &'a Connection, linked: &[LinkedAccount]) -> Option<&'a Account> {
+fn account_in_common<'a>(connection: &'a Connection, session: &Session) -> Option<&'a Account> {
+    let linked = session.accounts.as_ref()?;
+    if session.institution.is_none() || connection.item.institution != session.institution {
+        return None;
+    }
     let mut kept = connection.accounts.iter().filter(|account| !account.state.is_stopped());
     kept.find(|account| linked.iter().any(|new| names(new, account)))
 }

@@ -19,6 +19,7 @@ use super::{
     ports::{Announcements, Commit, CommitError, Edit, SyncReads, SyncWrites},
 };
 use crate::{
+    admission::{Admission, Admissions, admit},
     bank::{AccountFeed, BankError, HistoryStatus, Meaning, Patience, TransactionFeed, WebhookAddress},
     event::{Event, EventKind, Events},
     ids::{ItemRef, TransactionId},
@@ -48,6 +49,8 @@ pub struct Deps {
     pub random: Arc<dyn Random>,
     /// Where events go.
     pub events: Arc<dyn Events>,
+    /// Admits new items to their households.
+    pub admissions: Arc<dyn Admissions>,
     /// Remembers what has been announced.
     pub announcements: Arc<dyn Announcements>,
     /// Where Plaid's webhooks are to go, if anywhere.
@@ -107,6 +110,8 @@ pub enum Outcome {
     NoItem,
     /// The item does not sync any more: it is on its way out.
     Inactive,
+    /// The item was new, and its accounts are connected already: it is on its way out now.
+    Refused,
     /// The night leaves it alone: gone at the bank, and only a new connection helps.
     Gone,
     /// The night leaves it alone: its last run ended well not long ago, and nothing has been asked for since.
@@ -321,7 +326,22 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
         return Ok(Step::End(Outcome::AlreadyDone { is_partial: state.is_partial(&history), history }));
     }
     let token = run.open(deps, state).await?;
+    if state.item.awaits_admission {
+        return match state.accounts_known {
+            true => admission(deps, state).await,
+            false => fetch::save_accounts(deps, trigger, state, &token, run).await,
+        };
+    }
     fetch::fetch(deps, trigger, state, &token, run).await
+}
+
+/// Compares a new item with the household's others before anything of it is synced.
+async fn admission(deps: &Deps, state: &SyncState) -> Result<Step, Halt> {
+    match admit(&*deps.admissions, state, deps.clock.now()).await? {
+        Some(Admission::Stays) => Ok(Step::Again),
+        Some(Admission::Goes(_)) => Ok(Step::End(Outcome::Refused)),
+        None => Err(Halt::Conflict),
+    }
 }
 
 /// Whether the night does not ask for an item: gone at the bank, or not supported and its week is not over.

@@ -61,6 +61,22 @@ pub(super) struct Fetch<'a> {
     pub(super) bank: Option<BankItem>,
 }
 
+/// Saves the accounts of a new item before anything of it is synced.
+pub(super) async fn save_accounts(
+    deps: &Deps,
+    trigger: &Trigger,
+    state: &SyncState,
+    token: &AccessToken,
+    run: &mut Run,
+) -> Result<Step, Halt> {
+    let mut fetch = Fetch::new(deps, trigger, state, token, run);
+    let accounts = fetch.all_accounts().await?;
+    let accounts = fetch.commit_surplus(accounts).await?;
+    let commit = fetch.commit_beside(accounts);
+    fetch.commit(&commit).await?;
+    Ok(Step::Again)
+}
+
 pub(super) async fn fetch(
     deps: &Deps,
     trigger: &Trigger,
@@ -68,23 +84,7 @@ pub(super) async fn fetch(
     token: &AccessToken,
     run: &mut Run,
 ) -> Result<Step, Halt> {
-    let mut fetch = Fetch {
-        deps,
-        trigger,
-        state,
-        token,
-        run,
-        rev: state.rev,
-        months: state.months.clone(),
-        accounts: state.accounts.clone(),
-        // The night looks anyway: accounts come and go without a word.
-        accounts_known: state.accounts_known && trigger.cause != Cause::Night,
-        listed: None,
-        needs_look: false,
-        last_page: None,
-        bank: None,
-    };
-    fetch.run.budget = fetch.run.budget.max(state.budget);
+    let mut fetch = Fetch::new(deps, trigger, state, token, run);
     let now = deps.clock.now();
     if let Some(stage) = &state.stage {
         let idle = crate::time::until(stage.touched, now);
@@ -96,6 +96,34 @@ pub(super) async fn fetch(
         return fetch.discard(stage).await.map(|()| Step::Again);
     }
     fetch.begin().await
+}
+
+impl<'a> Fetch<'a> {
+    fn new(
+        deps: &'a Deps,
+        trigger: &'a Trigger,
+        state: &'a SyncState,
+        token: &'a AccessToken,
+        run: &'a mut Run,
+    ) -> Self {
+        run.budget = run.budget.max(state.budget);
+        Self {
+            deps,
+            trigger,
+            state,
+            token,
+            run,
+            rev: state.rev,
+            months: state.months.clone(),
+            accounts: state.accounts.clone(),
+            // The night looks anyway: accounts come and go without a word.
+            accounts_known: state.accounts_known && trigger.cause != Cause::Night,
+            listed: None,
+            needs_look: false,
+            last_page: None,
+            bank: None,
+        }
+    }
 }
 
 impl Fetch<'_> {

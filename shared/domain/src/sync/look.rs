@@ -81,6 +81,17 @@ impl Fetch<'_> {
             self.listed = Some(listed);
         }
         let told: Vec<_> = named.into_iter().map(|id| self.description(page, id)).collect();
+        Ok(self.settle(told))
+    }
+
+    /// All accounts of the list.
+    pub(super) async fn all_accounts(&mut self) -> Result<Accounts, Halt> {
+        self.listed = Some(self.list_accounts().await?);
+        Ok(self.settle(Vec::new()))
+    }
+
+    /// The accounts that the list and what a page tells of its own change.
+    fn settle(&mut self, told: Vec<BankAccount>) -> Accounts {
         let settled = match &mut self.listed {
             Some(listed) => {
                 let is_new = |bank: &BankAccount| listed.iter().all(|other| other.id != bank.id);
@@ -95,7 +106,7 @@ impl Fetch<'_> {
         for account in settled {
             self.change(&account, &mut accounts);
         }
-        Ok(accounts)
+        accounts
     }
 
     /// Ends the step so that a page and a list are read again, if they have not been too often. A run that has read other

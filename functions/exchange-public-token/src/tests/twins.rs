@@ -1,0 +1,242 @@
+//! A second connection to the same accounts, however it comes about.
+
+use domain::{
+    account::AccountState,
+    household::{Households, NewHousehold, Role},
+    ids::HouseholdId,
+    item::{Connection, HealthState},
+    removal::Removal,
+    store::{Connections, Intents},
+    sync::{Cause, Outcome},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use testkit::{Fault, World, acting, request};
+
+use super::{call, deps, exchange};
+use crate::handle;
+
+/// What Link says of a session, as its `onSuccess` gives it.
+fn metadata(mask: Option<&str>, institution: &str) -> Value {
+    json!({
+        "institution": {"institution_id": institution, "name": "First Platypus Bank"},
+        "accounts": [{
+            "id": "Vo9xOeQ", "name": "Plaid Checking", "mask": mask, "type": "depository", "subtype": "checking",
+            "verification_status": null, "class_type": null,
+        }],
+        "link_session_id": "79e772be-547d-4c9c-8b76-4ac4ed4c441a",
+        "transfer_status": null, "account": null, "account_id": null,
+    })
+}
+
+async fn exchange_with(world: &World, token: &str, metadata: &Value) -> (u16, Value) {
+    let mut body = json!({"public_token": token});
+    body.as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
+    call(world, request("alice", &[], "", &body)).await
+}
+
+/// The connections that are not on their way out.
+async fn connections(world: &World) -> Vec<Connection> {
+    let all = world.store.connections(&world.household).await.unwrap();
+    all.into_iter().filter(|connection| connection.item.health.may_sync()).collect()
+}
+
+/// A log-in at First Platypus Bank with one account.
+fn person(name: &str, mask: &str) -> String {
+    json!({"override_accounts": [{"type": "depository", "subtype": "checking", "meta": {"name": name, "mask": mask}}]})
+        .to_string()
+}
+
+#[tokio::test]
+async fn same_accounts_are_refused_whatever_link_says() {
+    let cases = [
+        json!({}),
+        json!({"institution": null, "accounts": null}),
+        json!({"institution": {"institution_id": ""}, "accounts": []}),
+        metadata(Some("0000"), "ins_109508"),
+        metadata(None, "ins_109508"),
+        metadata(Some("0000"), "ins_3"),
+    ];
+    for said in cases {
+        let world = World::new().await;
+        let (first, second) = (
+            world.public_token("user_good", "pass_good").await,
+            world.public_token("user_good", "pass_good").await,
+        );
+        let (status, answer) = exchange_with(&world, &first, &said).await;
+        assert_eq!(status, 201, "{said}: {answer}");
+        let stays = answer["item_id"].as_str().unwrap().to_owned();
+        // The same request again is answered in the same way.
+        for _ in 0..2 {
+            let (status, answer) = exchange_with(&world, &second, &said).await;
+            assert_eq!((status, &answer["code"]), (409, &json!("duplicate_connection")), "{said}: {answer}");
+            assert!(answer["detail"].as_str().unwrap().contains(&stays), "{answer}");
+        }
+        let [connection] = connections(&world).await.try_into().unwrap();
+        assert_eq!((connection.item.at.item.as_str(), connection.accounts.len()), (stays.as_str(), 3));
+        // What was exchanged is taken back at Plaid.
+        let removals = world.removals.take().len();
+        assert_eq!(world.sandbox.world().items(), 1 + removals, "{said}");
+        assert!(world.store.unfinished().await.unwrap().is_empty());
+        world.queue.take();
+    }
+}
+
+#[tokio::test]
+async fn insisting_connects_the_same_accounts_twice() {
+    let world = World::new().await;
+    for _ in 0..2 {
+        let token = world.public_token("user_good", "pass_good").await;
+        let (status, answer) = exchange_with(&world, &token, &json!({"allow_duplicate": true})).await;
+        assert_eq!(status, 201, "{answer}");
+    }
+    assert_eq!(connections(&world).await.len(), 2);
+    world.queue.take();
+}
+
+#[tokio::test]
+async fn two_log_ins_at_one_bank_are_two_connections() {
+    let world = World::new().await;
+    for (name, mask) in [("Everyday", "1111"), ("Everyday", "2222"), ("Savings", "3333")] {
+        let token = world.public_token("user_custom", &person(name, mask)).await;
+        let (status, answer) = call(&world, exchange(&token)).await;
+        assert_eq!(status, 201, "{name} {mask}: {answer}");
+    }
+    assert_eq!(connections(&world).await.len(), 3);
+    world.queue.take();
+}
+
+#[tokio::test]
+async fn spelling_makes_no_other_account() {
+    let same = [("Everyday", "1111"), ("EVERYDAY", "1111"), ("Everyday ...1111", ""), ("Everyday", "111")];
+    for (name, mask) in same {
+        let world = World::new().await;
+        for (number, person) in [person("Everyday", "1111"), person(name, mask)].iter().enumerate() {
+            let token = world.public_token("user_custom", person).await;
+            let (status, answer) = call(&world, exchange(&token)).await;
+            assert_eq!(status, if number == 0 { 201 } else { 409 }, "{name} {mask}: {answer}");
+        }
+        (world.queue.take(), world.removals.take());
+    }
+}
+
+#[tokio::test]
+async fn same_accounts_in_another_household_stay() {
+    let world = World::new().await;
+    let new = NewHousehold {
+        id: HouseholdId::from_entropy([7; 10]),
+        name: "Dora's".parse().unwrap(),
+        members: vec![("dora".parse().unwrap(), Role::Owner)],
+        at: Timestamp::now(),
+    };
+    world.store.create(&new).await.unwrap();
+    for user in ["alice", "dora"] {
+        let token = world.public_token("user_good", "pass_good").await;
+        let asked = request(user, &[], "", &json!({"public_token": token}));
+        assert_eq!(call(&world, asked).await.0, 201, "{user}");
+    }
+    assert_eq!(world.store.connections(&new.id).await.unwrap().len(), 1);
+    world.queue.take();
+}
+
+#[tokio::test]
+async fn one_of_two_at_once_stays() {
+    for _ in 0..10 {
+        let world = World::new().await;
+        let tokens = [
+            world.public_token("user_good", "pass_good").await,
+            world.public_token("user_good", "pass_good").await,
+        ];
+        let [one, other] = tokens.each_ref().map(|token| call(&world, exchange(token)));
+        let (one, other) = tokio::join!(one, other);
+        let mut statuses = [one.0, other.0];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409], "{one:?} {other:?}");
+        assert_eq!(connections(&world).await.len(), 1);
+        (world.queue.take(), world.removals.take());
+    }
+}
+
+#[tokio::test]
+async fn first_link_without_accounts_goes_once_they_can_be_read() {
+    let world = World::new().await;
+    let said = metadata(Some("0000"), "ins_109508");
+    let (first, second) = (
+        world.public_token("user_good", "pass_good").await,
+        world.public_token("user_good", "pass_good").await,
+    );
+    let fault = json!({"path": "/accounts/get", "times": 1, "error_code": "INTERNAL_SERVER_ERROR"});
+    world.sandbox.world().add_fault(serde_json::from_value(fault).unwrap());
+    assert_eq!(exchange_with(&world, &first, &said).await.0, 503);
+    let [(message, _)] = world.queue.take().try_into().unwrap();
+    assert_eq!(exchange_with(&world, &second, &said).await.0, 201);
+    assert_eq!(world.run(&message.at, Cause::Link).await, Outcome::Refused);
+    let [connection] = connections(&world).await.try_into().unwrap();
+    assert_ne!(connection.item.at, message.at);
+    let (status, answer) = exchange_with(&world, &first, &said).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("duplicate_connection")), "{answer}");
+    let gone = world.store.connections(&world.household).await.unwrap();
+    assert!(gone.iter().any(|gone| gone.item.health.state == HealthState::Removing));
+    world.queue.take();
+}
+
+/// Killed at each call of AWS, before and after it takes effect, in the second link of the same accounts; then the first
+/// sync of what is stored runs, as its message or the night asks for it.
+#[tokio::test]
+async fn killed_anywhere_one_connection_stays() {
+    for fault in [Fault::HangBefore, Fault::HangAfter] {
+        for step in 0.. {
+            let world = World::new().await;
+            let first = world.public_token("user_good", "pass_good").await;
+            assert_eq!(call(&world, exchange(&first)).await.0, 201);
+            let second = world.public_token("user_good", "pass_good").await;
+            world.aws.fault("", step, 1, fault);
+            let dependencies = deps(&world);
+            let was_killed = tokio::select! {
+                _ = acting!(handle(&dependencies, exchange(&second))) => false,
+                () = world.aws.hung() => true,
+            };
+            world.aws.heal();
+            for connection in world.store.connections(&world.household).await.unwrap() {
+                world.run(&connection.item.at, Cause::Night).await;
+            }
+            let left = connections(&world).await;
+            assert_eq!(left.len(), 1, "{fault:?} {step}");
+            assert!(left.iter().all(|connection| connection.accounts.len() == 3));
+            (world.queue.take(), world.removals.take());
+            if !was_killed {
+                break;
+            }
+        }
+    }
+}
+
+/// A bank that gave the accounts of an ended connection other words, linked again.
+#[tokio::test]
+async fn ended_connection_goes_on_under_other_words() {
+    let same = [("Everyday", "1111"), ("EVERYDAY", "1111"), ("Everyday ...1111", ""), ("Everyday", "111")];
+    for (name, mask) in same {
+        let world = World::new().await;
+        let token = world.public_token("user_custom", &person("Everyday", "1111")).await;
+        let (status, answer) = call(&world, exchange(&token)).await;
+        assert_eq!(status, 201, "{answer}");
+        let [(first, _)] = world.queue.take().try_into().unwrap();
+        world.run(&first.at, Cause::Link).await;
+        let plaid_item = world.sandbox.world().item_ids().pop().unwrap();
+        let revoke = serde_json::from_value(json!({"change": "revoke"})).unwrap();
+        world.sandbox.world().change(&plaid_item, &revoke).unwrap();
+        assert!(matches!(world.run(&first.at, Cause::Webhook).await, Outcome::Failed(_)));
+        let token = world.public_token("user_custom", &person(name, mask)).await;
+        let (status, again) = call(&world, exchange(&token)).await;
+        assert_eq!((status, &again["item_id"]), (201, &answer["item_id"]), "{name} {mask}: {again}");
+        assert_eq!(again["accounts"][0]["id"], answer["accounts"][0]["id"], "{name} {mask}");
+        let accounts = connections(&world).await.swap_remove(0).accounts;
+        assert_eq!(accounts.iter().map(|a| a.state).collect::<Vec<_>>(), [AccountState::Live]);
+        let [message] = world.removals.take_messages().try_into().unwrap();
+        assert!(
+            matches!(message.what, Removal::Item(at) if at == first.at),
+            "the old one is removed at Plaid"
+        );
+        world.queue.take();
+    }
+}
