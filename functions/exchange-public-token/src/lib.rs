@@ -189,7 +189,8 @@ fn problem(error: LinkError) -> Problem {
     match error {
         LinkError::Duplicate { item, account } => {
             let detail = format!(
-                "{account} is connected already as item {item}. Repair that connection instead, or send allow_duplicate."
+                "{account} is connected already as item {item}. Repair that connection instead; if it is another account, open Link again \
+                 and send allow_duplicate."
             );
             Problem::new(409, "duplicate_connection", detail)
         }

@@ -88,6 +88,10 @@ async fn exchange(
             edge::metrics::emit(&[], &[("ItemsLost", "Count", 1)]);
             Err(Halt::Park(error.to_string()))
         }
-        Err(error @ (LinkError::Duplicate { .. } | LinkError::Bank(_))) => Err(Halt::Park(error.to_string())),
+        Err(LinkError::Duplicate { .. }) => {
+            edge::metrics::emit(&[], &[("DuplicateLinks", "Count", 1)]);
+            Ok(())
+        }
+        Err(error @ LinkError::Bank(_)) => Err(Halt::Park(error.to_string())),
     }
 }

@@ -47,7 +47,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let households = readable_households(&*deps.memberships, &request.user, household.as_ref()).await?;
     let mut accounts = Vec::new();
     for household in &households {
-        for connection in deps.connections.connections(household).await? {
+        let connections = deps.connections.connections(household).await?;
+        for connection in connections.into_iter().filter(|connection| !connection.item.awaits_admission) {
             let Connection { item, accounts: owned } = connection;
             let listed = owned.into_iter().filter(|account| account.state.is_listed());
             accounts.extend(listed.map(|account| AccountView::new(&item, account)));

@@ -73,6 +73,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         items.extend(
             connections
                 .filter(|c| c.item.health.state != HealthState::Removed)
+                .filter(|c| c.item.health.may_sync() || !c.item.awaits_admission)
                 .map(|connection| view(&connection)),
         );
     }

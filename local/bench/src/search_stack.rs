@@ -17,7 +17,7 @@ pub(crate) async fn measure(count: u32) -> Outcome {
     let household = stack.ready.households["alice"].clone();
     let api = Client::new(&stack.ready.api_url)?.with_token(&stack.ready.tokens["alice"]);
     let began = Instant::now();
-    link(&stack, count).await?;
+    link(&stack, 0, count).await?;
     while arrived(&stack).await? < u64::from(count) {
         tokio::time::sleep(LOOK).await;
     }

@@ -20,8 +20,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) async fn measure(count: u32, items: u32) -> Outcome {
     let stack = Stack::start(Options { time_scale: 60, seed: Some(7), ..Options::default() }).await?;
     let began = Instant::now();
-    for _ in 0..items {
-        link(&stack, count).await?;
+    for number in 0..usize::try_from(items)? {
+        link(&stack, number, count).await?;
     }
     let mut peaks: BTreeMap<u32, f64> = BTreeMap::new();
     let expected = u64::from(count) * u64::from(items);

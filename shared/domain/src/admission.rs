@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    account::Account,
-    ids::{HouseholdId, ItemId, ItemRef},
-    item::{Connection, SyncState},
-    pairing::is_twin,
+    account::{Account, BankAccount},
+    ids::{HouseholdId, InstitutionId, ItemRef},
+    item::{Connection, SyncState, Twin},
+    pairing::{Banks, is_alike, is_twin},
     store::{Saved, StoreError},
 };
 
@@ -30,77 +30,71 @@ pub enum Admission {
     Goes(Twin),
 }
 
-/// A connection to the same accounts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Twin {
-    /// The item that stays.
-    pub item: ItemId,
-    /// The name of one account that both have.
-    pub account: String,
-}
-
 /// Reads and writes of admissions.
 #[async_trait]
 pub trait Admissions: Send + Sync {
     /// The household's connections, read consistently.
     async fn admitted(&self, household: &HouseholdId) -> Result<Admitted, StoreError>;
 
-    /// Decides on an item, as of its `rev` and the number of decisions: it stays, or is on its way out with all of its
-    /// data. Conflict if either has changed.
+    /// Writes a decision on an item, as of its `rev` and the number of decisions: it stays, or is on its way out with all
+    /// of its data. Conflict if either has changed.
     async fn decide(
         &self,
         at: &ItemRef,
         rev: u64,
         decisions: u64,
-        stays: bool,
+        admission: &Admission,
         now: Timestamp,
     ) -> Result<Saved, StoreError>;
 }
 
 /// Decides on a new connection whose accounts are known; `None` if the item or another decision came in between. Of two
-/// new connections to the same accounts, the one that is decided on first stays.
+/// new connections to the same accounts, the one that is decided on first stays. One that a person insists on stays.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn admit(
     admissions: &dyn Admissions,
     state: &SyncState,
+    is_insisted_on: bool,
     now: Timestamp,
 ) -> Result<Option<Admission>, StoreError> {
     let at = &state.item.at;
     let Admitted { decisions, connections } = admissions.admitted(&at.household).await?;
-    let admission = twin(state, &connections).map_or(Admission::Stays, Admission::Goes);
-    let stays = admission == Admission::Stays;
-    Ok(match admissions.decide(at, state.rev, decisions, stays, now).await? {
+    let twin = if is_insisted_on { None } else { twin(state, &connections) };
+    let admission = twin.map_or(Admission::Stays, Admission::Goes);
+    Ok(match admissions.decide(at, state.rev, decisions, &admission, now).await? {
         Saved::Stored => Some(admission),
         Saved::Conflict => None,
     })
 }
 
-/// The connection to the same accounts that stays, if there is one. One account in common is enough; two log-ins at one
-/// bank have none.
-pub fn twin(state: &SyncState, connections: &[Connection]) -> Option<Twin> {
-    let has_settled = |connection: &&Connection| {
-        let item = &connection.item;
-        item.at.item != state.item.at.item
-            && !item.awaits_admission
-            && item.health.may_sync()
-            && !item.health.is_beyond_repair()
-    };
-    let kept = |accounts: &[Account]| -> Vec<Account> {
-        accounts.iter().filter(|account| !account.state.is_stopped()).cloned().collect()
-    };
-    let new = kept(&state.accounts);
-    connections.iter().filter(has_settled).find_map(|other| {
-        let is_same_bank = match (&other.item.institution, &state.item.institution) {
-            (Some(old), Some(new)) => old == new,
-            (None, _) | (_, None) => true,
-        };
-        let old = kept(&other.accounts);
-        let common =
-            old.iter().find(|old| new.iter().any(|new| is_twin(&old.bank, &new.bank, is_same_bank)))?;
-        Some(Twin { item: other.item.at.item.clone(), account: common.name().to_owned() })
+fn twin(state: &SyncState, connections: &[Connection]) -> Option<Twin> {
+    let new = state.accounts.iter().filter(|account| !account.state.is_stopped());
+    let new: Vec<_> = new.map(|account| account.bank.clone()).collect();
+    let mut others = connections.iter().filter(|other| other.item.at.item != state.item.at.item);
+    others.find_map(|other| {
+        let account = account_in_common(other, &new, state.item.institution.as_ref())?;
+        Some(Twin { item: other.item.at.item.clone(), account: account.name().to_owned() })
     })
+}
+
+/// An account that an admitted connection has in common with a new one to `institution`. One is enough: two log-ins at one
+/// bank have none. Without masks and with other balances, all of them have to look alike.
+pub fn account_in_common<'a>(
+    connection: &'a Connection,
+    new: &[BankAccount],
+    institution: Option<&InstitutionId>,
+) -> Option<&'a Account> {
+    if connection.item.awaits_admission || !connection.item.health.may_sync() {
+        return None;
+    }
+    let banks = Banks::of(connection.item.institution.as_ref(), institution);
+    let kept: Vec<_> = connection.accounts.iter().filter(|account| !account.state.is_stopped()).collect();
+    let is_known = |new: &BankAccount| kept.iter().any(|old| is_alike(&old.bank, new));
+    let are_all_known = banks == Banks::Same && kept.len() == new.len() && new.iter().all(is_known);
+    let mut common = kept.iter().filter(|old| new.iter().any(|new| is_twin(&old.bank, new, banks)));
+    common.next().or_else(|| kept.first().filter(|_| are_all_known)).copied()
 }
 
 /// The admissions of a world with one connection in each household, where nothing awaits one.
@@ -112,7 +106,14 @@ impl Admissions for OneEach {
         Ok(Admitted { decisions: 0, connections: Vec::new() })
     }
 
-    async fn decide(&self, _: &ItemRef, _: u64, _: u64, _: bool, _: Timestamp) -> Result<Saved, StoreError> {
+    async fn decide(
+        &self,
+        _: &ItemRef,
+        _: u64,
+        _: u64,
+        _: &Admission,
+        _: Timestamp,
+    ) -> Result<Saved, StoreError> {
         Ok(Saved::Conflict)
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     account::{Account, AccountState},
     bank::HistoryStatus,
     event::News,
-    ids::{Cursor, InstitutionId, ItemRef, PlaidItemId, UserId},
+    ids::{Cursor, InstitutionId, ItemId, ItemRef, PlaidItemId, UserId},
     secret::SealedToken,
     time::later,
     transaction::Month,
@@ -350,7 +350,7 @@ pub struct Item {
     pub totals: Counts,
     /// Whether the bank has accounts that are not shared with us: update mode with account selection offers them.
     pub new_accounts: bool,
-    /// Whether it is new and has not been admitted to its household, or was refused: nothing of it is synced.
+    /// Whether it is new and has not been admitted to its household, or was refused: nothing of it is synced or shown.
     pub awaits_admission: bool,
 }
 
@@ -396,6 +396,17 @@ pub struct SyncState {
     pub news: Option<News>,
     /// What is still to be done so that nothing is left of what was removed.
     pub leftovers: Leftovers,
+    /// Why it was refused, if it was.
+    pub refused_for: Option<Twin>,
+}
+
+/// A connection to the same accounts as a new one, which was refused for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Twin {
+    /// The item that stays.
+    pub item: ItemId,
+    /// The name of one account that both have.
+    pub account: String,
 }
 
 /// What is to be removed, as the item's row remembers it.

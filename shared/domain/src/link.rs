@@ -13,13 +13,13 @@ use thiserror::Error;
 pub use twin::LinkedAccount;
 
 use crate::{
-    admission::{self, Admission, Admissions, admit},
+    admission::{Admission, Admissions, admit},
     bank::{
         AccountFeed, AccountsAnswer, BankError, BankItem, Exchange, Exchanged, Institutions, Meaning,
         Patience,
     },
     ids::{HouseholdId, InstitutionId, ItemId, ItemRef, UserId, fingerprint},
-    item::{NewItem, SyncState},
+    item::{NewItem, SyncState, Twin},
     pairing::settle,
     removal::{RemovalMessage, RemovalQueue},
     secret::{AccessToken, PublicToken, SealedToken},
@@ -141,27 +141,14 @@ const SAVES: u32 = 5;
 pub async fn link(deps: &Deps, session: &Session) -> Result<SyncState, LinkError> {
     let begun = begin(deps, session).await?;
     let intent = &begun.intent;
-    let linked = match deps.reads.state(&intent.at).await?.filter(|state| is_linked(state, intent)) {
-        // An earlier request got as far as storing it. What it left open is done again, which is harmless.
-        Some(linked) if linked.item.health.may_sync() => Linked { state: linked, token: None },
-        // It was stored, and refused for its accounts.
-        Some(refused) => return Err(duplicate(deps, &refused).await?),
-        None => match twin::find(deps, session).await {
-            Ok(twin) => connect(deps, session, &begun, twin).await?,
-            Err(error) => {
-                if !begun.again {
-                    forget(deps, intent).await;
-                }
-                return Err(error);
-            }
-        },
+    let stored = deps.reads.state(&intent.at).await?.filter(|state| is_linked(state, intent));
+    let state = match stored {
+        Some(refused) if refused.refused_for.is_some() => refused,
+        stored => connected(deps, session, &begun, stored).await?,
     };
-    let first = SyncMessage::first(linked.state.item.at.clone(), linked.state.item.want);
-    deps.queue.send(&first, Duration::ZERO).await?;
-    let state = with_accounts(deps, session, linked).await?;
     // Where the item is, which may be the place of another, for a caller whose answer was lost.
     let done = Intent { at: state.item.at.clone(), succession: succession(&state), ..intent.clone() };
-    let admitted = admitted(deps, state).await;
+    let admitted = admitted(deps, session, state).await;
     if !matches!(admitted, Ok(_) | Err(LinkError::Duplicate { .. })) {
         return admitted;
     }
@@ -169,6 +156,35 @@ pub async fn link(deps: &Deps, session: &Session) -> Result<SyncState, LinkError
     match deps.intents.linked(&done, deps.clock.now()).await {
         Ok(()) | Err(_) => admitted,
     }
+}
+
+/// Stores the connection, unless an earlier request has, and saves its accounts.
+async fn connected(
+    deps: &Deps,
+    session: &Session,
+    begun: &Begun,
+    stored: Option<SyncState>,
+) -> Result<SyncState, LinkError> {
+    let mut linked = match stored {
+        // What an earlier request left open is done again, which is harmless.
+        Some(state) => Linked { state, token: None },
+        None => match twin::find(deps, session).await {
+            Ok(candidates) => connect(deps, session, begun, candidates).await?,
+            Err(error) => {
+                if !begun.again {
+                    forget(deps, &begun.intent).await;
+                }
+                return Err(error);
+            }
+        },
+    };
+    let first = SyncMessage::first(linked.state.item.at.clone(), linked.state.item.want);
+    deps.queue.send(&first, Duration::ZERO).await?;
+    // Else the first sync would refuse it.
+    if session.allow_duplicate {
+        linked.state = admitted(deps, session, linked.state).await?;
+    }
+    with_accounts(deps, session, linked).await
 }
 
 /// How many have gone before an item in its place, if any.
@@ -179,8 +195,7 @@ fn succession(state: &SyncState) -> Option<u32> {
 /// Whether the intent's item is what stands there: in a row of its own, or in the place of another; and has not gone since,
 /// unless it was refused.
 fn is_linked(state: &SyncState, intent: &Intent) -> bool {
-    let item = &state.item;
-    (item.health.may_sync() || item.awaits_admission)
+    (state.item.health.may_sync() || state.refused_for.is_some())
         && intent.succession.is_none_or(|succession| state.succession >= succession)
 }
 
@@ -222,7 +237,7 @@ async fn connect(
     deps: &Deps,
     session: &Session,
     begun: &Begun,
-    twin: twin::Twin,
+    candidates: twin::Candidates,
 ) -> Result<Linked, LinkError> {
     let intent = &begun.intent;
     let ready = match deps.vault.rehearse(&intent.at).await {
@@ -247,7 +262,7 @@ async fn connect(
             return Err(error.into());
         }
     };
-    let old = twin::settle(deps, session, twin, &exchanged.token).await;
+    let old = twin::settle(deps, session, candidates, &exchanged.token).await;
     let at = old.map_or_else(|| Place::New(intent.at.clone()), Place::Of);
     let mut sealed = None;
     match keep(deps, session, (intent, &at), &exchanged, &mut sealed).await {
@@ -453,16 +468,19 @@ async fn with_accounts(deps: &Deps, session: &Session, linked: Linked) -> Result
 ///
 /// # Errors
 /// If its accounts are connected already: then it is on its way out.
-async fn admitted(deps: &Deps, mut state: SyncState) -> Result<SyncState, LinkError> {
+async fn admitted(deps: &Deps, session: &Session, mut state: SyncState) -> Result<SyncState, LinkError> {
     for _ in 0..SAVES {
-        if !state.item.awaits_admission {
+        if let Some(twin) = state.refused_for {
+            return Err(twin.into());
+        }
+        if !state.item.awaits_admission || !state.item.health.may_sync() {
             return Ok(state);
         }
-        if !state.item.health.may_sync() {
-            return Err(duplicate(deps, &state).await?);
-        }
-        match admit(&*deps.admissions, &state, deps.clock.now()).await? {
-            Some(Admission::Stays) => state.item.awaits_admission = false,
+        match admit(&*deps.admissions, &state, session.allow_duplicate, deps.clock.now()).await? {
+            Some(Admission::Stays) => {
+                state.item.awaits_admission = false;
+                state.rev += 1;
+            }
             Some(Admission::Goes(twin)) => {
                 // The night asks for it as well: the row remembers what is left.
                 let message = RemovalMessage::of_item(state.item.at.clone());
@@ -476,15 +494,8 @@ async fn admitted(deps: &Deps, mut state: SyncState) -> Result<SyncState, LinkEr
     Err(LinkError::Unfinished)
 }
 
-/// What whoever linked a refused item is told: the item that stays, if it is still there.
-async fn duplicate(deps: &Deps, refused: &SyncState) -> Result<LinkError, StoreError> {
-    let household = deps.admissions.admitted(&refused.item.at.household).await?;
-    let twin = admission::twin(refused, &household.connections);
-    Ok(twin.map_or(LinkError::AlreadyConnected, LinkError::from))
-}
-
-impl From<admission::Twin> for LinkError {
-    fn from(twin: admission::Twin) -> Self {
+impl From<Twin> for LinkError {
+    fn from(twin: Twin) -> Self {
         Self::Duplicate { item: twin.item, account: twin.account }
     }
 }

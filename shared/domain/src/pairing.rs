@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     account::{Account, AccountState, BankAccount, Generation},
-    ids::{AccountId, ItemId},
+    ids::{AccountId, InstitutionId, ItemId},
 };
 
 /// What the full list of an item's accounts makes of those that are stored: the ones that are new or other than before.
@@ -87,24 +87,61 @@ const RULES: [Rule; 5] = [
             && old.subtype == new.subtype
             && old.name == new.name
     },
-    is_alike,
+    |old, new| !are_two(old, new) && is_alike(old, new),
     // The account has another name at the bank.
-    |old, new| old.subtype.is_some() && is_of_kind(old, new) && masks_agree(old, new) == Some(true),
+    |old, new| {
+        !are_two(old, new)
+            && old.subtype.is_some()
+            && is_of_kind(old, new)
+            && masks_agree(old, new) == Some(true)
+    },
 ];
 
-/// Whether accounts of two items are one at the bank. A persistent id decides; without it only accounts of one bank are
-/// compared.
-pub fn is_twin(old: &BankAccount, new: &BankAccount, is_same_bank: bool) -> bool {
+/// Whether persistent ids tell two accounts apart.
+fn are_two(old: &BankAccount, new: &BankAccount) -> bool {
+    old.persistent_id.as_ref().zip(new.persistent_id.as_ref()).is_some_and(|(old, new)| old != new)
+}
+
+/// Whether two connections are to one bank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Banks {
+    /// Both name the same institution.
+    Same,
+    /// They name two.
+    Two,
+    /// One does not say.
+    Unknown,
+}
+
+impl Banks {
+    /// Compares two institutions.
+    pub fn of(old: Option<&InstitutionId>, new: Option<&InstitutionId>) -> Self {
+        match (old, new) {
+            (Some(old), Some(new)) if old == new => Self::Same,
+            (Some(_), Some(_)) => Self::Two,
+            (None, _) | (_, None) => Self::Unknown,
+        }
+    }
+}
+
+/// Whether accounts of two items are one at the bank. A persistent id decides. Without it the accounts are of one bank, and
+/// a mask or the balance confirms what the words say.
+pub fn is_twin(old: &BankAccount, new: &BankAccount, banks: Banks) -> bool {
     if let (Some(old), Some(new)) = (&old.persistent_id, &new.persistent_id) {
         return old == new;
     }
+    let has_same_mask = masks_agree(old, new) == Some(true);
     let has_same_balance = old.balances.current.is_some() && old.balances.current == new.balances.current;
-    let is_renamed = is_of_kind(old, new) && masks_agree(old, new) == Some(true) && has_same_balance;
-    is_same_bank && (is_alike(old, new) || is_renamed)
+    let is_renamed = is_of_kind(old, new) && has_same_mask && has_same_balance;
+    match banks {
+        Banks::Two => false,
+        Banks::Unknown => is_alike(old, new) && has_same_mask,
+        Banks::Same => is_renamed || (is_alike(old, new) && (has_same_mask || has_same_balance)),
+    }
 }
 
 /// Whether two descriptions differ in spelling at most: a mask may be missing or shorter, and be part of the name.
-fn is_alike(old: &BankAccount, new: &BankAccount) -> bool {
+pub fn is_alike(old: &BankAccount, new: &BankAccount) -> bool {
     let masks = masks_agree(old, new);
     let says_enough = masks.is_some() || (old.subtype.is_some() && new.subtype.is_some());
     let name = |bank: &BankAccount| plain_name(&bank.name, [old, new]);

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    admission::{Admissions, Admitted},
+    admission::{Admission, Admissions, Admitted},
     ids::{HouseholdId, ItemRef},
     store::{Saved, StoreError},
 };
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::{
     Store,
     connections::connections,
+    encode,
     keys::{self, META},
     outcome::{Cancelled, cancelled},
     removal::removing,
@@ -19,6 +20,8 @@ use crate::{
 
 /// Stands on an item that has not been decided on, and on one that went.
 pub(crate) const AWAITS: &str = "aw";
+/// Why an item went.
+pub(crate) const TWIN: &str = "tw";
 /// Counts the decisions, on the household's row.
 const DECISIONS: &str = "dc";
 
@@ -39,13 +42,17 @@ impl Admissions for Store {
         at: &ItemRef,
         rev: u64,
         decisions: u64,
-        stays: bool,
+        admission: &Admission,
         now: Timestamp,
     ) -> Result<Saved, StoreError> {
-        let mut item = if stays { Change::default() } else { removing(false, now) };
-        if stays {
-            item.remove(AWAITS);
-        }
+        let (mut item, condition) = match admission {
+            Admission::Stays => (Change::default(), "rev = :read"),
+            Admission::Goes(_) => (removing(false, now), "rev = :read AND hs <> :removed"),
+        };
+        match admission {
+            Admission::Stays => item.remove(AWAITS),
+            Admission::Goes(twin) => item.set(TWIN, encode::twin(twin)),
+        };
         item.set("rev", number(rev + 1)).value("read", number(rev));
         let mut household = Change::default();
         household.set(DECISIONS, number(decisions + 1));
@@ -56,7 +63,6 @@ impl Admissions for Store {
             "dc = :decided"
         };
         let item_key = key(keys::household(&at.household), keys::item(&at.item));
-        let condition = if stays { "rev = :read" } else { "rev = :read AND hs <> :removed" };
         let request = self
             .client
             .transact_write_items()

@@ -5,13 +5,15 @@ use domain::{
     bank::HistoryStatus,
     event::News,
     ids::{AccountId, HouseholdId, ItemId, ItemRef},
-    item::{Counts, Health, HealthState, Item, LastFailure, LastRun, Leftovers, Phase, Stage, SyncState},
+    item::{
+        Counts, Health, HealthState, Item, LastFailure, LastRun, Leftovers, Phase, Stage, SyncState, Twin,
+    },
     secret::SealedToken,
     store::StoreError,
 };
 
 use crate::{
-    admission::AWAITS,
+    admission::{AWAITS, TWIN},
     encode::{self, health_name, read_currency},
     row::{Reader, Row},
 };
@@ -81,6 +83,7 @@ pub(crate) fn sync_state(household: &HouseholdId, id: ItemId, row: &Row) -> Resu
             replaced: row.all_bytes("ot").into_iter().map(SealedToken).collect(),
             keep_data: row.flag("kd"),
         },
+        refused_for: row.map(TWIN).map(twin).transpose()?,
     })
 }
 
@@ -98,6 +101,10 @@ fn health(row: Reader<'_>) -> Result<Health, StoreError> {
     let state =
         states.into_iter().find(|state| health_name(*state) == name).ok_or(StoreError::Corrupt("hs"))?;
     Ok(Health { state, since: row.time("ha")?, reason: row.owned("hr"), until: row.maybe_parsed("hu") })
+}
+
+fn twin(row: Reader<'_>) -> Result<Twin, StoreError> {
+    Ok(Twin { item: row.parsed("i")?, account: row.text("n")?.to_owned() })
 }
 
 fn news(row: Reader<'_>) -> Result<News, StoreError> {

@@ -5,7 +5,7 @@ use domain::{
     account::AccountState,
     event::News,
     ids::{AccountId, ItemRef, TransactionId},
-    item::{Counts, Health, HealthState, LastFailure, LastRun, Phase, Stage},
+    item::{Counts, Health, HealthState, LastFailure, LastRun, Phase, Stage, Twin},
     money::Currency,
     store::StoreError,
     sync::AccountWrite,
@@ -181,6 +181,10 @@ pub(crate) fn health_name(state: HealthState) -> &'static str {
 
 pub(crate) fn news(news: &News) -> AttributeValue {
     map([("t", Some(text(news.since.to_string()))), ("c", news.reason.as_ref().map(text))])
+}
+
+pub(crate) fn twin(twin: &Twin) -> AttributeValue {
+    map([("i", Some(text(twin.item.as_str()))), ("n", Some(text(&twin.account)))])
 }
 
 pub(crate) fn map<const N: usize>(fields: [(&str, Option<AttributeValue>); N]) -> AttributeValue {

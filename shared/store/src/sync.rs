@@ -195,7 +195,7 @@ fn item_change(commit: &Commit) -> Change {
         change.put("na", new_accounts.then_some(AttributeValue::Bool(true)));
     }
     if let Some(institution) = &patch.institution {
-        change.set_if_absent("in", text(institution.as_str()));
+        change.set("in", text(institution.as_str()));
     }
     if let Some(name) = &patch.institution_name {
         change.set_if_absent("im", text(name));

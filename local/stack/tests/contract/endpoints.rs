@@ -331,7 +331,23 @@ async fn public_token(stack: &Stack) -> String {
     let plaid = Client::new(&stack.ready.plaid_url).unwrap();
     let plaid =
         plaid.with_header("plaid-client-id", "local-client-id").with_header("plaid-secret", "local-secret");
-    let asked = json!({"institution_id": "ins_109508", "initial_products": ["transactions"]});
+    // A log-in of its own: a second connection to the same accounts is refused.
+    let yesterday = jiff::Zoned::now().date().yesterday().unwrap();
+    let bread = json!({
+        "date_transacted": yesterday, "date_posted": yesterday, "amount": 7, "description": "Bread", "currency": "USD",
+    });
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let account = json!({
+        "type": "depository", "subtype": "checking", "transactions": [bread, bread],
+        "meta": {"name": format!("Account {number}"), "mask": format!("{number:04}")},
+    });
+    let asked = json!({
+        "institution_id": "ins_109508", "initial_products": ["transactions"],
+        "options": {
+            "override_username": "user_custom",
+            "override_password": json!({"override_accounts": [account]}).to_string(),
+        },
+    });
     let (status, answer) = plaid.post("/sandbox/public_token/create", &asked).await.unwrap();
     assert_eq!(status, 200, "{answer}");
     answer["public_token"].as_str().unwrap().to_owned()

@@ -4,9 +4,10 @@
 use super::{Deps, LinkError, Session};
 use crate::{
     account::{Account, BankAccount},
-    ids::ItemRef,
+    admission::account_in_common,
+    ids::{InstitutionId, ItemRef},
     item::{Connection, HealthState, Item},
-    pairing::is_twin,
+    pairing::{Banks, is_twin},
     secret::AccessToken,
 };
 
@@ -21,74 +22,70 @@ pub struct LinkedAccount {
     pub subtype: Option<String>,
 }
 
-/// What is known of a twin before the exchange.
-pub(super) enum Twin {
-    /// This one works no more.
-    Dead(ItemRef),
-    /// One of these may be it, which work no more: the accounts will tell, once they can be asked for.
-    Perhaps(Vec<Connection>),
+/// The connections that a new one may be a twin of.
+pub(super) struct Candidates {
+    /// The one whose place it takes, by what Link said of the accounts.
+    dead: Option<ItemRef>,
+    /// All of the household.
+    all: Vec<Connection>,
 }
 
 /// Looks for a twin among the household's connections, by what Link said of the accounts. Two log-ins at one bank are none:
-/// one account in common is. A twin that works and that Link's words do not show is found once the accounts are saved.
+/// one account in common is. What Link's words do not show, the accounts will, once they can be asked for.
 ///
 /// # Errors
 /// If it works, or can be repaired, unless a person insists.
-pub(super) async fn find(deps: &Deps, session: &Session) -> Result<Twin, LinkError> {
-    let connections = deps.connections.connections(&session.household).await?;
-    let mut dead = Vec::new();
-    for connection in connections.into_iter().filter(|connection| connection.item.health.may_sync()) {
-        let is_dead = is_dead(&connection.item);
-        match account_in_common(&connection, session) {
-            Some(_) if is_dead && (session.allow_duplicate || connection.item.health.is_beyond_repair()) => {
-                return Ok(Twin::Dead(connection.item.at));
-            }
-            Some(account) if !session.allow_duplicate => {
-                let account = account.name().to_owned();
-                return Err(LinkError::Duplicate { item: connection.item.at.item, account });
-            }
-            None if is_dead => dead.push(connection),
-            Some(_) | None => {}
+pub(super) async fn find(deps: &Deps, session: &Session) -> Result<Candidates, LinkError> {
+    let all = deps.connections.connections(&session.household).await?;
+    let mut candidates = Candidates { dead: None, all };
+    for connection in candidates.all.iter().filter(|connection| connection.item.health.may_sync()) {
+        let Some(account) = account_named(connection, session) else { continue };
+        let is_over = session.allow_duplicate || connection.item.health.is_beyond_repair();
+        if is_dead(&connection.item) && is_over {
+            candidates.dead = Some(connection.item.at.clone());
+            break;
+        }
+        if !session.allow_duplicate {
+            let account = account.name().to_owned();
+            return Err(LinkError::Duplicate { item: connection.item.at.item.clone(), account });
         }
     }
-    Ok(Twin::Perhaps(dead))
+    Ok(candidates)
 }
 
-/// The item whose place the new one takes, now that its accounts can be asked for. Without an answer it is a connection
-/// of its own.
+/// The item whose place the new one takes, now that its accounts can be asked for. Without an answer it is a connection of
+/// its own; so is one to the accounts of a connection that works, which its household does not admit.
 pub(super) async fn settle(
     deps: &Deps,
     session: &Session,
-    twin: Twin,
+    candidates: Candidates,
     token: &AccessToken,
 ) -> Option<ItemRef> {
-    let dead = match twin {
-        Twin::Dead(at) => return Some(at),
-        Twin::Perhaps(dead) => dead,
-    };
+    let Candidates { dead: named, all } = candidates;
+    let (dead, live): (Vec<_>, Vec<_>) = all.into_iter().partition(|connection| is_dead(&connection.item));
     if dead.is_empty() || !super::has_time(deps, session) {
+        return named;
+    }
+    let Ok(answer) = deps.accounts.accounts(token).await else { return named };
+    let institution = answer.item.institution.as_ref().or(session.institution.as_ref());
+    let is_live = |live: &Connection| account_in_common(live, &answer.accounts, institution).is_some();
+    if !session.allow_duplicate && live.iter().any(is_live) {
         return None;
     }
-    let answer = deps.accounts.accounts(token).await.ok()?;
-    let institution = answer.item.institution.as_ref().or(session.institution.as_ref());
-    let is_twin = |connection: &Connection| {
-        let is_same_bank = institution.is_none() || connection.item.institution.as_ref() == institution;
-        goes_on(connection, &answer.accounts, is_same_bank)
-    };
-    dead.into_iter().find(is_twin).map(|connection| connection.item.at)
+    named.or_else(|| {
+        let mut dead = dead.into_iter();
+        dead.find(|dead| goes_on(dead, &answer.accounts, institution)).map(|dead| dead.item.at)
+    })
 }
 
 /// Whether a new connection's accounts are those of one that works no more: at the same bank one of them, and at another,
 /// whose id may have changed, all of them with their masks.
-fn goes_on(connection: &Connection, new: &[BankAccount], is_same_bank: bool) -> bool {
-    let kept: Vec<_> = connection.accounts.iter().filter(|account| !account.state.is_stopped()).collect();
-    let is_in =
-        |new: &BankAccount, is_same_bank| kept.iter().any(|old| is_twin(&old.bank, new, is_same_bank));
-    if is_same_bank || new.iter().any(|new| is_in(new, false)) {
-        return new.iter().any(|new| is_in(new, is_same_bank));
-    }
-    let is_whole = new.len() == kept.len() && !new.is_empty();
-    is_whole && new.iter().all(|new| new.mask.is_some() && is_in(new, true))
+fn goes_on(dead: &Connection, new: &[BankAccount], institution: Option<&InstitutionId>) -> bool {
+    let kept: Vec<_> = dead.accounts.iter().filter(|account| !account.state.is_stopped()).collect();
+    let is_known =
+        |new: &BankAccount| new.mask.is_some() && kept.iter().any(|old| is_twin(&old.bank, new, Banks::Same));
+    let are_all_known = !new.is_empty() && new.len() == kept.len() && new.iter().all(is_known);
+    are_all_known || account_in_common(dead, new, institution).is_some()
 }
 
 /// Whether it works no more as it is.
@@ -99,7 +96,7 @@ pub(super) fn is_dead(item: &Item) -> bool {
     }
 }
 
-fn account_in_common<'a>(connection: &'a Connection, session: &Session) -> Option<&'a Account> {
+fn account_named<'a>(connection: &'a Connection, session: &Session) -> Option<&'a Account> {
     let linked = session.accounts.as_ref()?;
     if session.institution.is_none() || connection.item.institution != session.institution {
         return None;

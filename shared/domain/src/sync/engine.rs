@@ -327,17 +327,17 @@ async fn step(deps: &Deps, trigger: &Trigger, state: &SyncState, run: &mut Run) 
     }
     let token = run.open(deps, state).await?;
     if state.item.awaits_admission {
-        return match state.accounts_known {
-            true => admission(deps, state).await,
-            false => fetch::save_accounts(deps, trigger, state, &token, run).await,
-        };
+        if !state.accounts_known {
+            return fetch::save_accounts(deps, trigger, state, &token, run).await;
+        }
+        return admission(deps, state).await;
     }
     fetch::fetch(deps, trigger, state, &token, run).await
 }
 
 /// Compares a new item with the household's others before anything of it is synced.
 async fn admission(deps: &Deps, state: &SyncState) -> Result<Step, Halt> {
-    match admit(&*deps.admissions, state, deps.clock.now()).await? {
+    match admit(&*deps.admissions, state, false, deps.clock.now()).await? {
         Some(Admission::Stays) => Ok(Step::Again),
         Some(Admission::Goes(_)) => Ok(Step::End(Outcome::Refused)),
         None => Err(Halt::Conflict),
