@@ -61,6 +61,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
 async fn enter(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let Body { code } = request.json()?;
+    // A code is copied with blanks around it, and typed in any case; its own letters are small.
+    let code = code.trim().to_lowercase();
     if code.is_empty() || code.chars().count() > LONGEST_CODE {
         return Err(Problem::field("code", "must have 1 to 128 characters"));
     }

@@ -66,6 +66,17 @@ async fn whoever_has_the_code_comes_in_unless_they_are_in_already() {
 }
 
 #[tokio::test]
+async fn a_code_is_taken_with_blanks_around_it_and_in_any_case() {
+    let world = World::new().await;
+    for (user, around) in [("dora", " {} "), ("emil", "\n{}\u{a0}"), ("fritz", "\t{}\r\n")] {
+        let code = invite(&world, &world.household, "alice", HOUR).await;
+        let typed = around.replace("{}", &code.to_uppercase());
+        let (status, answer) = call(&world, with(user, &typed)).await;
+        assert_eq!(status, 200, "{typed:?}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_code_that_is_no_good_is_always_the_same_problem() {
     let world = World::new().await;
     let used = invite(&world, &world.household, "alice", HOUR).await;

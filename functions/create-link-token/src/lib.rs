@@ -57,7 +57,10 @@ const PRODUCTS: [&str; 1] = ["transactions"];
 const MOST_PRODUCTS: usize = 10;
 const LONGEST_URI: usize = 2048;
 /// What [`redirect_uri`] takes, for the description.
-const URI: &str = r"^https?://[^/?#\s\u0000-\u001F\u007F-\u009F][^?#\s\u0000-\u001F\u007F-\u009F]*$";
+const URI: &str = concat!(
+    r"^(https://[^/?#\s\u0000-\u001F\u007F-\u009F][^?#\s\u0000-\u001F\u007F-\u009F]*",
+    r"|http://(localhost|127\.0\.0\.1)([:/][^?#\s\u0000-\u001F\u007F-\u009F]*)?)$",
+);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -177,9 +180,13 @@ fn refusal(error: BankError, has_redirect_uri: bool) -> Problem {
     error.into()
 }
 
-/// Plaid takes no query and no fragment in it.
+/// Hosts that are reached without TLS: an app under development on the same machine.
+const LOCAL: [&str; 2] = ["localhost", "127.0.0.1"];
+
+/// Plaid takes no query and no fragment in it, and http in its Sandbox only.
 fn redirect_uri(uri: String) -> Result<String, Problem> {
-    let rest = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"));
+    let is_local = |rest: &&str| LOCAL.contains(&rest.split(['/', ':']).next().unwrap_or_default());
+    let rest = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://").filter(is_local));
     let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
     if !has_host
         || uri.contains(char::is_whitespace)
@@ -187,7 +194,7 @@ fn redirect_uri(uri: String) -> Result<String, Problem> {
         || uri.chars().count() > LONGEST_URI
         || uri.chars().any(char::is_control)
     {
-        let must = "must be an http or https URL of at most 2048 characters, without query or fragment";
+        let must = "must be an https URL, or an http URL of localhost, of at most 2048 characters, without query or fragment";
         return Err(Problem::field("redirect_uri", must));
     }
     Ok(uri)

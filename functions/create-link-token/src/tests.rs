@@ -75,6 +75,8 @@ async fn wrong_fields_are_named() {
         (json!({"products": "transactions"}), "products"),
         (json!({"redirect_uri": "https://x.example/?a=b"}), "redirect_uri"),
         (json!({"redirect_uri": "ftp://x.example"}), "redirect_uri"),
+        (json!({"redirect_uri": "http://x.example/oauth"}), "redirect_uri"),
+        (json!({"redirect_uri": "http://localhost.x.example/oauth"}), "redirect_uri"),
         (json!({"redirect_uri": "https://"}), "redirect_uri"),
         (json!({"redirect_uri": "https://a b"}), "redirect_uri"),
         (json!({"household_id": "x"}), "household_id"),
@@ -83,6 +85,17 @@ async fn wrong_fields_are_named() {
     for (asked, field) in cases {
         let (status, answer) = call(&world, false, "alice", &asked).await;
         assert_eq!((status, answer["errors"][0]["field"].as_str()), (400, Some(field)), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn https_and_local_redirect_uris_are_taken() {
+    let world = World::new().await;
+    for uri in
+        ["https://x.example/oauth", "http://localhost:3000/oauth", "http://127.0.0.1", "http://localhost/"]
+    {
+        let (status, answer) = call(&world, false, "alice", &json!({"redirect_uri": uri})).await;
+        assert_eq!(status, 200, "{uri}: {answer}");
     }
 }
 

@@ -32,8 +32,10 @@ const COLUMNS: [&str; 22] = [
     "splits",
 ];
 
-/// What sheets take for the beginning of a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// What sheets take for the beginning of a formula, blanks in front of it left out; some take the full-width signs too.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+/// Blanks that `char::is_whitespace` does not know, and what shows nothing.
+const INVISIBLE: [char; 6] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{ad}'];
 
 /// Rows of CSV, as many as fit.
 pub(crate) struct Sheet {
@@ -105,7 +107,11 @@ fn size_in_json(text: &str) -> usize {
 
 /// A cell that no sheet takes for a formula: with an apostrophe in front of what would be one. Numbers stay numbers.
 fn safe(cell: String) -> String {
-    if cell.starts_with(FORMULA) && !is_number(&cell) { format!("'{cell}") } else { cell }
+    let is_blank = |c: char| c.is_whitespace() || c.is_control() || INVISIBLE.contains(&c);
+    let is_formula = cell.trim_start_matches(is_blank).starts_with(FORMULA);
+    // Some sheets take a tab or a line's end at the beginning for one as well.
+    let is_marked = is_formula || cell.starts_with(['\t', '\r']);
+    if is_marked && !is_number(&cell) { format!("'{cell}") } else { cell }
 }
 
 fn is_number(cell: &str) -> bool {
@@ -138,7 +144,7 @@ fn row(view: TransactionView) -> Result<[String; COLUMNS.len()], Problem> {
         view.payment_channel.unwrap_or_default(),
         view.check_number.unwrap_or_default(),
         view.note.unwrap_or_default(),
-        tags.join(", "),
+        if tags.is_empty() { String::new() } else { json(&tags)? },
         if view.custom_fields.is_empty() { String::new() } else { json(&view.custom_fields)? },
         if view.splits.is_empty() { String::new() } else { json(&view.splits)? },
     ])
@@ -160,12 +166,35 @@ mod tests {
     #[test]
     fn what_a_sheet_would_run_is_marked_and_numbers_stay() {
         for formula in [
-            "=1+1", "+49 1", "-x", "@sum", "\tx", "\rx", "-1+1", "-", "-1.", "+1", "--1", "-1e5", "=",
+            "=1+1",
+            "+49 1",
+            "-x",
+            "@sum",
+            "\tx",
+            "\rx",
+            "-1+1",
+            "-",
+            "-1.",
+            "+1",
+            "--1",
+            "-1e5",
+            "=",
             "-1.2.3",
+            " =1",
+            "\u{a0}=1",
+            "\u{feff}=1",
+            "\u{200b}=1",
+            "\n=1",
+            "\u{2028}=1",
+            " \u{200b} @x",
+            "\u{ff1d}1",
+            "\u{ff0b}1",
+            "\u{ff0d}1",
+            "\u{ff20}x",
         ] {
             assert_eq!(safe(formula.to_owned()), format!("'{formula}"), "{formula:?}");
         }
-        for plain in ["", "-12.50", "-0", "12", "2026-01-01", "a=b", " =1", "'=1", "Zoë - Café"] {
+        for plain in ["", "-12.50", "-0", "12", "2026-01-01", "a=b", "'=1", " a", "Zoë - Café"] {
             assert_eq!(safe(plain.to_owned()), plain);
         }
     }

@@ -123,7 +123,7 @@ async fn a_row_has_what_the_list_has_and_nothing_that_a_sheet_runs() {
     );
     let line = &read(&reply.body)[0];
     assert_eq!(line["note"], "'=HYPERLINK(\"http://x\",\"y\")\nsecond, line");
-    assert_eq!((line["tags"].as_str(), line["hidden"].as_str()), ("'@trip, tax", "true"));
+    assert_eq!((line["tags"].as_str(), line["hidden"].as_str()), (r#"["@trip","tax"]"#, "true"));
     assert_eq!(line["custom_fields"], r#"{"of":{"type":"boolean","value":true}}"#);
     let category = ["category_id", "category_type", "category_source"].map(|name| line[name].as_str());
     assert_eq!(category, ["s_travel_flights", "expense", "person"]);

@@ -289,8 +289,12 @@ fn response(
 ) -> ApiGatewayV2httpResponse {
     let mut response = ApiGatewayV2httpResponse::default();
     response.status_code = i64::from(status);
-    response.headers =
-        HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+    // Answers are a household's own: no cache keeps them, and no browser guesses what they are.
+    response.headers = HeaderMap::from_iter([
+        (http::header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (http::header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ]);
     for (name, value) in headers {
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers.insert(HeaderName::from_static(name), value);
@@ -349,6 +353,18 @@ mod tests {
         assert_eq!((with("*"), with("\"7\""), with(" \"7\" ")), (Ok(None), Ok(Some(7)), Ok(Some(7))));
         for wrong in ["7", "W/\"7\"", "\"x\"", "\"7\", \"8\"", "\"", "", "\"-1\""] {
             assert_eq!(with(wrong), Err(412), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_answer_is_cached_or_guessed_at() {
+        let csv = Reply::text("text/csv", "a,b".to_owned());
+        let link_token = Reply::json(200, &"link-1").unwrap();
+        let outcomes = [Ok(csv), Ok(link_token), Ok(Reply::empty()), Err(Problem::stale())];
+        for outcome in outcomes {
+            let headers = answer("r", "GET /x", outcome, Instant::now()).headers;
+            assert_eq!(headers["cache-control"], "no-store");
+            assert_eq!(headers["x-content-type-options"], "nosniff");
         }
     }
 

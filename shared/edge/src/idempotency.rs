@@ -119,7 +119,8 @@ fn attempt(once: &Once, request: &Request, key: &str) -> Attempt {
     let mut path: Vec<_> = request.path.iter().collect();
     path.sort();
     let path = path.into_iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
-    let asked: Vec<&[u8]> = path.chain([request.raw_query.as_bytes(), request.body.as_slice()]).collect();
+    let body = canonical(&request.body);
+    let asked: Vec<&[u8]> = path.chain([request.raw_query.as_bytes(), body.as_slice()]).collect();
     let whose = [request.user.as_str().as_bytes(), request.route.as_bytes(), key.as_bytes()];
     Attempt {
         key: fingerprint_of(&whose),
@@ -128,6 +129,13 @@ fn attempt(once: &Once, request: &Request, key: &str) -> Attempt {
         began,
         until: request.deadline.min(later(began, LONGEST_RUN)),
     }
+}
+
+/// A body with the fields of its objects in order: clients that serialize by hash order repeat a request in another one.
+/// What is no JSON stays as it is.
+fn canonical(body: &[u8]) -> Vec<u8> {
+    let value: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    value.and_then(|value| serde_json::to_vec(&value).ok()).unwrap_or_else(|| body.to_vec())
 }
 
 /// Of the parts in their order, none of which can be taken for a piece of another.
@@ -144,4 +152,20 @@ fn given_again(kept: KeptAnswer) -> Reply {
     let known = |name: &str| KEPT_HEADERS.into_iter().find(|known| *known == name);
     let headers = kept.headers.into_iter().filter_map(|(name, value)| Some((known(&name)?, value)));
     Reply { status: kept.status, body: kept.body, headers: headers.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_of_fields_and_blanks_make_no_other_request() {
+        assert_eq!(
+            canonical(br#"{"a":1,"b":{"c":[1,2],"d":null}}"#),
+            canonical(br#" {"b": {"d":null,"c":[1,2]},"a":1}"#)
+        );
+        assert_ne!(canonical(br#"{"a":[1,2]}"#), canonical(br#"{"a":[2,1]}"#));
+        assert_ne!(canonical(br#"{"a":1}"#), canonical(br#"{"a":"1"}"#));
+        assert_eq!(canonical(b"{"), b"{");
+    }
 }
