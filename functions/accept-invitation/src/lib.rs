@@ -19,7 +19,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
-    idempotency::{Once, once},
+    idempotency::{HouseholdReply, Once, once},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     once(&deps.once, request, async |request, _| enter(deps, &request).await).await
 }
 
-async fn enter(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
+async fn enter(deps: &Deps, request: &Request) -> Result<HouseholdReply, Problem> {
     request.query().finish()?;
     let Body { code } = request.json()?;
     // A code is copied with blanks around it, and typed in any case; its own letters are small.
@@ -69,5 +69,5 @@ async fn enter(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     let (code, now) = (InvitationCode::new(code), deps.clock.now());
     let Membership { household, role } =
         accept(&*deps.memberships, &*deps.invitations, &request.user, &code, now).await?;
-    Reply::json(200, &Answer { household_id: household, role })
+    Ok(Reply::json(200, &Answer { household_id: household.clone(), role })?.of(household))
 }

@@ -23,7 +23,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
-    idempotency::{Once, once},
+    idempotency::{HouseholdReply, Once, once},
     waiting::{Waited, ask, refused, wait},
 };
 use jiff::Timestamp;
@@ -72,7 +72,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     once(&deps.once, request, async |request, _| confirm(deps, &request).await).await
 }
 
-async fn confirm(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
+async fn confirm(deps: &Deps, request: &Request) -> Result<HouseholdReply, Problem> {
     request.query().finish()?;
     let _: Empty = request.json()?;
     let missing = || Problem::not_found("item_not_found", "item");
@@ -85,15 +85,16 @@ async fn confirm(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     let wanted = ask(&*deps.clock, async || deps.hints.want_look(&at).await).await?;
     let number = wanted.ok_or_else(missing)?.number;
     deps.queue.send(&SyncMessage::numbered(at.clone(), number, Cause::Person), Duration::ZERO).await?;
-    match wait(&*deps.connections, &*deps.clock, &at, number, request.deadline).await? {
-        Waited::Gone => Err(missing()),
-        Waited::Failed(item) => Err(refused(&item)),
-        Waited::Running => Reply::json(202, &Running { status: "running" }),
+    let reply = match wait(&*deps.connections, &*deps.clock, &at, number, request.deadline).await? {
+        Waited::Gone => return Err(missing()),
+        Waited::Failed(item) => return Err(refused(&item)),
+        Waited::Running => Reply::json(202, &Running { status: "running" })?,
         Waited::Covered(_) => {
             let now = deps.connections.connection(&at).await?.ok_or_else(missing)?;
-            Reply::json(200, &answer(&now))
+            Reply::json(200, &answer(&now))?
         }
-    }
+    };
+    Ok(reply.of(at.household))
 }
 
 fn answer(connection: &Connection) -> Answer {

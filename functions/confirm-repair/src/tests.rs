@@ -25,7 +25,12 @@ async fn send(world: &World, request: Request) -> (u16, Value) {
         hints: world.store.clone(),
         queue: world.queue.clone(),
         clock: Arc::new(System),
-        once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
+        once: Once {
+            memberships: world.store.clone(),
+            records: world.store.clone(),
+            clock: Arc::new(System),
+            random: Arc::new(System),
+        },
     };
     let worker = async {
         loop {

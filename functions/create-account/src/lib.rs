@@ -22,7 +22,7 @@ use edge::{
     account::{AccountView, LONGEST_NAME},
     body::{CurrencyCode, DecimalText, Line},
     http::{Reply, Request},
-    idempotency::{Once, once},
+    idempotency::{HouseholdReply, Once, once},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -80,7 +80,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     once(&deps.once, request, async |request, entropy| create(deps, &request, entropy).await).await
 }
 
-async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Reply, Problem> {
+async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<HouseholdReply, Problem> {
     request.query().finish()?;
     let body: Body = request.json()?;
     let named = body.household_id.as_ref();
@@ -103,7 +103,7 @@ async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Repl
     let mut connection = deps.connections.connection(&at).await?.ok_or_else(gone)?;
     let account = connection.accounts.pop().ok_or_else(gone)?;
     let revision = account.half.rev;
-    Ok(Reply::json(201, &AccountView::new(&connection.item, account))?.tagged(revision))
+    Ok(Reply::json(201, &AccountView::new(&connection.item, account))?.tagged(revision).of(at.household))
 }
 
 fn kind(kind: KindBody) -> AccountKind {

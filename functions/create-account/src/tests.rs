@@ -23,7 +23,12 @@ fn deps(world: &World) -> Deps {
         connections: world.store.clone(),
         accounts: world.store.clone(),
         clock: Arc::new(System),
-        once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
+        once: Once {
+            memberships: world.store.clone(),
+            records: world.store.clone(),
+            clock: Arc::new(System),
+            random: Arc::new(System),
+        },
     }
 }
 

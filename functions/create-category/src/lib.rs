@@ -19,7 +19,7 @@ use edge::{
     Problem,
     category::ShownCategory,
     http::{Reply, Request},
-    idempotency::{Once, once},
+    idempotency::{HouseholdReply, Once, once},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -54,7 +54,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     once(&deps.once, request, async |request, entropy| create(deps, &request, entropy).await).await
 }
 
-async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Reply, Problem> {
+async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<HouseholdReply, Problem> {
     request.query().finish()?;
     let Body { household_id, name, parent_id, kind, colour, icon } = request.json()?;
     let place =
@@ -62,5 +62,6 @@ async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Repl
     let id = CategoryId::from_entropy(entropy);
     let new = NewCategory { id, name, parent: parent_id, kind, colour, icon };
     let made = domain::category::create(&*deps.categories, &place.household, &new).await?;
-    Ok(Reply::json(201, &ShownCategory::new(&place.household, &made))?.tagged(made.revision))
+    let reply = Reply::json(201, &ShownCategory::new(&place.household, &made))?;
+    Ok(reply.tagged(made.revision).of(place.household))
 }

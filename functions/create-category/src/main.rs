@@ -15,7 +15,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let deps = Deps {
         memberships: store.clone(),
         categories: store.clone(),
-        once: Once { records: store, clock: Arc::new(System), random: Arc::new(System) },
+        once: Once {
+            memberships: store.clone(),
+            records: store,
+            clock: Arc::new(System),
+            random: Arc::new(System),
+        },
     };
     edge::http::serve(deps, handle).await
 }

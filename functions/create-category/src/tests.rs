@@ -14,7 +14,12 @@ fn deps(world: &World) -> Deps {
     Deps {
         memberships: world.store.clone(),
         categories: world.store.clone(),
-        once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
+        once: Once {
+            memberships: world.store.clone(),
+            records: world.store.clone(),
+            clock: Arc::new(System),
+            random: Arc::new(System),
+        },
     }
 }
 

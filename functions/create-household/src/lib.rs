@@ -18,7 +18,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
-    idempotency::{Once, once},
+    idempotency::{HouseholdReply, Once, once},
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -58,7 +58,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     once(&deps.once, request, async |request, entropy| create(deps, &request, entropy).await).await
 }
 
-async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Reply, Problem> {
+async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<HouseholdReply, Problem> {
     request.query().finish()?;
     let Body { name } = request.json()?;
     let id = HouseholdId::from_entropy(entropy);
@@ -71,6 +71,6 @@ async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Repl
     let members = vec![(request.user.clone(), Role::Owner)];
     let new = NewHousehold { id: id.clone(), name: name.clone(), members, at };
     deps.households.create(&new).await?;
-    let answer = Answer { id, name, role: Role::Owner, created_at: at, revision: 1 };
-    Ok(Reply::json(201, &answer)?.tagged(1))
+    let answer = Answer { id: id.clone(), name, role: Role::Owner, created_at: at, revision: 1 };
+    Ok(Reply::json(201, &answer)?.tagged(1).of(id))
 }

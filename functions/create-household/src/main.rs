@@ -16,7 +16,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         memberships: store.clone(),
         households: store.clone(),
         clock: Arc::new(System),
-        once: Once { records: store, clock: Arc::new(System), random: Arc::new(System) },
+        once: Once {
+            memberships: store.clone(),
+            records: store,
+            clock: Arc::new(System),
+            random: Arc::new(System),
+        },
     };
     edge::http::serve(deps, handle).await
 }

@@ -15,7 +15,12 @@ fn deps(world: &World) -> Deps {
         memberships: world.store.clone(),
         households: world.store.clone(),
         clock: Arc::new(System),
-        once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
+        once: Once {
+            memberships: world.store.clone(),
+            records: world.store.clone(),
+            clock: Arc::new(System),
+            random: Arc::new(System),
+        },
     }
 }
 

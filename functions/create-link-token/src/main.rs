@@ -24,7 +24,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         sessions: store.clone(),
         bank: Arc::new(bank),
         clock: Arc::new(System),
-        once: Once { records: store, clock: Arc::new(System), random: Arc::new(System) },
+        once: Once {
+            memberships: store.clone(),
+            records: store,
+            clock: Arc::new(System),
+            random: Arc::new(System),
+        },
     };
     edge::http::serve(deps, handle).await
 }

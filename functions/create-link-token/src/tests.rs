@@ -38,7 +38,12 @@ fn deps(world: &World, down: bool) -> Deps {
         sessions: world.store.clone(),
         bank: Arc::new(Plaid { down }),
         clock: Arc::new(System),
-        once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
+        once: Once {
+            memberships: world.store.clone(),
+            records: world.store.clone(),
+            clock: Arc::new(System),
+            random: Arc::new(System),
+        },
     }
 }
 

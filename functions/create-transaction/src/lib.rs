@@ -25,7 +25,7 @@ use edge::{
     body::{CurrencyCode, Day, DecimalText, Line},
     edits::{Fields, LONGEST_NAME, PartBody, Written},
     http::{Reply, Request},
-    idempotency::{Once, once},
+    idempotency::{HouseholdReply, Once, once},
     transaction::WholeView,
     waiting::ask,
 };
@@ -79,7 +79,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     once(&deps.once, request, async |request, entropy| create(deps, &request, entropy).await).await
 }
 
-async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Reply, Problem> {
+async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<HouseholdReply, Problem> {
     request.query().finish()?;
     let body: Body = request.json()?;
     let (at, currency) = account(deps, request, &body).await?;
@@ -104,9 +104,10 @@ async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Repl
     let nothing = UserHalf::default();
     let change = written.read(Some(facts.amount), &tree, &nothing)?;
     let half = nothing.with(&change);
+    let household = at.household.clone();
     let new = NewTransaction { at, id: TransactionId::from_entropy(entropy), facts, half };
     match ask(&*deps.once.clock, async || deps.manual.enter(&new).await).await? {
-        Entered::Done(whole) => answer(*whole, &tree),
+        Entered::Done(whole) => Ok(answer(*whole, &tree)?.of(household)),
         Entered::NoAccount => Err(no_account()),
         Entered::Closed => Err(Problem::account_closed()),
     }

@@ -27,7 +27,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
-    idempotency::{Once, once},
+    idempotency::{HouseholdReply, Once, once},
     openapi::{Amount, Currency},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -159,7 +159,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     once(&deps.once, request, async |request, _| connect(deps, request).await).await
 }
 
-async fn connect(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+async fn connect(deps: &Deps, request: Request) -> Result<HouseholdReply, Problem> {
     request.query().finish()?;
     let body: Body = request.json()?;
     body.check()?;
@@ -179,7 +179,7 @@ async fn connect(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         deadline: request.deadline,
     };
     match link::link(&deps.link, &session).await {
-        Ok(linked) => Reply::json(201, &answer(&linked)),
+        Ok(linked) => Ok(Reply::json(201, &answer(&linked))?.of(linked.item.at.household)),
         Err(error) => Err(problem(error)),
     }
 }

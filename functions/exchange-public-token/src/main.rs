@@ -33,7 +33,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         clock: Arc::new(System),
         random: Arc::new(System),
     };
-    let once = Once { records: store.clone(), clock: Arc::new(System), random: Arc::new(System) };
+    let once = Once {
+        memberships: store.clone(),
+        records: store.clone(),
+        clock: Arc::new(System),
+        random: Arc::new(System),
+    };
     let deps = Deps { memberships: store, link, once };
     edge::http::serve(deps, handle).await
 }

@@ -22,7 +22,12 @@ use testkit::{Fault, World, acting, body, request, with_header};
 use crate::{Deps, handle};
 
 fn deps(world: &World) -> Deps {
-    let once = Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) };
+    let once = Once {
+        memberships: world.store.clone(),
+        records: world.store.clone(),
+        clock: Arc::new(System),
+        random: Arc::new(System),
+    };
     Deps { memberships: world.store.clone(), link: world.link(), once }
 }
 

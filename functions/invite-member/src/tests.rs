@@ -19,7 +19,12 @@ async fn call(world: &World, request: Request) -> (u16, Value) {
         invitations: world.store.clone(),
         clock: Arc::new(System),
         random: Arc::new(System),
-        once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
+        once: Once {
+            memberships: world.store.clone(),
+            records: world.store.clone(),
+            clock: Arc::new(System),
+            random: Arc::new(System),
+        },
     };
     body(acting!(handle(&deps, request)).await)
 }

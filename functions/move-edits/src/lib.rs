@@ -19,7 +19,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
-    idempotency::{Once, once},
+    idempotency::{HouseholdReply, Once, once},
     transaction::WholeView,
 };
 use schemars::JsonSchema;
@@ -53,7 +53,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     once(&deps.once, request, async |request, _| move_them(deps, &request).await).await
 }
 
-async fn move_them(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
+async fn move_them(deps: &Deps, request: &Request) -> Result<HouseholdReply, Problem> {
     request.query().finish()?;
     let id: TransactionId = request.path("transaction_id", Problem::no_transaction)?;
     let (memberships, transactions) = (&*deps.memberships, &*deps.transactions);
@@ -66,7 +66,8 @@ async fn move_them(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
         Moved::Done(whole) => {
             let tree = deps.categories.tree(&to.at.household).await?;
             let revision = whole.listed.half.rev;
-            Ok(Reply::json(200, &WholeView::new(*whole, &tree)?)?.tagged(revision))
+            let reply = Reply::json(200, &WholeView::new(*whole, &tree)?)?;
+            Ok(reply.tagged(revision).of(to.at.household.clone()))
         }
         Moved::NotOrphaned => {
             let words = "The transaction is still there, or nothing is written on it.";

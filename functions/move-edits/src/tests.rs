@@ -19,7 +19,12 @@ fn deps(world: &World) -> Deps {
         transactions: world.store.clone(),
         categories: world.store.clone(),
         moves: world.store.clone(),
-        once: Once { records: world.store.clone(), clock: Arc::new(System), random: Arc::new(System) },
+        once: Once {
+            memberships: world.store.clone(),
+            records: world.store.clone(),
+            clock: Arc::new(System),
+            random: Arc::new(System),
+        },
     }
 }
 

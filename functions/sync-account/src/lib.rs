@@ -22,7 +22,7 @@ use domain::{
 use edge::{
     Problem,
     http::{Reply, Request},
-    idempotency::{Once, once},
+    idempotency::{HouseholdReply, Once, once},
     waiting::{Waited, ask, refused, wait},
 };
 use jiff::Timestamp;
@@ -66,7 +66,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     once(&deps.once, request, async |request, _| sync(deps, &request).await).await
 }
 
-async fn sync(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
+async fn sync(deps: &Deps, request: &Request) -> Result<HouseholdReply, Problem> {
     request.query().finish()?;
     let _: Empty = request.json()?;
     let missing = || Problem::not_found("account_not_found", "account");
@@ -82,10 +82,11 @@ async fn sync(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
         Waited::Running => None,
         Waited::Covered(item) => covered(&before, &item)?,
     };
-    match counted {
-        Some(reply) => Ok(reply),
-        None => Reply::json(202, &Running { status: "running" }),
-    }
+    let reply = match counted {
+        Some(reply) => reply,
+        None => Reply::json(202, &Running { status: "running" })?,
+    };
+    Ok(reply.of(at.household.clone()))
 }
 
 /// This endpoint takes no fields.

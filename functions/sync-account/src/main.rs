@@ -19,7 +19,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         requests: store.clone(),
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
         clock: Arc::new(System),
-        once: Once { records: store, clock: Arc::new(System), random: Arc::new(System) },
+        once: Once {
+            memberships: store.clone(),
+            records: store,
+            clock: Arc::new(System),
+            random: Arc::new(System),
+        },
     };
     edge::http::serve(deps, handle).await
 }

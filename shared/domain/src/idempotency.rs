@@ -4,7 +4,10 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{ids::Entropy, store::StoreError};
+use crate::{
+    ids::{Entropy, HouseholdId},
+    store::StoreError,
+};
 
 /// A request with a key, about to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct Attempt {
 /// An answer that is given again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
+    /// Whose it is: only a member of the household is given it again.
+    pub household: HouseholdId,
     /// The HTTP status.
     pub status: u16,
     /// The body.

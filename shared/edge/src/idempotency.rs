@@ -7,8 +7,9 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
+    household::Memberships,
     idempotency::{Attempt, AttemptStart, KeptAnswer, RequestRecords},
-    ids::{Entropy, fingerprint},
+    ids::{Entropy, HouseholdId, UserId, fingerprint},
     store::StoreError,
     time::{Clock, Random, later},
 };
@@ -27,12 +28,28 @@ const KEPT_HEADERS: [&str; 2] = ["etag", "location"];
 
 /// What answering once needs.
 pub struct Once {
+    /// Who belongs where: an answer is given again to members only.
+    pub memberships: Arc<dyn Memberships>,
     /// What has been answered.
     pub records: Arc<dyn RequestRecords>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// New ids.
     pub random: Arc<dyn Random>,
+}
+
+/// An answer that is kept, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HouseholdReply {
+    household: HouseholdId,
+    reply: Reply,
+}
+
+impl Reply {
+    /// The answer as one of a household: whoever is no member any more is not given it again.
+    pub fn of(self, household: HouseholdId) -> HouseholdReply {
+        HouseholdReply { household, reply: self }
+    }
 }
 
 /// Carries a request out, or gives the answer that it had. A request without a key is carried out each time.
@@ -42,9 +59,13 @@ pub struct Once {
 pub async fn once(
     once: &Once,
     request: Request,
-    answer: impl AsyncFnOnce(Request, Entropy) -> Result<Reply, Problem>,
+    answer: impl AsyncFnOnce(Request, Entropy) -> Result<HouseholdReply, Problem>,
 ) -> Result<Reply, Problem> {
-    run(once, request, answer, true).await
+    let with_household = async |request, entropy| {
+        let HouseholdReply { household, reply } = answer(request, entropy).await?;
+        Ok((Some(household), reply))
+    };
+    run(once, request, with_household).await
 }
 
 /// As [`once`], for an answer with a secret that is shown once and kept nowhere: the second time there is none.
@@ -56,22 +77,21 @@ pub async fn once_with_a_secret(
     request: Request,
     answer: impl AsyncFnOnce(Request, Entropy) -> Result<Reply, Problem>,
 ) -> Result<Reply, Problem> {
-    run(once, request, answer, false).await
+    run(once, request, async |request, entropy| Ok((None, answer(request, entropy).await?))).await
 }
 
 async fn run(
     once: &Once,
     request: Request,
-    answer: impl AsyncFnOnce(Request, Entropy) -> Result<Reply, Problem>,
-    is_kept: bool,
+    answer: impl AsyncFnOnce(Request, Entropy) -> Result<(Option<HouseholdId>, Reply), Problem>,
 ) -> Result<Reply, Problem> {
     let Some(key) = key(&request)? else {
-        return answer(request, once.random.entropy()).await;
+        return answer(request, once.random.entropy()).await.map(|(_, reply)| reply);
     };
     let attempt = attempt(once, &request, &key);
     let entropy = match once.records.begin(&attempt).await? {
         AttemptStart::Go(entropy) => entropy,
-        AttemptStart::Answered(kept) => return Ok(given_again(kept)),
+        AttemptStart::Answered(kept) => return given_again(once, &request.user, kept).await,
         AttemptStart::AnsweredUnkept => {
             let words = "This request was carried out. Its answer had a secret, which is shown once. Ask anew, with a new key.";
             return Err(Problem::new(409, "answer_not_kept", words));
@@ -88,13 +108,13 @@ async fn run(
     };
     let outcome = answer(request, entropy).await;
     let remembered = match &outcome {
-        Ok(reply) => once.records.answered(&attempt, is_kept.then(|| kept(reply)).as_ref()).await,
+        Ok((household, reply)) => once.records.answered(&attempt, kept(household, reply).as_ref()).await,
         // Nothing was done: the key is free for what was meant.
         Err(problem) if problem.status < 500 => once.records.forget(&attempt).await,
         Err(_) => once.records.reopen(&attempt).await,
     };
     complain(remembered);
-    outcome
+    outcome.map(|(_, reply)| reply)
 }
 
 /// What the caller is told is true all the same; the request may be made again once its time is over.
@@ -143,15 +163,20 @@ fn fingerprint_of(parts: &[&[u8]]) -> String {
     fingerprint(parts.iter().map(fingerprint).collect::<String>())
 }
 
-fn kept(reply: &Reply) -> KeptAnswer {
+/// The answer as it is kept; `None` if it has a secret.
+fn kept(household: &Option<HouseholdId>, reply: &Reply) -> Option<KeptAnswer> {
+    let household = household.clone()?;
     let headers = reply.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-    KeptAnswer { status: reply.status, body: reply.body.clone(), headers: headers.collect() }
+    Some(KeptAnswer { household, status: reply.status, body: reply.body.clone(), headers: headers.collect() })
 }
 
-fn given_again(kept: KeptAnswer) -> Reply {
+async fn given_again(once: &Once, user: &UserId, kept: KeptAnswer) -> Result<Reply, Problem> {
+    if once.memberships.membership(user, &kept.household).await?.is_none() {
+        return Err(Problem::not_found("household_not_found", "household"));
+    }
     let known = |name: &str| KEPT_HEADERS.into_iter().find(|known| *known == name);
     let headers = kept.headers.into_iter().filter_map(|(name, value)| Some((known(&name)?, value)));
-    Reply { status: kept.status, body: kept.body, headers: headers.collect() }
+    Ok(Reply { status: kept.status, body: kept.body, headers: headers.collect() })
 }
 
 #[cfg(test)]

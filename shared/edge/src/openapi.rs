@@ -148,7 +148,12 @@ impl Operation {
                 .to_owned(),
             schema: schemas::idempotency_key(),
         });
-        self.problems(&["request_in_progress", "idempotency_key_reused", "invalid_field"])
+        self.problems(&[
+            "request_in_progress",
+            "idempotency_key_reused",
+            "invalid_field",
+            "household_not_found",
+        ])
     }
 
     /// Takes an `If-Match`.

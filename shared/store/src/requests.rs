@@ -69,6 +69,7 @@ fn earlier(row: &Row) -> Result<Earlier, StoreError> {
     let headers = row.maybe_text("hd").map(serde_json::from_str).transpose();
     let answer = row.maybe_text("bd").map(|body| {
         Ok(KeptAnswer {
+            household: row.parsed("hh")?,
             status: row.number("rs")?,
             body: body.to_owned(),
             headers: headers.map_err(|_bad| StoreError::Corrupt("hd"))?.unwrap_or_default(),
@@ -124,7 +125,11 @@ impl RequestRecords for Store {
         if let Some(answer) = answer {
             let headers =
                 serde_json::to_string(&answer.headers).map_err(|_bad| StoreError::Corrupt("headers"))?;
-            change.set("rs", number(answer.status)).set("bd", text(&answer.body)).set("hd", text(headers));
+            change
+                .set("hh", text(answer.household.as_str()))
+                .set("rs", number(answer.status))
+                .set("bd", text(&answer.body))
+                .set("hd", text(headers));
         }
         self.change_record(attempt, change).await
     }

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use domain::{ids::Entropy, time::Clock};
+use domain::{
+    ids::{Entropy, HouseholdId},
+    time::Clock,
+};
 use edge::{
     Problem,
     http::{Reply, Request},
@@ -28,6 +31,7 @@ const NEARLY_A_DAY: Duration = Duration::from_secs(24 * 3600 - 2);
 /// An endpoint that counts how often it was carried out.
 struct Endpoint {
     once: Once,
+    household: HouseholdId,
     clock: Arc<StandingClock>,
     effects: AtomicUsize,
     entropies: Mutex<Vec<Entropy>>,
@@ -36,8 +40,14 @@ struct Endpoint {
 impl Endpoint {
     fn new(world: &World) -> Self {
         let clock = Arc::new(StandingClock::at(Timestamp::now()));
-        let once = Once { records: world.store.clone(), clock: clock.clone(), random: Arc::new(System) };
-        Self { once, clock, effects: AtomicUsize::new(0), entropies: Mutex::default() }
+        let once = Once {
+            memberships: world.store.clone(),
+            records: world.store.clone(),
+            clock: clock.clone(),
+            random: Arc::new(System),
+        };
+        let household = world.household.clone();
+        Self { once, household, clock, effects: AtomicUsize::new(0), entropies: Mutex::default() }
     }
 
     async fn call(&self, request: Request) -> Result<Reply, Problem> {
@@ -48,7 +58,7 @@ impl Endpoint {
         once(&self.once, request, async |_, entropy| {
             self.entropies.lock().unwrap().push(entropy);
             let count = self.effects.fetch_add(1, Ordering::SeqCst);
-            Ok(Reply::json(with?, &json!({"effect": count}))?.tagged(9))
+            Ok(Reply::json(with?, &json!({"effect": count}))?.tagged(9).of(self.household.clone()))
         })
         .await
     }
@@ -82,6 +92,17 @@ async fn the_same_request_gets_the_same_answer_for_a_day() {
     endpoint.clock.pass(Duration::from_secs(3));
     assert_ne!(endpoint.call(post("k")).await.unwrap().body, first.body);
     assert_eq!(endpoint.effects(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_is_not_given_again_to_whoever_is_no_member() {
+    let world = World::new().await;
+    let mut endpoint = Endpoint::new(&world);
+    // As of a household that ended, or that put the caller out, since the first time.
+    endpoint.household = HouseholdId::from_entropy([9; 10]);
+    assert_eq!(code(endpoint.call(post("k")).await), (201, ""));
+    assert_eq!(code(endpoint.call(post("k")).await), (404, "household_not_found"));
+    assert_eq!(endpoint.effects(), 1);
 }
 
 #[tokio::test]
@@ -147,7 +168,7 @@ async fn while_it_is_carried_out_the_same_is_told_to_wait() {
     let slow = once(&endpoint.once, post("k"), async |_, _| {
         begun.notify_one();
         go_on.notified().await;
-        Reply::json(201, &json!({"slow": true}))
+        Ok(Reply::json(201, &json!({"slow": true}))?.of(endpoint.household.clone()))
     });
     let meanwhile = async {
         begun.notified().await;

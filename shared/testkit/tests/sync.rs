@@ -386,6 +386,23 @@ async fn an_account_with_two_ids_waits_until_a_day_is_over() {
     assert_eq!(accounts().await.len(), before.len() + 1);
 }
 
+/// The same of an account that is new to us.
+#[tokio::test]
+async fn a_new_account_with_two_ids_waits() {
+    let case = Case::new().await;
+    let (_, token) = case.world.item("user_good", "pass_good").await;
+    let listed = case.world.sync().accounts.accounts(&token).await.unwrap().accounts.swap_remove(0);
+    let before = BankAccount { id: "before".parse().unwrap(), ..listed };
+    let script = Arc::new(Script { account: Some(before.id.clone()), ..Script::default() });
+    script.load(&[facts("t1", 1, None)], &[], 500, &HistoryStatus::Complete);
+    script.pages.lock().unwrap()[0].accounts.push(before);
+    let clock = Arc::new(StandingClock::at(Timestamp::now()));
+    let deps = Deps { feed: script, clock, ..case.world.sync() };
+    let Outcome::Failed(error) = sync(&deps, &case.trigger()).await.unwrap() else { panic!("two of one") };
+    assert_eq!(error.code, "ACCOUNTS_CHANGING");
+    assert!(case.world.store.state(&case.at).await.unwrap().unwrap().accounts.is_empty());
+}
+
 /// Closed accounts that look alike, which pages name and no list has.
 fn closed(ids: &[&str]) -> Vec<BankAccount> {
     let bank = |id: &&str| BankAccount {

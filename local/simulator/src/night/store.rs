@@ -145,6 +145,7 @@ fn state(at: &ItemRef, kept: Kept) -> Option<SyncState> {
         new_accounts: false,
     };
     Some(SyncState {
+        refused_for: None,
         item,
         accounts: Vec::new(),
         plaid_item: at.item.as_str().parse().ok()?,

@@ -137,6 +137,7 @@ impl Fetch<'_> {
                 || missing.any(|id| {
                     let told = self.description(page, id);
                     shared().any(|account| is_same(&account.bank, &told))
+                        || self.is_listed_otherwise(named, listed, &told)
                 }))
     }
 
@@ -154,16 +155,25 @@ impl Fetch<'_> {
         }
         let is_listed = |id: &PlaidAccountId| listed.iter().any(|bank| bank.id == *id);
         let new = || listed.iter().filter(|bank| self.known(&bank.id).is_none());
-        let live = || self.accounts.iter().filter(|account| account.state == AccountState::Live);
         named.iter().filter(|id| !is_listed(id)).any(|id| match self.known(id) {
             Some(old) => new().any(|new| is_same(&old.bank, new)),
-            None => {
-                let new = self.description(page, id);
-                // A page that names both has two accounts: the unlisted one is closed.
-                let is_alone = |old: &&Account| is_listed(&old.bank.id) && !named.contains(&old.bank.id);
-                live().filter(is_alone).any(|old| is_same(&old.bank, &new))
-            }
+            None => self.is_listed_otherwise(named, listed, &self.description(page, id)),
         })
+    }
+
+    /// Whether the list has an unknown account of the page under another id. If the page names both, they are two accounts,
+    /// of which the unlisted one is closed.
+    fn is_listed_otherwise(
+        &self,
+        named: &BTreeSet<&PlaidAccountId>,
+        listed: &[BankAccount],
+        told: &BankAccount,
+    ) -> bool {
+        let is_open = |bank: &BankAccount| {
+            self.known(&bank.id).is_none_or(|account| account.state == AccountState::Live)
+        };
+        let mut others = listed.iter().filter(|bank| !named.contains(&bank.id) && is_open(bank));
+        others.any(|other| is_same(other, told))
     }
 
     /// The accounts that earlier pages of the update name and a list lacks: closed ones, which no list has. One that looks
