@@ -38,8 +38,13 @@ async fn write(world: &World, at: &ItemRef, id: &TransactionId, change: Change) 
     world.store.edit(at, id, &change, None).await.unwrap();
 }
 
+/// Of expense categories alone.
 fn usd(count: u64, incoming: &str, outgoing: &str, net: &str) -> Value {
-    json!([{"currency": "USD", "count": count, "in": incoming, "out": outgoing, "net": net}])
+    let spent = (-net.parse::<Decimal>().unwrap()).to_string();
+    json!([{
+        "currency": "USD", "count": count, "in": incoming, "out": outgoing, "income": "0", "expense": spent,
+        "transfers_in": "0", "transfers_out": "0", "net": net,
+    }])
 }
 
 fn group<'a>(answer: &'a Value, key: &str) -> &'a Value {
@@ -94,6 +99,37 @@ async fn categories_count_by_parts_roll_up_and_leave_the_hidden_out() {
     assert_eq!(months, ["2026-01", "2026-02"]);
     assert_eq!(group(&answer, "2026-02")["totals"], usd(2, "7.5", "30", "-22.5"));
     assert_eq!(group(&answer, "2026-02")["category"], Value::Null);
+}
+
+/// A card that is paid from checking, a refund, wages that were partly given back, and what has no category.
+#[tokio::test]
+async fn transfers_are_neither_earned_nor_spent() {
+    let world = World::new().await;
+    let all = [
+        ("250", "2026-01-05", "s_loan_payments_credit_card_payment"),
+        ("-250", "2026-01-06", "s_transfer_in_account_transfer"),
+        ("40", "2026-01-07", "s_food_and_drink"),
+        ("-15", "2026-01-08", "s_food_and_drink"),
+        ("-1000", "2026-01-09", "s_income_salary"),
+        ("100", "2026-01-10", "s_income_salary"),
+    ];
+    let plain: Vec<_> = all.iter().map(|(amount, date, _)| (*amount, *date)).collect();
+    let (at, ids) = item(&world, &plain).await;
+    for (id, (_, _, category)) in ids.iter().zip(all) {
+        let change = Change { category: Edit::Set(category.parse().unwrap()), ..Change::default() };
+        write(&world, &at, id, change).await;
+    }
+    let (status, answer) = call(&world, "alice", "group_by=month").await;
+    assert_eq!(status, 200, "{answer}");
+    let sums = &answer["totals"][0];
+    let named = |names: [&str; 7]| names.map(|name| sums[name].as_str().unwrap().to_owned());
+    let names = ["in", "out", "income", "expense", "transfers_in", "transfers_out", "net"];
+    assert_eq!(named(names), ["1265", "390", "900", "25", "250", "250", "875"]);
+    for (kind, count) in [("income", 2), ("expense", 2), ("transfer", 2)] {
+        let (_, answer) = call(&world, "alice", &format!("group_by=month&type={kind}")).await;
+        assert_eq!(answer["totals"][0]["count"], count, "{kind}");
+    }
+    assert_eq!(call(&world, "alice", "group_by=month&type=x").await.1["errors"][0]["field"], "type");
 }
 
 #[tokio::test]

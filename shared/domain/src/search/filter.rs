@@ -11,7 +11,7 @@ use super::{
     words::{Words, are_same},
 };
 use crate::{
-    category::Tree,
+    category::{Kind, Tree},
     edit::{FieldValue, Note},
     ids::{AccountId, CategoryId, IdError, Tag},
     money::parse_amount,
@@ -56,6 +56,8 @@ pub struct Filter {
     pub direction: Option<Direction>,
     /// One of these with all that is below it, none for what has none. A transaction in parts is found by any of them.
     pub categories: BTreeSet<Option<CategoryId>>,
+    /// What it counts as. A transaction in parts is found by any of them.
+    pub kind: Option<Kind>,
     /// One of these.
     pub accounts: BTreeSet<AccountId>,
     /// With this tag.
@@ -145,16 +147,20 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// Those parts of a transaction that are of a chosen category.
+    /// Those parts of a transaction that are of a chosen category and kind.
     pub fn shares(&self, listed: &Listed) -> Vec<Share<'a>> {
         let mut shares = shares(listed, self.tree);
-        shares.retain(|share| self.includes(share.category.map(|category| &category.id)));
+        shares.retain(|share| {
+            self.includes(share.category.map(|category| &category.id))
+                && self.filter.kind.is_none_or(|kind| share.kind() == kind)
+        });
         shares
     }
 
     /// Whether a transaction is what is looked for.
     pub fn matches(&self, listed: &Listed) -> bool {
-        let Filter { words, from, to, tag, pending, manual, field, accounts, categories, .. } = self.filter;
+        let Filter { words, from, to, tag, pending, manual, field, accounts, .. } = self.filter;
+        let is_of_any_part = self.filter.categories.is_empty() && self.filter.kind.is_none();
         let half = &listed.half;
         let is = |wanted: Option<bool>, is: bool| wanted.is_none_or(|wanted| wanted == is);
         from.is_none_or(|from| listed.date >= from)
@@ -169,7 +175,7 @@ impl<'a> Matcher<'a> {
                 .as_ref()
                 .is_none_or(|field| half.fields.iter().any(|(name, value)| field.holds(name.as_str(), value)))
             && words.as_ref().is_none_or(|words| words.are_in(texts(listed)))
-            && (categories.is_empty() || !self.shares(listed).is_empty())
+            && (is_of_any_part || !self.shares(listed).is_empty())
     }
 
     fn is_shown(&self, is_hidden: bool) -> bool {

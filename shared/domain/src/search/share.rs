@@ -1,7 +1,7 @@
 //! What a transaction counts as: its parts, each under its category.
 
 use super::{Listed, Sum};
-use crate::category::{Category, Tree};
+use crate::category::{Category, Kind, Tree};
 
 /// A part of a transaction, or all of one that has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,15 @@ pub struct Share<'a> {
     pub category: Option<&'a Category>,
     /// How much. `None` if the transaction's amount could not be read.
     pub amount: Option<Sum>,
+}
+
+impl Share<'_> {
+    /// What it counts as. Without a category, its sign tells.
+    pub fn kind(&self) -> Kind {
+        let is_spent = self.amount.is_some_and(Sum::is_positive);
+        let by_sign = if is_spent { Kind::Expense } else { Kind::Income };
+        self.category.map_or(by_sign, |category| category.kind)
+    }
 }
 
 /// The parts of a transaction, which add up to it: what they leave over, since the bank changed the amount, counts as what

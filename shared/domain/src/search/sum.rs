@@ -36,6 +36,11 @@ impl Sum {
         self > Self::default()
     }
 
+    /// Without its sign.
+    pub fn abs(self) -> Self {
+        if self < Self::default() { -self } else { self }
+    }
+
     /// Whether it is nothing.
     pub fn is_zero(self) -> bool {
         self == Self::default()

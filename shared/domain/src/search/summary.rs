@@ -1,8 +1,8 @@
 //! What transactions come to, in groups.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::{Listed, Matcher, Share, Sum, Totals, share::together};
+use super::{Listed, Matcher, Share, Totals};
 use crate::{
     category::Category,
     ids::{AccountId, CategoryId},
@@ -77,21 +77,19 @@ impl Summary {
     }
 
     fn add_by_category(&mut self, matcher: &Matcher<'_>, listed: &Listed, shares: &[Share<'_>]) {
-        let id = |share: &Share<'_>| share.category.map(|category| category.id.clone());
-        let currency = listed.currency.as_deref();
-        for of in shares.iter().map(id).collect::<BTreeSet<_>>() {
-            let amount = together(shares.iter().filter(|share| id(share) == of));
-            self.groups.entry(Key::Category(of)).or_default().own.count(currency, amount);
-        }
-        let mut with_children: BTreeMap<Option<CategoryId>, Option<Sum>> = BTreeMap::new();
+        let mut own: BTreeMap<Option<CategoryId>, Vec<Share<'_>>> = BTreeMap::new();
+        let mut with_children = own.clone();
         for share in shares {
+            own.entry(share.category.map(|category| category.id.clone())).or_default().push(*share);
             for of in self_and_above(matcher, share.category) {
-                let sum = with_children.entry(of).or_default();
-                *sum = [*sum, share.amount].into_iter().flatten().reduce(|sum, amount| sum + amount);
+                with_children.entry(of).or_default().push(*share);
             }
         }
-        for (of, amount) in with_children {
-            self.groups.entry(Key::Category(of)).or_default().with_children.count(currency, amount);
+        for (of, shares) in own {
+            self.groups.entry(Key::Category(of)).or_default().own.add(listed, &shares);
+        }
+        for (of, shares) in with_children {
+            self.groups.entry(Key::Category(of)).or_default().with_children.add(listed, &shares);
         }
     }
 }

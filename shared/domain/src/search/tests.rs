@@ -7,8 +7,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::edit::{Part, Splits};
 
-const CATEGORIES: [&str; 5] =
-    ["s_travel", "s_travel_flights", "s_food_and_drink", "s_food_and_drink_coffee", "s_income_salary"];
+const CATEGORIES: [&str; 6] = [
+    "s_travel",
+    "s_travel_flights",
+    "s_food_and_drink",
+    "s_food_and_drink_coffee",
+    "s_income_salary",
+    "s_transfer_in_account_transfer",
+];
 
 /// A transaction, as a strategy makes it: amount and parts in cents, the parts with their categories.
 #[derive(Debug, Clone)]
@@ -81,7 +87,8 @@ type Cents = BTreeMap<Option<String>, (u64, i64, i64)>;
 fn cents(totals: &Totals) -> Cents {
     let read = |sum: Sum| sum.to_string().parse::<Decimal>().unwrap() * Decimal::ONE_HUNDRED;
     let all = totals.by_currency().map(|(currency, amounts)| {
-        assert_eq!(amounts.net(), amounts.incoming - amounts.outgoing);
+        let transferred = amounts.transfers_in - amounts.transfers_out;
+        assert_eq!(amounts.net() + transferred, amounts.incoming - amounts.outgoing);
         let of = |sum| i64::try_from(read(sum)).unwrap();
         (currency.map(str::to_owned), (amounts.count, of(amounts.incoming), of(amounts.outgoing)))
     });

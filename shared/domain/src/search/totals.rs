@@ -3,22 +3,31 @@
 use std::collections::BTreeMap;
 
 use super::{Listed, Share, Sum, share::together};
+use crate::category::Kind;
 
 /// What transactions of one currency come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amounts {
     /// How many transactions. One without an amount that could be read is counted, and adds nothing.
     pub count: u64,
-    /// What came in; never negative.
+    /// What came in, transfers too; never negative.
     pub incoming: Sum,
-    /// What went out; never negative.
+    /// What went out, transfers too; never negative.
     pub outgoing: Sum,
+    /// What was earned. What of it was given back lessens it.
+    pub income: Sum,
+    /// What was spent. A refund lessens it.
+    pub expense: Sum,
+    /// What came from other accounts of one's own, or as a loan; never negative.
+    pub transfers_in: Sum,
+    /// What went to other accounts of one's own, or paid a loan; never negative.
+    pub transfers_out: Sum,
 }
 
 impl Amounts {
-    /// What came in less what went out.
+    /// What was earned less what was spent. Transfers are neither.
     pub fn net(&self) -> Sum {
-        self.incoming - self.outgoing
+        self.income - self.expense
     }
 
     /// What moved, whichever way.
@@ -30,6 +39,26 @@ impl Amounts {
         self.count += other.count;
         self.incoming += other.incoming;
         self.outgoing += other.outgoing;
+        self.income += other.income;
+        self.expense += other.expense;
+        self.transfers_in += other.transfers_in;
+        self.transfers_out += other.transfers_out;
+    }
+
+    /// Adds the parts of one transaction.
+    fn add(&mut self, shares: &[Share<'_>]) {
+        self.count += 1;
+        let amount = together(shares).unwrap_or_default();
+        *(if amount.is_positive() { &mut self.outgoing } else { &mut self.incoming }) += amount.abs();
+        for share in shares {
+            let amount = share.amount.unwrap_or_default();
+            match share.kind() {
+                Kind::Income => self.income += -amount,
+                Kind::Expense => self.expense += amount,
+                Kind::Transfer if amount.is_positive() => self.transfers_out += amount,
+                Kind::Transfer => self.transfers_in += -amount,
+            }
+        }
     }
 }
 
@@ -50,18 +79,8 @@ impl Totals {
 
     /// Counts parts of one transaction: what they come to together is what came in or went out.
     pub fn add(&mut self, listed: &Listed, shares: &[Share<'_>]) {
-        self.count(listed.currency.as_deref(), together(shares));
-    }
-
-    pub(super) fn count(&mut self, currency: Option<&str>, amount: Option<Sum>) {
-        let amounts = self.0.entry(currency.map(str::to_owned)).or_default();
-        amounts.count += 1;
-        let amount = amount.unwrap_or_default();
-        if amount.is_positive() {
-            amounts.outgoing += amount;
-        } else {
-            amounts.incoming += -amount;
-        }
+        let currency = listed.currency.as_deref().map(str::to_owned);
+        self.0.entry(currency).or_default().add(shares);
     }
 
     /// Adds what others come to.

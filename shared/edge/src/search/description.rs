@@ -33,6 +33,12 @@ pub fn described(operation: Operation) -> Operation {
             format!("Of one of these categories, or below them; `none` for what has none. {ids}"),
             json!({"type": "string"}),
         )
+        .query_as(
+            "type",
+            "Of this type, which the category has. Without a category, money that came in is income and money that went out \
+             is expense.",
+            json!({"type": "string", "enum": ["income", "expense", "transfer"]}),
+        )
         .query_as("account_id", format!("Of one of these accounts. {ids}"), json!({"type": "string"}))
         .query::<Tag>("tag", "With this tag.")
         .query_as("pending", "Whether they may still change or vanish.", flag.clone())

@@ -8,6 +8,7 @@ mod totals;
 use std::collections::BTreeSet;
 
 use domain::{
+    category::Kind,
     household::{Memberships, readable_households},
     ids::{AccountId, CategoryId, HouseholdId, UserId},
     money::parse_amount,
@@ -60,6 +61,7 @@ impl Asked {
             most: query.read("max_amount", AMOUNT, amount),
             direction: query.read("direction", "must be in or out", direction),
             categories: query.read("category_id", IDS, categories).unwrap_or_default(),
+            kind: query.read("type", "must be income, expense or transfer", kind),
             accounts: query.read("account_id", IDS, |text| ids(text, account)).unwrap_or_default(),
             tag: query.value("tag"),
             pending: query.read("pending", FLAG, flag),
@@ -129,6 +131,15 @@ fn direction(text: &str) -> Option<Direction> {
     match text {
         "in" => Some(Direction::In),
         "out" => Some(Direction::Out),
+        _ => None,
+    }
+}
+
+fn kind(text: &str) -> Option<Kind> {
+    match text {
+        "income" => Some(Kind::Income),
+        "expense" => Some(Kind::Expense),
+        "transfer" => Some(Kind::Transfer),
         _ => None,
     }
 }
