@@ -58,8 +58,8 @@ const MOST_PRODUCTS: usize = 10;
 const LONGEST_URI: usize = 2048;
 /// What [`redirect_uri`] takes, for the description.
 const URI: &str = concat!(
-    r"^(https://[^/?#\s\u0000-\u001F\u007F-\u009F][^?#\s\u0000-\u001F\u007F-\u009F]*",
-    r"|http://(localhost|127\.0\.0\.1)([:/][^?#\s\u0000-\u001F\u007F-\u009F]*)?)$",
+    r"^(https://[^/?#@\s\u0000-\u001F\u007F-\u009F][^?#@\s\u0000-\u001F\u007F-\u009F]*",
+    r"|http://(localhost|127\.0\.0\.1)([:/][^?#@\s\u0000-\u001F\u007F-\u009F]*)?)$",
 );
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -190,11 +190,11 @@ fn redirect_uri(uri: String) -> Result<String, Problem> {
     let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
     if !has_host
         || uri.contains(char::is_whitespace)
-        || uri.contains(['?', '#'])
+        || uri.contains(['?', '#', '@'])
         || uri.chars().count() > LONGEST_URI
         || uri.chars().any(char::is_control)
     {
-        let must = "must be an https URL, or an http URL of localhost, of at most 2048 characters, without query or fragment";
+        let must = "must be an https URL, or an http URL of localhost, of at most 2048 characters, without query, fragment or @";
         return Err(Problem::field("redirect_uri", must));
     }
     Ok(uri)

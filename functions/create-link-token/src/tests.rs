@@ -82,6 +82,7 @@ async fn wrong_fields_are_named() {
         (json!({"redirect_uri": "ftp://x.example"}), "redirect_uri"),
         (json!({"redirect_uri": "http://x.example/oauth"}), "redirect_uri"),
         (json!({"redirect_uri": "http://localhost.x.example/oauth"}), "redirect_uri"),
+        (json!({"redirect_uri": "http://localhost:x@x.example/oauth"}), "redirect_uri"),
         (json!({"redirect_uri": "https://"}), "redirect_uri"),
         (json!({"redirect_uri": "https://a b"}), "redirect_uri"),
         (json!({"household_id": "x"}), "household_id"),

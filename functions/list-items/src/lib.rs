@@ -83,7 +83,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
 fn view(connection: &Connection) -> ItemView {
     let Connection { item, accounts } = connection;
     let health = &item.health;
-    let listed = accounts.iter().filter(|account| account.state.is_listed());
+    let listed = accounts.iter().filter(|account| account.state.is_listed() && !item.awaits_admission);
     ItemView {
         id: item.at.item.clone(),
         household_id: item.at.household.clone(),

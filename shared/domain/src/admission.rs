@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    account::{Account, BankAccount},
+    account::{Account, AccountState, BankAccount},
     ids::{HouseholdId, InstitutionId, ItemRef},
     item::{Connection, SyncState, Twin},
     pairing::{Banks, is_alike, is_twin},
@@ -92,7 +92,8 @@ pub fn account_in_common<'a>(
     let banks = Banks::of(connection.item.institution.as_ref(), institution);
     let kept: Vec<_> = connection.accounts.iter().filter(|account| !account.state.is_stopped()).collect();
     let is_known = |new: &BankAccount| kept.iter().any(|old| is_alike(&old.bank, new));
-    let are_all_known = banks == Banks::Same && kept.len() == new.len() && new.iter().all(is_known);
+    let live = kept.iter().filter(|account| account.state == AccountState::Live).count();
+    let are_all_known = banks == Banks::Same && live == new.len() && new.iter().all(is_known);
     let mut common = kept.iter().filter(|old| new.iter().any(|new| is_twin(&old.bank, new, banks)));
     common.next().or_else(|| kept.first().filter(|_| are_all_known)).copied()
 }

@@ -72,7 +72,7 @@ pub const CODES: &[Code] = &[
     code(
         409,
         "duplicate_connection",
-        "The accounts are connected already. Repair that connection, or send `allow_duplicate`.",
+        "The accounts are connected already. Repair that connection; `allow_duplicate`, sent with the first request of a session, insists.",
     ),
     code(409, "edits_not_orphaned", "The transaction is still there, or nothing is written on it."),
     code(409, "household_full", "The household has as many members as it may have."),

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A body may not be larger.
-const LARGEST_BODY: usize = 256 << 10;
+pub(crate) const LARGEST_BODY: usize = 256 << 10;
 
 /// A request of somebody whom the gateway has recognised.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use domain::{
 
 use crate::{
     Problem,
-    http::{Reply, Request},
+    http::{LARGEST_BODY, Reply, Request},
 };
 
 const HEADER: &str = "idempotency-key";
@@ -152,8 +152,11 @@ fn attempt(once: &Once, request: &Request, key: &str) -> Attempt {
 }
 
 /// A body with the fields of its objects in order: clients that serialize by hash order repeat a request in another one.
-/// What is no JSON stays as it is.
+/// What is no JSON stays as it is, and what is too large to be read.
 fn canonical(body: &[u8]) -> Vec<u8> {
+    if body.len() > LARGEST_BODY {
+        return body.to_vec();
+    }
     let value: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     value.and_then(|value| serde_json::to_vec(&value).ok()).unwrap_or_else(|| body.to_vec())
 }

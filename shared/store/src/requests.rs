@@ -67,9 +67,10 @@ fn earlier(row: &Row) -> Result<Earlier, StoreError> {
     let row = Reader(row);
     let entropy = row.bytes("en").and_then(|bytes| bytes.try_into().ok());
     let headers = row.maybe_text("hd").map(serde_json::from_str).transpose();
-    let answer = row.maybe_text("bd").map(|body| {
+    // An answer of an earlier version does not say whose it is.
+    let answer = row.maybe_text("bd").zip(row.maybe_parsed("hh")).map(|(body, household)| {
         Ok(KeptAnswer {
-            household: row.parsed("hh")?,
+            household,
             status: row.number("rs")?,
             body: body.to_owned(),
             headers: headers.map_err(|_bad| StoreError::Corrupt("hd"))?.unwrap_or_default(),

@@ -184,6 +184,28 @@ async fn unfinished(world: &World) -> (String, domain::ids::ItemRef) {
     (second, message.at)
 }
 
+/// A connection whose log-in was lost is somebody's: a log-in that only looks the same does not take its place.
+#[tokio::test]
+async fn a_guess_replaces_no_connection_that_can_be_repaired() {
+    let world = World::new().await;
+    assert_eq!(exchange_accounts(&world, &[account("Everyday", "", 100)]).await.0, 201);
+    let [(first, _)] = world.queue.take().try_into().unwrap();
+    world.run(&first.at, Cause::Link).await;
+    let plaid_item = world.sandbox.world().item_ids().pop().unwrap();
+    let lost = serde_json::from_value(json!({"change": "login_loss"})).unwrap();
+    world.sandbox.world().change(&plaid_item, &lost).unwrap();
+    assert!(matches!(world.run(&first.at, Cause::Webhook).await, Outcome::Failed(_)));
+    let (status, answer) = exchange_accounts(&world, &[account("Everyday", "", 300)]).await;
+    assert_eq!(status, 409, "{answer}");
+    let state = domain::sync::SyncReads::state(&*world.store, &first.at).await.unwrap().unwrap();
+    assert!(state.leftovers.replaced.is_empty());
+    // The same accounts for certain do.
+    let (status, again) = exchange_accounts(&world, &[account("Everyday", "", 100)]).await;
+    assert_eq!((status, again["item_id"].as_str()), (201, Some(first.at.item.as_str())), "{again}");
+    world.queue.take();
+    world.removals.take();
+}
+
 #[tokio::test]
 async fn refused_link_names_the_item_that_stays_once_it_is_gone() {
     let world = World::new().await;

@@ -42,8 +42,8 @@ pub(super) async fn find(deps: &Deps, session: &Session) -> Result<Candidates, L
         let Some(account) = account_named(connection, session) else { continue };
         let is_over = session.allow_duplicate || connection.item.health.is_beyond_repair();
         if is_dead(&connection.item) && is_over {
-            candidates.dead = Some(connection.item.at.clone());
-            break;
+            candidates.dead.get_or_insert_with(|| connection.item.at.clone());
+            continue;
         }
         if !session.allow_duplicate {
             let account = account.name().to_owned();
@@ -79,9 +79,15 @@ pub(super) async fn settle(
 }
 
 /// Whether a new connection's accounts are those of one that works no more: at the same bank one of them, and at another,
-/// whose id may have changed, all of them with their masks.
+/// whose id may have changed, all of them with their masks. One that could be repaired is replaced only for certain: all
+/// accounts are the same, and none is guessed.
 fn goes_on(dead: &Connection, new: &[BankAccount], institution: Option<&InstitutionId>) -> bool {
     let kept: Vec<_> = dead.accounts.iter().filter(|account| !account.state.is_stopped()).collect();
+    if !dead.item.health.is_beyond_repair() {
+        let banks = Banks::of(dead.item.institution.as_ref(), institution);
+        let is_certain = |new: &BankAccount| kept.iter().any(|old| is_twin(&old.bank, new, banks));
+        return !new.is_empty() && new.len() == kept.len() && new.iter().all(is_certain);
+    }
     let is_known =
         |new: &BankAccount| new.mask.is_some() && kept.iter().any(|old| is_twin(&old.bank, new, Banks::Same));
     let are_all_known = !new.is_empty() && new.len() == kept.len() && new.iter().all(is_known);

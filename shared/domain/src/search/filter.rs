@@ -152,7 +152,7 @@ impl<'a> Matcher<'a> {
         let mut shares = shares(listed, self.tree);
         shares.retain(|share| {
             self.includes(share.category.map(|category| &category.id))
-                && self.filter.kind.is_none_or(|kind| share.kind() == kind)
+                && self.filter.kind.is_none_or(|kind| share.kind() == Some(kind))
         });
         shares
     }

@@ -10,14 +10,23 @@ pub struct Share<'a> {
     pub category: Option<&'a Category>,
     /// How much. `None` if the transaction's amount could not be read.
     pub amount: Option<Sum>,
+    /// What it counts as without a category.
+    by_sign: Option<Kind>,
 }
 
 impl Share<'_> {
-    /// What it counts as. Without a category, its sign tells.
-    pub fn kind(&self) -> Kind {
-        let is_spent = self.amount.is_some_and(Sum::is_positive);
-        let by_sign = if is_spent { Kind::Expense } else { Kind::Income };
-        self.category.map_or(by_sign, |category| category.kind)
+    /// What it counts as. Without a category, the sign of the transaction tells; nothing does of one without an amount.
+    pub fn kind(&self) -> Option<Kind> {
+        self.category.map(|category| category.kind).or(self.by_sign)
+    }
+}
+
+/// What money counts as that went this way.
+fn kind_by_sign(amount: Sum) -> Option<Kind> {
+    match amount {
+        amount if amount.is_zero() => None,
+        amount if amount.is_positive() => Some(Kind::Expense),
+        _ => Some(Kind::Income),
     }
 }
 
@@ -28,17 +37,23 @@ pub(super) fn shares<'a>(listed: &Listed, tree: &'a Tree) -> Vec<Share<'a>> {
     let whole =
         tree.effective(half.category.as_ref(), listed.category.as_ref()).map(|effective| effective.category);
     let amount = listed.amount.map(Sum::from);
-    let Some(splits) = &half.splits else { return vec![Share { category: whole, amount }] };
+    let of_whole = amount.and_then(kind_by_sign);
+    let share = |category, amount: Option<Sum>| {
+        // Parts of nothing go their own ways.
+        let by_sign = of_whole.or_else(|| amount.and_then(kind_by_sign));
+        Share { category, amount, by_sign }
+    };
+    let Some(splits) = &half.splits else { return vec![share(whole, amount)] };
     let mut shares: Vec<_> = splits
         .parts()
         .iter()
-        .map(|part| Share {
-            category: part.category.as_ref().and_then(|id| tree.resolve(id)).or(whole),
-            amount: amount.map(|_| part.amount.into()),
+        .map(|part| {
+            let category = part.category.as_ref().and_then(|id| tree.resolve(id)).or(whole);
+            share(category, amount.map(|_| part.amount.into()))
         })
         .collect();
     let rest = amount.map(|amount| amount - splits.of().into()).filter(|rest| !rest.is_zero());
-    shares.extend(rest.map(|rest| Share { category: whole, amount: Some(rest) }));
+    shares.extend(rest.map(|rest| share(whole, Some(rest))));
     shares
 }
 

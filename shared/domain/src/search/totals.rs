@@ -53,10 +53,11 @@ impl Amounts {
         for share in shares {
             let amount = share.amount.unwrap_or_default();
             match share.kind() {
-                Kind::Income => self.income += -amount,
-                Kind::Expense => self.expense += amount,
-                Kind::Transfer if amount.is_positive() => self.transfers_out += amount,
-                Kind::Transfer => self.transfers_in += -amount,
+                Some(Kind::Income) => self.income += -amount,
+                Some(Kind::Expense) => self.expense += amount,
+                Some(Kind::Transfer) if amount.is_positive() => self.transfers_out += amount,
+                Some(Kind::Transfer) => self.transfers_in += -amount,
+                None => {}
             }
         }
     }
