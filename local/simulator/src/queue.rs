@@ -134,6 +134,11 @@ impl SyncQueue for Queue {
     async fn send(&self, message: &SyncMessage, delay: Duration) -> Result<(), QueueError> {
         let process = process::current();
         let Shared { time, dice, trace, .. } = &self.shared;
+        // Most processes end with a message: one that is killed at it is killed while the call is on its way.
+        if let Some(process) = &process {
+            process.enter(message.at.item.as_str(), Phase::Queue);
+        }
+        self.shared.kill_soon(process.as_ref());
         time.wait(dice.within(Duration::from_millis(30))).await;
         let mut body = json!(message);
         body["v"] = json!(MESSAGE_VERSION);
@@ -141,10 +146,6 @@ impl SyncQueue for Queue {
         if delay > LONGEST_DELAY {
             return Err(QueueError("InvalidParameterValue".to_owned()));
         }
-        if let Some(process) = &process {
-            process.enter(message.at.item.as_str(), Phase::Queue);
-        }
-        self.shared.kill_soon(process.as_ref());
         let bad = dice.in_1000(self.shared.rate(process.as_deref(), self.shared.weather().others));
         let fault =
             bad.then(|| if dice.in_1000(500) { Fault::QueueRefuses } else { Fault::QueueLosesAnswer });

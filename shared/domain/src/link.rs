@@ -144,7 +144,8 @@ pub async fn link(deps: &Deps, session: &Session) -> Result<SyncState, LinkError
     let stored = deps.reads.state(&intent.at).await?.filter(|state| is_linked(state, intent));
     let state = match stored {
         Some(refused) if refused.refused_for.is_some() => refused,
-        stored => connected(deps, session, &begun, stored).await?,
+        // Most of the state of a link is in here: it stays off its callers' stacks.
+        stored => Box::pin(connected(deps, session, &begun, stored)).await?,
     };
     // Where the item is, which may be the place of another, for a caller whose answer was lost.
     let done = Intent { at: state.item.at.clone(), succession: succession(&state), ..intent.clone() };

@@ -108,7 +108,9 @@ async fn run(
     };
     let outcome = answer(request, entropy).await;
     let remembered = match &outcome {
-        Ok((household, reply)) => once.records.answered(&attempt, kept(household, reply).as_ref()).await,
+        Ok((household, reply)) => {
+            once.records.answered(&attempt, kept(household.as_ref(), reply).as_ref()).await
+        }
         // Nothing was done: the key is free for what was meant.
         Err(problem) if problem.status < 500 => once.records.forget(&attempt).await,
         Err(_) => once.records.reopen(&attempt).await,
@@ -167,8 +169,8 @@ fn fingerprint_of(parts: &[&[u8]]) -> String {
 }
 
 /// The answer as it is kept; `None` if it has a secret.
-fn kept(household: &Option<HouseholdId>, reply: &Reply) -> Option<KeptAnswer> {
-    let household = household.clone()?;
+fn kept(household: Option<&HouseholdId>, reply: &Reply) -> Option<KeptAnswer> {
+    let household = household.cloned()?;
     let headers = reply.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
     Some(KeptAnswer { household, status: reply.status, body: reply.body.clone(), headers: headers.collect() })
 }
