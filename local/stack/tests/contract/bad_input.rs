@@ -114,6 +114,10 @@ fn is_of(schema: &Value, kind: &str) -> bool {
 fn fields(good: &Good<'_>) -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, schema) in good.fields() {
+        // Nothing is wrong in a field that takes anything, and is not used.
+        if schema.as_object().is_some_and(|schema| schema.keys().all(|key| key == "description")) {
+            continue;
+        }
         let mut wrong =
             vec!["{\"a\":1}".to_owned(), "NaN".to_owned(), "1e400".to_owned(), r#""\ud800""#.to_owned()];
         if !is_of(schema, "array") {
