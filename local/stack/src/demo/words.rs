@@ -25,7 +25,8 @@ impl Demo {
         let oldest = transactions.last().cloned().unwrap_or_default();
         let amount: Option<Decimal> = oldest["amount"].as_str().and_then(|text| text.parse().ok());
         let part = Decimal::new(1, 2);
-        let rest = amount.and_then(|amount| amount.checked_sub(part)).unwrap_or_default();
+        // Amounts are told without zeros at their end.
+        let rest = amount.and_then(|amount| amount.checked_sub(part)).unwrap_or_default().normalize();
         let splits = json!([
             {"amount": part.to_string(), "category_id": category, "note": "The cake"},
             {"amount": rest.to_string(), "category_id": null, "note": null},
