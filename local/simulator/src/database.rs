@@ -64,6 +64,8 @@ pub(crate) struct Shared {
 /// Faults and deaths in 1,000 calls, in the phase that a swarm looks at.
 const FOCUSED: u32 = 250;
 const KILLED: u32 = 60;
+/// A process sends one message, and makes many calls of the other phases.
+const KILLED_AT_QUEUE: u32 = 400;
 
 impl Shared {
     /// Whether a fault exists in this schedule.
@@ -89,7 +91,9 @@ impl Shared {
         let Some(process) = process.filter(|process| crashes > 0 && self.focus(Some(process))) else {
             return;
         };
-        if self.dice.in_1000(KILLED) && self.may(Fault::Killed) {
+        let is_at_queue = process.phase() == Some(Phase::Queue);
+        let rate = if is_at_queue { KILLED_AT_QUEUE } else { KILLED };
+        if self.dice.in_1000(rate) && self.may(Fault::Killed) {
             let (shared, process) = (self.clone(), process.clone());
             self.time.later(self.dice.within(Duration::from_millis(30)), move || {
                 if !process.is_dead() {
