@@ -49,7 +49,7 @@ pub trait Admissions: Send + Sync {
 }
 
 /// Decides on a new connection whose accounts are known; `None` if the item or another decision came in between. Of two
-/// new connections to the same accounts, the one that is decided on first stays. One that a person insists on stays.
+/// new connections to the same accounts, the first that is decided on stays. A connection that a person insists on stays too.
 ///
 /// # Errors
 /// When the store fails.

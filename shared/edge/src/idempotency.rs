@@ -46,7 +46,7 @@ pub struct HouseholdReply {
 }
 
 impl Reply {
-    /// The answer as one of a household: whoever is no member any more is not given it again.
+    /// The answer as one of a household: it is given again to members only.
     pub fn of(self, household: HouseholdId) -> HouseholdReply {
         HouseholdReply { household, reply: self }
     }

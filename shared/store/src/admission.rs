@@ -18,9 +18,9 @@ use crate::{
     row::{Change, Reader, key, number},
 };
 
-/// Stands on an item that has not been decided on, and on one that went.
+/// Marks an item that awaits its admission or was refused.
 pub(crate) const AWAITS: &str = "aw";
-/// Why an item went.
+/// The connection that an item was refused for.
 pub(crate) const TWIN: &str = "tw";
 /// Counts the decisions, on the household's row.
 const DECISIONS: &str = "dc";

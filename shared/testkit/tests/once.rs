@@ -95,7 +95,7 @@ async fn the_same_request_gets_the_same_answer_for_a_day() {
 }
 
 #[tokio::test]
-async fn an_answer_is_not_given_again_to_whoever_is_no_member() {
+async fn repeated_request_of_a_former_member_is_not_answered() {
     let world = World::new().await;
     let mut endpoint = Endpoint::new(&world);
     // As of a household that ended, or that put the caller out, since the first time.

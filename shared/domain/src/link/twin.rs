@@ -78,9 +78,9 @@ pub(super) async fn settle(
     })
 }
 
-/// Whether a new connection's accounts are those of one that works no more: at the same bank one of them, and at another,
-/// whose id may have changed, all of them with their masks. One that could be repaired is replaced only for certain: all
-/// accounts are the same, and none is guessed.
+/// Whether a new connection replaces a broken one. At the same bank one common account is enough; at another bank, whose id
+/// may have changed, all accounts agree with their masks. A connection that can be repaired is replaced only if all accounts
+/// are the same for certain.
 fn goes_on(dead: &Connection, new: &[BankAccount], institution: Option<&InstitutionId>) -> bool {
     let kept: Vec<_> = dead.accounts.iter().filter(|account| !account.state.is_stopped()).collect();
     if !dead.item.health.is_beyond_repair() {
