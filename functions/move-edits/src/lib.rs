@@ -1,5 +1,5 @@
-//! `POST /api/v1/transactions/{transaction_id}/move-edits` — what was written on a transaction that went away moves to another
-//! one of the same household, on which nothing is written yet.
+//! `POST /api/v1/transactions/{transaction_id}/move-edits` — what was written on a transaction that went away, or that a guess
+//! brought to one, moves to another one of the same household, on which nothing is written yet.
 //!
 //! Effects: one transaction, so that it never stands on both or on neither. The same again finds that it was done.
 
@@ -44,8 +44,9 @@ pub struct Deps {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
-    /// The other transaction.
-    to: TransactionId,
+    /// The other transaction; null takes a guess back: what was written is then among the orphaned edits.
+    #[serde(deserialize_with = "Option::deserialize")]
+    to: Option<TransactionId>,
 }
 
 /// Moves edits.
@@ -61,16 +62,22 @@ async fn move_them(deps: &Deps, request: &Request) -> Result<HouseholdReply, Pro
     let from = from.map_err(Problem::no_transaction_access)?;
     let Body { to } = request.json()?;
     let household = std::slice::from_ref(&from.at.household);
-    let to = deps.transactions.find_one(household, &to).await?.ok_or_else(Problem::no_transaction)?;
-    match deps.moves.move_edits(&from, &to).await? {
+    let moved = match to {
+        Some(to) => {
+            let to = deps.transactions.find_one(household, &to).await?.ok_or_else(Problem::no_transaction)?;
+            deps.moves.move_edits(&from, &to).await?
+        }
+        None => deps.moves.take_back(&from).await?,
+    };
+    match moved {
         Moved::Done(whole) => {
-            let tree = deps.categories.tree(&to.at.household).await?;
+            let tree = deps.categories.tree(&from.at.household).await?;
             let revision = whole.listed.half.rev;
             let reply = Reply::json(200, &WholeView::new(*whole, &tree)?)?;
-            Ok(reply.tagged(revision).of(to.at.household.clone()))
+            Ok(reply.tagged(revision).of(from.at.household.clone()))
         }
         Moved::NotOrphaned => {
-            let words = "The transaction is still there, or nothing is written on it.";
+            let words = "The transaction is still there and what is written on it is its own, or nothing is.";
             Err(Problem::new(409, "edits_not_orphaned", words))
         }
         Moved::TargetEdited => {

@@ -114,6 +114,56 @@ async fn what_cannot_move_stays() {
     assert_eq!(world.store.orphans(&at).await.unwrap().len(), 1);
 }
 
+/// One that posted without a link, with the edits of its pending transaction on it, and another.
+async fn guessed(world: &World) -> (ItemRef, String, String) {
+    let (at, plaid_item) = empty(world).await;
+    let account = world.sandbox.world().account_ids(&plaid_item).remove(0);
+    let add = |amount: &str, pending: bool| {
+        json!({"change": "add", "amount": amount, "name": "Tea", "account": account, "pending": pending,
+            "date": "2026-06-10", "authorized_date": "2026-06-10"})
+    };
+    let pending = change(world, &at, &plaid_item, add("7", true)).await;
+    write_on(world, &at, &pending).await;
+    let remove = serde_json::from_value(json!({"change": "remove", "id": pending})).unwrap();
+    world.sandbox.world().change(&plaid_item, &remove).unwrap();
+    change(world, &at, &plaid_item, add("7", false)).await;
+    let other = change(world, &at, &plaid_item, add("8", false)).await;
+    (at, pending, other)
+}
+
+#[tokio::test]
+async fn what_a_guess_brought_is_taken_back_once() {
+    let world = World::new().await;
+    let (at, id, other) = guessed(&world).await;
+    let take_back = || request("alice", &[("transaction_id", &id)], "", &json!({"to": null}));
+    for _ in 0..2 {
+        let (status, answer) = call(&world, take_back()).await;
+        assert_eq!((status, &answer["id"], &answer["note"]), (200, &json!(id), &Value::Null));
+        assert_eq!((&answer["edits_guessed"], &answer["revision"]), (&json!(false), &json!(2)));
+    }
+    let [orphan] = world.store.orphans(&at).await.unwrap().try_into().unwrap();
+    assert_eq!((orphan.name.as_deref(), orphan.half.hidden), (Some("Tea"), true));
+    // From there it moves like any other.
+    let (status, answer) = call(&world, move_to("alice", orphan.key.as_str(), &other)).await;
+    assert_eq!((status, &answer["note"], &answer["hidden"]), (200, &json!("mine"), &json!(true)));
+    assert!(world.store.orphans(&at).await.unwrap().is_empty());
+    let refused =
+        call(&world, request("alice", &[("transaction_id", &other)], "", &json!({"to": null}))).await;
+    assert_eq!((refused.0, &refused.1["code"]), (409, &json!("edits_not_orphaned")));
+}
+
+#[tokio::test]
+async fn what_a_guess_brought_moves_to_another() {
+    let world = World::new().await;
+    let (at, id, other) = guessed(&world).await;
+    for _ in 0..2 {
+        let (status, answer) = call(&world, move_to("alice", &id, &other)).await;
+        assert_eq!((status, &answer["note"], &answer["hidden"]), (200, &json!("mine"), &json!(false)));
+    }
+    assert!(world.store.orphans(&at).await.unwrap().is_empty());
+    assert!(world.store.half(&at, &id.parse().unwrap()).await.unwrap().unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn it_stands_on_one_of_them_whatever_dies() {
     for fault in [Fault::HangBefore, Fault::HangAfter] {

@@ -99,7 +99,9 @@ impl SyncWrites for Memory {
                 next: None,
                 signature: None,
                 pending: facts.pending,
+                authorized: facts.authorized_date,
                 generation: 0,
+                guessed: false,
             };
             rows.insert(key.clone(), row);
         }

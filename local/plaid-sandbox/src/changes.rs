@@ -33,6 +33,9 @@ pub enum Change {
         /// Its date.
         #[serde(default)]
         date: Option<Date>,
+        /// When it was authorized.
+        #[serde(default)]
+        authorized_date: Option<Date>,
         /// The id of its account.
         #[serde(default)]
         account: Option<String>,
@@ -171,10 +174,10 @@ pub(crate) struct Bank<'a> {
 impl Bank<'_> {
     fn make(&mut self, change: &Change) -> Option<String> {
         match change {
-            Change::Add { pending, amount, name, date, account } => {
+            Change::Add { pending, amount, name, date, authorized_date, account } => {
                 let mut new = self.fresh(account.as_deref(), *date)?;
                 new.pending = *pending;
-                new.authorized_date = new.authorized_date.filter(|_| !pending);
+                new.authorized_date = authorized_date.or(new.authorized_date.filter(|_| !pending));
                 new.amount = amount.unwrap_or(new.amount);
                 new.name = name.clone().unwrap_or(new.name);
                 Some(self.put(new))

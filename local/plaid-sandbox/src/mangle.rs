@@ -161,7 +161,14 @@ fn html() -> Reply {
 fn mutate(met: &Met<'_>, world: &mut World) {
     let Some(item_id) = met.text("access_token").and_then(|token| world.item_id(&token)) else { return };
     let amend = Change::Amend { id: None, amount: None };
-    let add = Change::Add { pending: false, amount: None, name: None, date: None, account: None };
+    let add = Change::Add {
+        pending: false,
+        amount: None,
+        name: None,
+        date: None,
+        authorized_date: None,
+        account: None,
+    };
     for change in [amend, add] {
         if world.change_and_tell(&item_id, &change).is_some() {
             return;

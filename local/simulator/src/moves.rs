@@ -79,6 +79,7 @@ impl Move {
             amount,
             name: name.map(str::to_owned),
             date: None,
+            authorized_date: None,
             account: None,
         };
         let post = |linked, removal| Change::Post(Posting { linked, removal, ..Posting::default() });

@@ -73,6 +73,9 @@ pub struct TransactionView {
     pub splits: Vec<PartView>,
     /// Whether the bank has changed the amount since it was split; the difference counts under `category`.
     pub splits_stale: bool,
+    /// Whether what people wrote was written on a pending transaction that the bank did not link to this one: same
+    /// account, amount and name, and authorized at the same time. An edit confirms it, `move-edits` takes it back.
+    pub edits_guessed: bool,
     /// Counts what people have changed; its entity tag.
     pub revision: u64,
 }
@@ -174,6 +177,7 @@ impl TransactionView {
         let half = listed.half;
         let category = effective(tree, half.category.as_ref(), listed.category);
         let splits_stale = half.splits.as_ref().is_some_and(|splits| splits.is_stale(listed.amount));
+        let edits_guessed = listed.is_guessed && !half.is_empty();
         let parts = half.splits.as_ref().map(Splits::parts).unwrap_or_default();
         Self {
             id: listed.id,
@@ -200,6 +204,7 @@ impl TransactionView {
             custom_fields: half.fields.into_iter().map(|(name, value)| (name, field(value))).collect(),
             splits: parts.iter().map(|part| part_view(part, tree)).collect(),
             splits_stale,
+            edits_guessed,
             revision: half.rev,
         }
     }

@@ -92,13 +92,14 @@ impl Store {
         let mut change = Change::default();
         let mut condition = None;
         match write {
-            RowWrite::Bank { key, account, generation, facts, digest, next } => {
-                change = encode::bank_half(at, key, (account, *generation), facts, *digest, next.as_ref())?;
+            RowWrite::Bank { key, account, generation, facts, digest, next, guessed } => {
+                let account = (account, *generation);
+                change = encode::bank_half(at, key, account, facts, *digest, next.as_ref(), *guessed)?;
             }
             RowWrite::Next { next, .. } => drop(change.set("nx", text(next.as_str()))),
-            RowWrite::Copy { from, to, next } => {
+            RowWrite::Copy { from, to, next, guessed } => {
                 let source = sources.get(from).ok_or(StoreError::Corrupt("source"))?;
-                change = copied(source, to, next.as_ref())?;
+                change = copied(source, to, next.as_ref(), *guessed)?;
             }
             RowWrite::Alias { of, account, replaces, .. } => {
                 change
@@ -181,14 +182,20 @@ impl Store {
 }
 
 /// The bank half of a stored row, for the row of another id.
-fn copied(source: &Row, to: &TransactionId, next: Option<&TransactionId>) -> Result<Change, StoreError> {
+fn copied(
+    source: &Row,
+    to: &TransactionId,
+    next: Option<&TransactionId>,
+    guessed: bool,
+) -> Result<Change, StoreError> {
     let date: Date = Reader(source).parsed("dt")?;
     let mut change = Change::default();
     change.set("v", number(encode::SCHEMA));
-    for name in encode::BANK.into_iter().filter(|name| *name != "nx") {
+    for name in encode::BANK.into_iter().filter(|name| !matches!(*name, "nx" | "gu")) {
         change.put(name, source.get(name).cloned());
     }
     change.put("nx", next.map(|id| text(id.as_str())));
+    change.put("gu", guessed.then_some(AttributeValue::Bool(true)));
     change.set("ms", text(keys::place(date, to)));
     encode::revive(&mut change);
     Ok(change)

@@ -60,7 +60,8 @@ impl TransactionEdits for Store {
             if !half.fits() {
                 return Ok(Edited::TooMuch);
             }
-            match self.write_half(at, &key, read, &half).await {
+            let is_guessed = Reader(&row).flag("gu");
+            match self.write_half(at, &key, (read, is_guessed), &half).await {
                 Ok(Some(row)) => return done(at, key, half, &row),
                 Ok(None) | Err(StoreError::Busy) => intended = Some(half),
                 Err(error) => return Err(error),
@@ -111,7 +112,7 @@ impl Store {
         &self,
         at: &ItemRef,
         id: &TransactionId,
-        read: u64,
+        (read, is_guessed): (u64, bool),
         half: &UserHalf,
     ) -> Result<Option<Row>, StoreError> {
         let mut change = encode(half);
@@ -125,7 +126,11 @@ impl Store {
             .table_name(&self.data)
             .set_key(Some(key(keys::transactions(at), keys::transaction(id))))
             .update_expression(expression)
-            .condition_expression(if read > 0 { LATER } else { FIRST })
+            .condition_expression(match (read, is_guessed) {
+                (0, _) => FIRST.to_owned(),
+                (_, true) => LATER.to_owned(),
+                (_, false) => format!("{LATER} AND attribute_not_exists(gu)"),
+            })
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values)
             .return_values(ReturnValue::AllNew);

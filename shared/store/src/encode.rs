@@ -39,9 +39,9 @@ pub(crate) fn read_currency(stored: &str) -> Currency {
 }
 
 /// What the bank half consists of, besides its place in the index (`ms`), which names the row.
-pub(crate) const BANK: [&str; 25] = [
+pub(crate) const BANK: [&str; 26] = [
     "id", "h", "ac", "dt", "nm", "am", "cu", "pd", "pe", "ad", "mn", "ch", "cp", "cd", "cc", "cv", "pm",
-    "ck", "co", "lo", "z", "rw", "nx", "mp", "ge",
+    "ck", "co", "lo", "z", "rw", "nx", "mp", "ge", "gu",
 ];
 
 /// The bank half of a transaction, all of it: what the bank does not say is taken away.
@@ -52,6 +52,7 @@ pub(crate) fn bank_half(
     facts: &BankFacts,
     digest: Digest,
     next: Option<&TransactionId>,
+    guessed: bool,
 ) -> Result<Change, StoreError> {
     let category = facts.category.as_ref();
     let or_text = |value: &Option<String>| value.as_ref().map(text);
@@ -70,6 +71,7 @@ pub(crate) fn bank_half(
         .put("pd", facts.pending_of.as_ref().map(|id| text(id.as_str())))
         .put("ge", (generation > 0).then(|| number(generation)))
         .put("nx", next.map(|id| text(id.as_str())))
+        .put("gu", guessed.then_some(AttributeValue::Bool(true)))
         .put("pe", facts.pending.then_some(AttributeValue::Bool(true)))
         .put("ad", facts.authorized_date.map(|date| text(date.to_string())))
         .put("mn", or_text(&facts.merchant_name))

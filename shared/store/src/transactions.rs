@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What the sync needs of a row. Reading less costs as much, but carries less.
-const FIELDS: &str = "sk, id, #of, nx, h, ur, ac, am, cu, nm, dt, pe, ge";
+const FIELDS: &str = "sk, id, #of, nx, h, ur, ac, am, cu, nm, dt, ad, pe, ge, gu";
 /// The most keys of one batch read.
 const BATCH: usize = 100;
 /// Rounds that may bring nothing.
@@ -144,7 +144,9 @@ fn stored(at: &ItemRef, row: &Row) -> Result<Stored, StoreError> {
         next: row.maybe_parsed("nx"),
         signature: signature(at, row),
         pending: row.flag("pe"),
+        authorized: row.maybe_parsed("ad"),
         generation: row.maybe_number("ge").unwrap_or_default(),
+        guessed: row.flag("gu"),
     }))
 }
 

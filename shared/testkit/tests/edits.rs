@@ -7,6 +7,7 @@ use std::sync::Arc;
 use domain::{
     edit::{Change, Edited, FieldValue, Note, Orphans, Part, Splits, TransactionEdits, UserHalf},
     ids::{ItemRef, TransactionId},
+    search::{Search, TransactionSearch},
     sync::{Cause, Edit, Ledger, SyncReads, Trigger, sync},
 };
 use futures::future::join_all;
@@ -167,6 +168,64 @@ async fn an_edit_follows_its_transaction_when_it_posts() {
             written(&world, &at, id, &note("mine")).await;
         }
         assert!(world.store.orphans(&at).await.unwrap().is_empty());
+    }
+}
+
+/// A pending transaction of a day with a person's edit goes, and something posts that the bank does not link to it.
+async fn unlinked(world: &World, posted: &serde_json::Value) -> (ItemRef, TransactionId, TransactionId) {
+    let (at, plaid_item) = empty(world).await;
+    let account = world.sandbox.world().account_ids(&plaid_item).remove(0);
+    let coffee = json!({"amount": "4.5", "name": "BLUE BOTTLE 12", "account": account});
+    let with = |more: &serde_json::Value| {
+        let mut change = coffee.clone();
+        change.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        change
+    };
+    let pending = json!({"change": "add", "pending": true, "date": "2026-06-10"});
+    let pending = change(world, &plaid_item, &with(&pending));
+    run(world, &at).await;
+    let hidden = Change { hidden: Some(true), ..note("with Bob") };
+    written(world, &at, &pending, &hidden).await;
+    change(world, &plaid_item, &json!({"change": "remove", "id": pending.as_str()}));
+    let posted = change(world, &plaid_item, &with(posted));
+    run(world, &at).await;
+    (at, pending, posted)
+}
+
+async fn seen(world: &World, at: &ItemRef) -> Vec<domain::search::Listed> {
+    let scope = world.store.scope(std::slice::from_ref(&at.household), &[].into()).await.unwrap();
+    world.store.find(&Search::everything(50), &scope).await.unwrap().transactions
+}
+
+#[tokio::test]
+async fn a_guess_brings_the_note_and_hides_nothing() {
+    let world = World::new().await;
+    let posted = json!({"change": "add", "date": "2026-06-12", "authorized_date": "2026-06-10"});
+    let (at, pending, posted) = unlinked(&world, &posted).await;
+    let [listed] = seen(&world, &at).await.try_into().unwrap();
+    assert_eq!((&listed.id, listed.is_guessed, listed.half.hidden), (&pending, true, false));
+    assert_eq!(words(&listed.half), "with Bob");
+    // An edit confirms what it sees.
+    let half = written(&world, &at, &posted, &note("with Ann")).await;
+    assert_eq!((words(&half), half.hidden), ("with Ann", false));
+    let [listed] = seen(&world, &at).await.try_into().unwrap();
+    assert_eq!((listed.is_guessed, listed.half.hidden), (false, false));
+}
+
+#[tokio::test]
+async fn a_guess_does_not_reach_what_was_there_before_or_was_authorized_at_another_time() {
+    for posted in [
+        json!({"change": "add", "date": "2026-06-02", "authorized_date": "2026-06-01"}),
+        json!({"change": "add", "date": "2026-06-25"}),
+        json!({"change": "add", "date": "2026-06-20", "authorized_date": "2026-06-19"}),
+        json!({"change": "add", "date": "2026-06-12", "authorized_date": "2026-06-12"}),
+    ] {
+        let world = World::new().await;
+        let (at, pending, id) = unlinked(&world, &posted).await;
+        let [listed] = seen(&world, &at).await.try_into().unwrap();
+        assert_eq!((&listed.id, listed.is_guessed, listed.half.is_empty()), (&id, false, true), "{posted}");
+        let orphans = world.store.orphans(&at).await.unwrap();
+        assert_eq!((&orphans[0].key, orphans[0].half.hidden), (&pending, true));
     }
 }
 

@@ -55,7 +55,7 @@ fn change(world: &World, plaid_item: &str, change: &Change) {
 }
 
 fn add() -> Change {
-    Change::Add { pending: false, amount: None, name: None, date: None, account: None }
+    Change::Add { pending: false, amount: None, name: None, date: None, authorized_date: None, account: None }
 }
 
 async fn assert_equal_to_ledger(world: &World, at: &ItemRef, plaid_item: &str) {

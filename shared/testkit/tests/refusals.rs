@@ -111,7 +111,14 @@ async fn each_code_at_each_place_does_what_the_table_says_and_ends() {
             let what = format!("{} {:?} at {place}", refusal.code, refusal.error_type);
             let (at, plaid_item) = synced(&world).await;
             for _ in 0..5 {
-                let add = Change::Add { pending: false, amount: None, name: None, date: None, account: None };
+                let add = Change::Add {
+                    pending: false,
+                    amount: None,
+                    name: None,
+                    date: None,
+                    authorized_date: None,
+                    account: None,
+                };
                 change(&world, &plaid_item, &add);
             }
             if expected == "restart" {
@@ -119,8 +126,14 @@ async fn each_code_at_each_place_does_what_the_table_says_and_ends() {
                 assert!(matches!(run(&world, &at).await, Outcome::Finished { .. }), "{what}");
                 change(&world, &plaid_item, &Change::Amend { id: None, amount: None });
                 for _ in 0..3 {
-                    let add =
-                        Change::Add { pending: true, amount: None, name: None, date: None, account: None };
+                    let add = Change::Add {
+                        pending: true,
+                        amount: None,
+                        name: None,
+                        date: None,
+                        authorized_date: None,
+                        account: None,
+                    };
                     change(&world, &plaid_item, &add);
                 }
             }
@@ -212,7 +225,14 @@ async fn the_night_leaves_alone_what_is_not_supported_until_its_week_is_over() {
 async fn a_store_that_refuses_stands_on_the_item() {
     let world = World::new().await;
     let (at, plaid_item) = synced(&world).await;
-    let add = Change::Add { pending: false, amount: None, name: None, date: None, account: None };
+    let add = Change::Add {
+        pending: false,
+        amount: None,
+        name: None,
+        date: None,
+        authorized_date: None,
+        account: None,
+    };
     change(&world, &plaid_item, &add);
     world.aws.fault("TransactWriteItems", 0, 1, testkit::Fault::Invalid);
     assert!(sync(&world.sync(), &by_person(&at)).await.is_err(), "the message is parked");

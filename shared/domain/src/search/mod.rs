@@ -113,6 +113,8 @@ pub struct Listed {
     pub is_manual: bool,
     /// What people have written on it.
     pub half: UserHalf,
+    /// Whether they wrote it on another transaction, which the bank did not link to this one.
+    pub is_guessed: bool,
 }
 
 /// What is read of each transaction.

@@ -77,6 +77,7 @@ fn listed(made: &Made) -> Listed {
         code: None,
         logo_url: None,
         is_manual: false,
+        is_guessed: false,
         half: UserHalf { category: made.category.map(id), splits, ..UserHalf::default() },
     }
 }

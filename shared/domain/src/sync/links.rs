@@ -1,5 +1,6 @@
-//! The successor rule: a removed transaction that a person wrote on, and the posting that takes it over although
-//! Plaid did not link them. Unique, same account, amount, currency and name, within 14 days, in the same update.
+//! The successor rule: a removed pending transaction that a person wrote on, and the posting that takes it over although
+//! Plaid did not link them. Unique, same account, amount, currency and name, in the same update; posted on its day or
+//! within 14 days after it, and authorized when it was.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +15,10 @@ use crate::{
     transaction::{BankFacts, Signature},
 };
 
-const WINDOW_DAYS: i32 = 14;
+/// A pending transaction posts within so many days.
+const MAX_DAYS_TO_POST: i32 = 14;
+/// Where only the posting says when it was authorized, that may differ from the pending transaction's day: time zones.
+const MAX_DAYS_AUTHORIZED_APART: i32 = 1;
 
 /// Which posted id takes over the row of which removed id, and which new id that of which old one.
 #[derive(Debug, Default)]
@@ -49,6 +53,7 @@ impl Links {
 struct Orphan {
     id: TransactionId,
     date: Date,
+    authorized: Option<Date>,
     linked: bool,
     candidates: Vec<TransactionId>,
 }
@@ -71,9 +76,9 @@ impl LinkFinder {
         Self { pairs, paired, ..Self::default() }
     }
 
-    /// Adds rows that the update removes. Only those that carry a removed id and a person's half need a successor.
+    /// Adds rows that the update removes. Only pending ones that a person wrote on need a successor.
     pub(super) fn add_removed<'a>(&mut self, rows: impl Iterator<Item = &'a StoredRow>, index: &UpdateIndex) {
-        for row in rows.filter(|row| row.edited) {
+        for row in rows.filter(|row| row.edited && row.pending) {
             if let (Some(id), Some((signature, date))) = (&row.carries, &row.signature)
                 && index.ends(id)
                 && !self.paired.contains(id)
@@ -82,8 +87,13 @@ impl LinkFinder {
                 let place = self.orphans.len();
                 self.by_id.insert(id.clone(), place);
                 self.by_signature.entry(signature.clone()).or_default().push(place);
-                let orphan = Orphan { id: id.clone(), date: *date, linked: false, candidates: Vec::new() };
-                self.orphans.push(orphan);
+                self.orphans.push(Orphan {
+                    id: id.clone(),
+                    date: *date,
+                    authorized: row.authorized,
+                    linked: false,
+                    candidates: Vec::new(),
+                });
             }
         }
     }
@@ -116,7 +126,7 @@ impl LinkFinder {
     fn add_candidate(&mut self, facts: &BankFacts, signature: &Signature) {
         for place in self.by_signature.get(signature).into_iter().flatten() {
             if let Some(orphan) = self.orphans.get_mut(*place)
-                && is_within_window(facts.date, orphan.date)
+                && orphan.may_post_as(facts)
             {
                 orphan.candidates.push(facts.id.clone());
             }
@@ -142,6 +152,18 @@ impl LinkFinder {
     }
 }
 
-fn is_within_window(a: Date, b: Date) -> bool {
-    a.since((Unit::Day, b)).is_ok_and(|span| span.get_days().abs() <= WINDOW_DAYS)
+impl Orphan {
+    fn may_post_as(&self, posted: &BankFacts) -> bool {
+        let days = days_between(self.date, posted.date);
+        let is_authorized_then = match (self.authorized, posted.authorized_date) {
+            (Some(pending), Some(posted)) => pending == posted,
+            (None, Some(posted)) => days_between(self.date, posted).abs() <= MAX_DAYS_AUTHORIZED_APART,
+            (_, None) => true,
+        };
+        (0..=MAX_DAYS_TO_POST).contains(&days) && is_authorized_then
+    }
+}
+
+fn days_between(from: Date, to: Date) -> i32 {
+    from.until((Unit::Day, to)).map_or(i32::MAX, |span| span.get_days())
 }

@@ -37,8 +37,12 @@ pub struct StoredRow {
     pub signature: Option<(Signature, Date)>,
     /// Whether its bank half is a pending transaction's.
     pub pending: bool,
+    /// When it was authorized.
+    pub authorized: Option<Date>,
     /// Under which of its account's ids the bank half was written.
     pub generation: u32,
+    /// Whether what a person wrote on it was written on another transaction, which the bank did not link to this one.
+    pub guessed: bool,
 }
 
 /// One row to be written.
@@ -58,6 +62,8 @@ pub enum RowWrite {
         digest: Digest,
         /// The posting that takes this row over later.
         next: Option<TransactionId>,
+        /// Whether the row was another transaction's, which the bank did not link to this one.
+        guessed: bool,
     },
     /// The posting that takes the row at `key` over later.
     Next {
@@ -74,6 +80,8 @@ pub enum RowWrite {
         to: TransactionId,
         /// The posting that takes the row over later, in place of what the source has.
         next: Option<TransactionId>,
+        /// Whether the row was another transaction's, which the bank did not link to this one.
+        guessed: bool,
     },
     /// A later id of the transaction at `of`.
     Alias {
@@ -281,7 +289,7 @@ impl<'a> Plan<'a> {
             }
             None if row.edited => {
                 if let Some((from, carried)) = self.ready(&facts.id, &key) {
-                    self.take_in(&key, &from, &carried, Counts::default());
+                    self.take_in(&key, &from, &carried, false, Counts::default());
                 }
             }
             Some(_) | None => {}
@@ -305,7 +313,7 @@ impl<'a> Plan<'a> {
             Some(_) if key != facts.id => self.write(&facts.id, facts, digest, None, added()),
             // The row's own id is back beside a later one: the later one moves out, and is the next again.
             Some(later) => {
-                let moved = self.copy(&key, &later);
+                let moved = self.copy(&key, &later, false);
                 self.write(&key, facts, digest, Some(moved), added());
                 let next = self.remember_next(&key, &later);
                 self.put(vec![next], Counts::default());
@@ -316,14 +324,15 @@ impl<'a> Plan<'a> {
     /// An id never seen before: it takes its predecessor's row over, or gets one.
     fn insert(&mut self, facts: &BankFacts, digest: Digest) {
         let links = self.links;
-        let predecessors = [links.old_of(&facts.id), facts.pending_of.as_ref(), links.removed_of(&facts.id)];
+        let told = [links.old_of(&facts.id), facts.pending_of.as_ref()].map(|id| (id, false));
+        let predecessors = told.into_iter().chain([(links.removed_of(&facts.id), true)]);
         // A row that is not free belongs to a pending transaction that stays, or was taken by another successor.
-        let mut rows = predecessors.into_iter().flatten().filter_map(|id| self.find(id));
-        match rows.find(|row| self.is_free(row)).map(|row| (row.key.clone(), row.carries.is_some())) {
-            Some((key, true)) => self.take_over(&key, facts, digest, modified()),
-            Some((key, false)) => self.take_over(&key, facts, digest, added()),
-            None => self.write(&facts.id, facts, digest, None, added()),
-        }
+        let mut rows = predecessors.filter_map(|(id, guessed)| Some((self.find(id?)?, guessed)));
+        let Some((row, guessed)) = rows.find(|(row, _)| self.is_free(row)) else {
+            return self.write(&facts.id, facts, digest, None, added());
+        };
+        let (key, counts) = (row.key.clone(), if row.carries.is_some() { modified() } else { added() });
+        self.take_over(&key, facts, digest, guessed, counts);
     }
 
     /// Whether a row carries no transaction that is there after this update.
@@ -331,7 +340,17 @@ impl<'a> Plan<'a> {
         row.carries.as_ref().is_none_or(|id| self.index.ends(id))
     }
 
-    fn take_over(&mut self, key: &TransactionId, facts: &BankFacts, digest: Digest, counts: Counts) {
+    fn take_over(
+        &mut self,
+        key: &TransactionId,
+        facts: &BankFacts,
+        digest: Digest,
+        guessed: bool,
+        counts: Counts,
+    ) {
+        if let Some(row) = self.rows.get_mut(key) {
+            row.guessed |= guessed;
+        }
         let account = self.accounts.of(&facts.account);
         let alias = RowWrite::Alias { id: facts.id.clone(), of: key.clone(), account, replaces: false };
         self.write(key, facts, digest, Some(alias), counts);
@@ -346,10 +365,10 @@ impl<'a> Plan<'a> {
             return;
         }
         let (key, unedited) = (row.key.clone(), !row.edited);
-        let next = [row.next.as_ref(), self.links.posted_of(id)];
-        let ready = next.into_iter().flatten().find_map(|next| self.ready(next, &key));
-        if let Some((from, carried)) = ready {
-            return self.take_in(&key, &from, &carried, removed());
+        let next = [(row.next.as_ref(), false), (self.links.posted_of(id), true)];
+        let ready = next.into_iter().find_map(|(next, guessed)| Some((self.ready(next?, &key)?, guessed)));
+        if let Some(((from, carried), guessed)) = ready {
+            return self.take_in(&key, &from, &carried, guessed, removed());
         }
         if let Some(row) = self.rows.get_mut(&key) {
             row.carries = None;
@@ -372,9 +391,11 @@ impl<'a> Plan<'a> {
         key: &TransactionId,
         from: &TransactionId,
         carried: &TransactionId,
+        guessed: bool,
         counts: Counts,
     ) {
-        let copied = self.copy(from, key);
+        let guessed = guessed || self.rows.get(key).is_some_and(|row| row.guessed);
+        let copied = self.copy(from, key, guessed);
         let mut writes = vec![copied];
         if let Some((Signature { account, .. }, _)) = self.rows.get(key).and_then(|row| row.signature.clone())
         {
@@ -395,13 +416,13 @@ impl<'a> Plan<'a> {
     }
 
     /// The write that brings the bank half of one row to another, and the rows as they are then.
-    fn copy(&mut self, from: &TransactionId, to: &TransactionId) -> RowWrite {
+    fn copy(&mut self, from: &TransactionId, to: &TransactionId, guessed: bool) -> RowWrite {
         let mut next = None;
         if let Some(source) = self.rows.get(from).cloned() {
             next.clone_from(&source.next);
             let edited = self.rows.get(to).is_some_and(|row| row.edited);
             self.key_of.extend(source.carries.clone().map(|id| (id, to.clone())));
-            self.rows.insert(to.clone(), StoredRow { key: to.clone(), edited, ..source });
+            self.rows.insert(to.clone(), StoredRow { key: to.clone(), edited, guessed, ..source });
         }
         // What this plan is about to write there is not stored yet.
         match self.planned(from) {
@@ -412,12 +433,13 @@ impl<'a> Plan<'a> {
                 facts: facts.clone(),
                 digest: *digest,
                 next,
+                guessed,
             },
             // Nor is what it is about to copy there.
             Some(RowWrite::Copy { from: origin, .. }) => {
-                RowWrite::Copy { from: origin.clone(), to: to.clone(), next }
+                RowWrite::Copy { from: origin.clone(), to: to.clone(), next, guessed }
             }
-            _ => RowWrite::Copy { from: from.clone(), to: to.clone(), next },
+            _ => RowWrite::Copy { from: from.clone(), to: to.clone(), next, guessed },
         }
     }
 
@@ -426,10 +448,12 @@ impl<'a> Plan<'a> {
             row.next = Some(next.clone());
         }
         match self.planned(key).cloned() {
-            Some(RowWrite::Bank { key, account, generation, facts, digest, .. }) => {
-                RowWrite::Bank { key, account, generation, facts, digest, next: Some(next.clone()) }
+            Some(RowWrite::Bank { key, account, generation, facts, digest, guessed, .. }) => {
+                RowWrite::Bank { key, account, generation, facts, digest, next: Some(next.clone()), guessed }
             }
-            Some(RowWrite::Copy { from, to, .. }) => RowWrite::Copy { from, to, next: Some(next.clone()) },
+            Some(RowWrite::Copy { from, to, guessed, .. }) => {
+                RowWrite::Copy { from, to, next: Some(next.clone()), guessed }
+            }
             _ => RowWrite::Next { key: key.clone(), next: next.clone() },
         }
     }
@@ -456,7 +480,9 @@ impl<'a> Plan<'a> {
             next: None,
             signature: None,
             pending: false,
+            authorized: None,
             generation: 0,
+            guessed: false,
         });
         // Who waits for this row waits for the id that it carried.
         if row.carries.as_ref() != Some(&facts.id) {
@@ -466,11 +492,14 @@ impl<'a> Plan<'a> {
         row.digest = Some(digest);
         row.signature = Some((facts.signature(account.clone()), facts.date));
         row.pending = facts.pending;
+        row.authorized = facts.authorized_date;
         row.generation = generation;
-        let next = row.next.clone();
+        // What is under its own id again is what was written on.
+        row.guessed &= facts.id != *key;
+        let (next, guessed) = (row.next.clone(), row.guessed);
         self.key_of.insert(facts.id.clone(), key.clone());
         let facts = Box::new(facts);
-        let bank = RowWrite::Bank { key: key.clone(), account, generation, facts, digest, next };
+        let bank = RowWrite::Bank { key: key.clone(), account, generation, facts, digest, next, guessed };
         self.put(std::iter::once(bank).chain(beside).collect(), counts);
     }
 
@@ -569,12 +598,29 @@ mod tests {
     struct Model {
         rows: BTreeMap<TransactionId, StoredRow>,
         aliases: BTreeMap<TransactionId, TransactionId>,
+        /// The rows that a person has hidden.
+        hidden: HashSet<TransactionId>,
+        /// The ids of the bank that a person has hidden, and those that the bank linked to them.
+        hidden_ids: HashSet<TransactionId>,
+        /// What the bank has linked to each other.
+        linked: HashSet<(TransactionId, TransactionId)>,
     }
 
     impl Model {
         fn read(&self, ids: impl IntoIterator<Item = TransactionId>) -> HashMap<TransactionId, StoredRow> {
             let row = |id: &TransactionId| self.rows.get(self.aliases.get(id).unwrap_or(id)).cloned();
             ids.into_iter().filter_map(|id| Some((id.clone(), row(&id)?))).collect()
+        }
+
+        /// What the bank links to a hidden id is hidden with it.
+        fn spread_hidden(&mut self) {
+            for _ in 0..self.linked.len() {
+                for (one, other) in &self.linked {
+                    if self.hidden_ids.contains(one) || self.hidden_ids.contains(other) {
+                        self.hidden_ids.extend([one.clone(), other.clone()]);
+                    }
+                }
+            }
         }
 
         /// One transaction: what is copied is what was there before.
@@ -587,8 +633,8 @@ mod tests {
             for write in writes {
                 let edited = before.get(write.target()).is_some_and(|row| row.edited);
                 match write {
-                    RowWrite::Bank { key, account, generation, facts, digest, next } => {
-                        let pending = facts.pending;
+                    RowWrite::Bank { key, account, generation, facts, digest, next, guessed } => {
+                        let (pending, authorized) = (facts.pending, facts.authorized_date);
                         let signature = Some((facts.signature(account), facts.date));
                         let carries = Some(facts.id);
                         self.aliases.remove(&key);
@@ -600,14 +646,17 @@ mod tests {
                             next,
                             signature,
                             pending,
+                            authorized,
                             generation,
+                            guessed,
                         };
                         self.rows.insert(key, row);
                     }
                     RowWrite::Next { key, next } => self.rows.get_mut(&key).unwrap().next = Some(next),
-                    RowWrite::Copy { from, to, next } => {
+                    RowWrite::Copy { from, to, next, guessed } => {
                         self.aliases.remove(&to);
-                        let row = StoredRow { key: to.clone(), edited, next, ..before[&from].clone() };
+                        let row =
+                            StoredRow { key: to.clone(), edited, next, guessed, ..before[&from].clone() };
                         self.rows.insert(to, row);
                     }
                     RowWrite::Alias { id, of, replaces, .. } => {
@@ -633,8 +682,8 @@ mod tests {
         Remove(u8),
         /// A pending one posts: with or without a link, and with or without going at once.
         Post(u8, bool, bool),
-        /// A person writes on a row that is there.
-        Edit(u8),
+        /// A person writes on a row that is there, and may hide it.
+        Edit(u8, bool),
     }
 
     fn events() -> impl Strategy<Value = Vec<Vec<Event>>> {
@@ -642,7 +691,7 @@ mod tests {
             4 => (0_u8..8, 0_i64..3).prop_map(|(n, cents)| Event::Put(n, cents)),
             2 => (0_u8..24).prop_map(Event::Remove),
             4 => (0_u8..16, any::<bool>(), any::<bool>()).prop_map(|(n, linked, goes)| Event::Post(n, linked, goes)),
-            2 => (0_u8..24).prop_map(Event::Edit),
+            2 => (0_u8..24, any::<bool>()).prop_map(|(n, hides)| Event::Edit(n, hides)),
         ];
         proptest::collection::vec(proptest::collection::vec(event, 0..12), 1..8)
     }
@@ -667,13 +716,22 @@ mod tests {
                     ledger.remove(&pending.id);
                 }
                 let link = linked.then(|| pending.id.clone());
-                let posted = BankFacts { id: id(n + 8), pending: false, pending_of: link, ..pending };
+                let posted = BankFacts { id: id(n + 8), pending: false, pending_of: link.clone(), ..pending };
+                model.linked.extend(link.map(|link| (posted.id.clone(), link)));
                 ledger.insert(posted.id.clone(), posted);
             }
-            Event::Edit(n) => {
+            Event::Edit(n, hides) => {
                 let key = model.aliases.get(&id(*n)).cloned().unwrap_or_else(|| id(*n));
                 if let Some(row) = model.rows.get_mut(&key).filter(|row| row.carries.is_some()) {
                     row.edited = true;
+                    // What is seen then is what is written.
+                    if std::mem::take(&mut row.guessed) {
+                        model.hidden.remove(&key);
+                    }
+                    if *hides {
+                        model.hidden.insert(key);
+                        model.hidden_ids.extend(row.carries.clone());
+                    }
                 }
             }
         }
@@ -720,6 +778,11 @@ mod tests {
                 prop_assert_eq!(live, expected);
                 for key in edited {
                     prop_assert!(model.rows.get(&key).is_some_and(|row| row.edited), "the edit on {} is gone", key);
+                }
+                model.spread_hidden();
+                for row in model.rows.values().filter(|row| model.hidden.contains(&row.key) && !row.guessed) {
+                    let is_hidden = row.carries.as_ref().is_none_or(|id| model.hidden_ids.contains(id));
+                    prop_assert!(is_hidden, "{:?} is hidden, and nobody has hidden it", row.carries);
                 }
                 // Said again, the same update changes nothing.
                 let mut ids = touched(0, &page, &index, &Links::default());

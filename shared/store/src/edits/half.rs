@@ -22,6 +22,7 @@ pub(super) fn encode(half: &UserHalf) -> Change {
     let mut change = Change::default();
     change
         .set("ur", number(half.rev))
+        .remove("gu")
         .put("uc", half.category.as_ref().map(|category| text(category.as_str())))
         .put("un", half.note.as_ref().map(|note| text(note.as_str())))
         .put("ut", (!tags.is_empty()).then(|| texts(tags)))
@@ -84,7 +85,8 @@ pub(crate) fn user_half(row: Reader<'_>) -> Result<UserHalf, StoreError> {
         category: row.maybe_parsed("uc"),
         note: row.maybe_parsed("un"),
         tags: row.set("ut"),
-        hidden: row.flag("uh"),
+        // What was hidden was another transaction.
+        hidden: row.flag("uh") && !row.flag("gu"),
         splits: read_splits(row)?,
         ..UserHalf::default()
     };

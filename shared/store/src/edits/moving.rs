@@ -1,6 +1,7 @@
-//! What was written on a transaction that went away, moved to another.
+//! What was written on a transaction that went away, or that a guess brought to one, moved to another.
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     edit::{EditMoves, Found, Moved, UserHalf},
     ids::{ItemRef, TransactionId},
@@ -13,12 +14,14 @@ use super::{
     half::{HALF, encode, user_half},
 };
 use crate::{
-    Store, keys,
-    row::{Change, Reader, key, number, text},
+    Store,
+    encode::SCHEMA,
+    keys,
+    row::{Change, Reader, Row, key, number, text},
 };
 
-/// Nobody has written on it since, and the transaction has not come back.
-const LOST: &str = "attribute_not_exists(id) AND ur = :read";
+/// Unchanged since it was read, and still not the transaction's own.
+const LOST: &str = "(attribute_not_exists(id) OR gu = :yes) AND ur = :read";
 
 #[async_trait]
 impl EditMoves for Store {
@@ -33,10 +36,10 @@ impl EditMoves for Store {
             let Some(whole) = whole(&to.at, &target)? else { return Ok(Moved::TargetGone) };
             let half = user_half(Reader(&source))?;
             // The same move was made before.
-            if half.rev == 0 && Reader(&source).maybe_text("mv") == Some(&way) {
+            if half.is_empty() && Reader(&source).maybe_text("mv") == Some(&way) {
                 return Ok(Moved::Done(Box::new(whole)));
             }
-            if source.contains_key("id") || half.is_empty() {
+            if is_own(&source) || half.is_empty() {
                 return Ok(Moved::NotOrphaned);
             }
             let there = &whole.listed.half;
@@ -44,8 +47,49 @@ impl EditMoves for Store {
                 return Ok(Moved::TargetEdited);
             }
             let moved = UserHalf { rev: there.rev + 1, ..half.clone() };
-            match self.write_move(from, half.rev, (to, &key, there.rev, &moved), &way).await {
+            let mut target = encode(&moved);
+            if there.rev > 0 {
+                target.value("read", number(there.rev));
+            }
+            let condition = if there.rev > 0 { LATER } else { FIRST };
+            let row_key = key_of(&to.at, &key);
+            let actions = vec![
+                self.update(key_of(&from.at, &from.key), left(&source, half.rev, &way), Some(LOST))?,
+                self.update(row_key, target, Some(condition))?,
+            ];
+            match self.transact(actions).await {
                 // Read again: by then a sync may have changed it too.
+                Ok(()) | Err(StoreError::Busy) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    async fn take_back(&self, from: &Found) -> Result<Moved, StoreError> {
+        let lost: TransactionId =
+            format!("{}{TAKEN_BACK}", from.key).parse().map_err(|_bad| StoreError::Corrupt("sk"))?;
+        let way = way(&from.at, &lost);
+        for _ in 0..TRIES {
+            let Some((key, row)) = self.read_followed(&from.at, &from.key).await? else {
+                return Ok(Moved::TargetGone);
+            };
+            let Some(whole) = whole(&from.at, &row)? else { return Ok(Moved::NotOrphaned) };
+            let half = user_half(Reader(&row))?;
+            let is_done = Reader(&row).maybe_text("mv") == Some(&way);
+            if is_own(&row) || !row.contains_key("ur") {
+                return Ok(if is_done { Moved::Done(Box::new(whole)) } else { Moved::NotOrphaned });
+            }
+            let mut target = Change::default();
+            target.set("v", number(SCHEMA));
+            for name in SHOWN.into_iter().chain(HALF) {
+                target.put(name, row.get(name).cloned());
+            }
+            let actions = vec![
+                self.update(key_of(&from.at, &key), left(&row, half.rev, &way), Some(LOST))?,
+                self.update(key_of(&from.at, &lost), target, None)?,
+            ];
+            match self.transact(actions).await {
                 Ok(()) | Err(StoreError::Busy) => {}
                 Err(error) => return Err(error),
             }
@@ -54,34 +98,35 @@ impl EditMoves for Store {
     }
 }
 
+/// Behind a row's key: the key of what was taken off it.
+const TAKEN_BACK: char = '~';
+/// What an orphaned edit is shown by.
+const SHOWN: [&str; 5] = ["ac", "am", "cu", "dt", "nm"];
+
+/// Whether a row has a transaction, and what is written there was written on it.
+fn is_own(row: &Row) -> bool {
+    row.contains_key("id") && !Reader(row).flag("gu")
+}
+
+fn key_of(at: &ItemRef, id: &TransactionId) -> Row {
+    key(keys::transactions(at), keys::transaction(id))
+}
+
+/// A row that what was written on it has left. One that is still there goes on counting its changes.
+fn left(row: &Row, read: u64, way: &str) -> Change {
+    let mut change = Change::default();
+    change.set("mv", text(way)).value("read", number(read)).value("yes", AttributeValue::Bool(true));
+    let is_there = row.contains_key("id");
+    for name in HALF.into_iter().filter(|name| !is_there || *name != "ur").chain(["gu"]) {
+        change.remove(name);
+    }
+    if is_there {
+        change.set("ur", number(read + 1));
+    }
+    change
+}
+
 /// Where a half has gone, as its old row remembers it.
 fn way(at: &ItemRef, key: &TransactionId) -> String {
     format!("{}#{key}", at.item)
-}
-
-impl Store {
-    async fn write_move(
-        &self,
-        from: &Found,
-        read: u64,
-        (to, key_there, read_there, half): (&Found, &TransactionId, u64, &UserHalf),
-        way: &str,
-    ) -> Result<(), StoreError> {
-        let mut source = Change::default();
-        source.set("mv", text(way)).value("read", number(read));
-        for name in HALF {
-            source.remove(name);
-        }
-        let mut target = encode(half);
-        if read_there > 0 {
-            target.value("read", number(read_there));
-        }
-        let condition = if read_there > 0 { LATER } else { FIRST };
-        let row_key = |at, id| key(keys::transactions(at), keys::transaction(id));
-        let actions = vec![
-            self.update(row_key(&from.at, &from.key), source, Some(LOST))?,
-            self.update(row_key(&to.at, key_there), target, Some(condition))?,
-        ];
-        self.transact(actions).await
-    }
 }

@@ -62,6 +62,7 @@ pub(crate) fn listed(household: &HouseholdId, row: &Row) -> Result<Listed, Store
         logo_url: row.owned("lo"),
         is_manual: row.flag("ma"),
         half: user_half(row)?,
+        is_guessed: row.flag("gu"),
     })
 }
 

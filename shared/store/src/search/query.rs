@@ -57,7 +57,7 @@ impl Range {
 }
 
 /// What sums and groups are made of.
-const OF_SUMS: &str = "pk, ms, ac, am, cu, nm, mn, pe, cp, cd, ma, uc, uh, us, ux";
+const OF_SUMS: &str = "pk, ms, ac, am, cu, nm, mn, pe, cp, cd, ma, uc, uh, us, ux, gu";
 
 fn projection(filter: &Filter, fields: Fields) -> Option<String> {
     match fields {
@@ -86,14 +86,13 @@ impl Conditions {
         let mut conditions = Self::default();
         conditions.flag("pe", filter.pending);
         conditions.flag("ma", filter.manual);
-        conditions.flag(
-            "uh",
-            match filter.hidden {
-                Hidden::LeftOut => Some(false),
-                Hidden::Only => Some(true),
-                Hidden::Any => None,
-            },
-        );
+        // What a guess brought hides nothing.
+        let hidden = match filter.hidden {
+            Hidden::LeftOut => "(attribute_not_exists(uh) OR attribute_exists(gu))",
+            Hidden::Only => "attribute_exists(uh) AND attribute_not_exists(gu)",
+            Hidden::Any => "",
+        };
+        conditions.all.extend(Some(hidden.to_owned()).filter(|condition| !condition.is_empty()));
         if let Some(tag) = &filter.tag {
             conditions.all.push("contains(ut, :tag)".to_owned());
             conditions.values.push((":tag".to_owned(), text(tag.as_str())));
