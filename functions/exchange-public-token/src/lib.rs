@@ -22,6 +22,7 @@ use domain::{
     ids::{HouseholdId, InstitutionId, ItemId},
     item::SyncState,
     link::{self, LinkError},
+    money::{self, amount_text},
     secret::PublicToken,
 };
 use edge::{
@@ -262,7 +263,9 @@ fn bounded(text: Option<&String>, field: &str, most: usize) -> Result<(), Proble
 }
 
 fn answer(linked: &SyncState) -> Answer {
-    let text = |amount: Option<rust_decimal::Decimal>| amount.map(|amount| amount.to_string());
+    let text = |account: &Account, amount: Option<rust_decimal::Decimal>| {
+        amount.map(|amount| amount_text(amount, account.bank.currency.as_ref().map(money::Currency::code)))
+    };
     let view = |account: &Account| AccountView {
         id: account.id.to_string(),
         name: account.name().to_owned(),
@@ -270,8 +273,8 @@ fn answer(linked: &SyncState) -> Answer {
         mask: account.bank.mask.clone(),
         kind: account.bank.kind.as_str().to_owned(),
         subtype: account.bank.subtype.clone(),
-        current_balance: text(account.bank.balances.current),
-        available_balance: text(account.bank.balances.available),
+        current_balance: text(account, account.bank.balances.current),
+        available_balance: text(account, account.bank.balances.available),
         currency: account.bank.currency.as_ref().map(|currency| currency.code().to_owned()),
     };
     let listed: Vec<_> = linked.accounts.iter().filter(|account| account.state.is_listed()).collect();

@@ -17,15 +17,21 @@ pub fn operation() -> Operation {
          has a header row, and all parts together, one after the other, are one file. What a sheet would take for a formula has an \
          apostrophe in front.",
     );
-    described(operation)
+    described(operation, "any")
         .query_as("sort", "The newest, oldest, largest or smallest first.", sort_schema())
         .query_as(
             "cursor",
             "As the `Link` of the part before has it, with the same parameters.",
             json!({"type": "string"}),
         )
+        .query_as(
+            "bom",
+            "Whether the first part begins with a byte order mark, by which Excel knows UTF-8.",
+            json!({"type": "boolean", "default": false}),
+        )
         .answer_as(200, "text/csv", "A part.")
         .maybe_header("Link", "The next part, if there is one: `rel=\"next\"`.")
         .header("Content-Disposition", "An attachment.")
+        .header("X-History", "`coming` while a bank's history is still being fetched, else `complete`.")
         .problems(&["invalid_field", "range_too_large"])
 }

@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use domain::{
     household::Memberships,
-    search::{Position, Search, Sort, TransactionSearch, page},
+    search::{Budget, History, Position, Search, Sort, TransactionSearch, page},
 };
 use edge::{
     Problem,
     http::{Reply, Request},
-    search::{Asked, Binding, SORT, next_link, sort},
+    search::{Asked, Binding, FLAG, SORT, flag, next_link, sort},
 };
 use sheet::Sheet;
 
@@ -52,38 +52,48 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
 }
 
 async fn part(deps: &Deps, request: Request, bounds: &Bounds) -> Result<Reply, Problem> {
-    let (asked, sort, cursor) = read(&request)?;
+    let Question { asked, sort, cursor, has_bom } = read(&request)?;
     let households = asked.households(&*deps.memberships, &request.user).await?;
     let binding = Binding::new(&("export", &households, &asked.filter, sort));
     let after = binding.place::<Position>(cursor.as_deref())?;
     let scope = asked.scope(&*deps.search, &households).await?;
-    let mut sheet = Sheet::new(bounds.answer, after.is_none())?;
+    let history = scope.history(&asked.filter.accounts);
+    let mut sheet = Sheet::new(bounds.answer, after.is_none(), has_bom)?;
     let search = Search { filter: asked.filter, sort, limit: bounds.rows, after, bytes: bounds.examined };
     let (found, _) = page(&*deps.search, &search, &scope, false).await?;
     let mut last = search.after;
     let mut next = found.next;
     for listed in found.transactions {
         let place = sort.position(&listed);
-        let tree = scope.tree(&listed.household)?;
-        if !sheet.add(listed, tree)? {
+        let account = scope.account(&listed.account);
+        if !sheet.add(listed, account, scope.tree(&place.household)?)? {
             next = last;
             break;
         }
         last = Some(place);
     }
     let link = next.map(|place| next_link(PATH, &request.raw_query, &binding.cursor(&place)));
-    Ok(reply(sheet, link))
+    Ok(reply(sheet, link, history))
 }
 
-fn read(request: &Request) -> Result<(Asked, Sort, Option<String>), Problem> {
+/// What the caller asked for, in its types.
+struct Question {
+    asked: Asked,
+    sort: Sort,
+    cursor: Option<String>,
+    has_bom: bool,
+}
+
+fn read(request: &Request) -> Result<Question, Problem> {
     let mut query = request.query();
-    let asked = Asked::read(&mut query);
+    let asked = Asked::read(&mut query, Budget::Any);
     let sort = query.read("sort", SORT, sort).unwrap_or_default();
     let cursor = query.text("cursor");
-    query.finish().map(|()| (asked, sort, cursor))
+    let has_bom = query.read("bom", FLAG, flag).unwrap_or_default();
+    query.finish().map(|()| Question { asked, sort, cursor, has_bom })
 }
 
-fn reply(sheet: Sheet, link: Option<String>) -> Reply {
+fn reply(sheet: Sheet, link: Option<String>, history: History) -> Reply {
     let content_type = if sheet.has_header() {
         "text/csv; charset=utf-8; header=present"
     } else {
@@ -91,6 +101,11 @@ fn reply(sheet: Sheet, link: Option<String>) -> Reply {
     };
     let mut reply = Reply::text(content_type, sheet.text());
     reply.headers.push(("content-disposition", "attachment; filename=\"transactions.csv\"".to_owned()));
+    let history = match history {
+        History::Complete => "complete",
+        History::Coming => "coming",
+    };
+    reply.headers.push(("x-history", history.to_owned()));
     reply.headers.extend(link.map(|link| ("link", link)));
     reply
 }

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use csv::{Terminator, Writer, WriterBuilder};
-use domain::{category::Tree, search::Listed};
+use domain::{account::Account, category::Tree, item::Item, search::Listed};
 use edge::{Problem, transaction::TransactionView};
 use serde::Serialize;
 
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 24] = [
     "id",
     "household_id",
     "account_id",
@@ -30,6 +30,8 @@ const COLUMNS: [&str; 22] = [
     "tags",
     "custom_fields",
     "splits",
+    "account_name",
+    "institution_name",
 ];
 
 /// What sheets take for the beginning of a formula, blanks in front of it left out; some take the full-width signs too.
@@ -48,9 +50,12 @@ pub(crate) struct Sheet {
 }
 
 impl Sheet {
-    /// An empty one of so many bytes. The first one has a header.
-    pub(crate) fn new(most: usize, has_header: bool) -> Result<Self, Problem> {
+    /// An empty one of so many bytes. The first one has a header, and a byte order mark in front of it if that is wanted.
+    pub(crate) fn new(most: usize, has_header: bool, has_bom: bool) -> Result<Self, Problem> {
         let mut sheet = Self { most, size: 0, text: String::new(), has_header, rows: 0 };
+        if has_header && has_bom {
+            sheet.write("\u{feff}");
+        }
         if has_header {
             sheet.write(&line(&COLUMNS.map(Cow::Borrowed))?);
         }
@@ -66,8 +71,13 @@ impl Sheet {
     }
 
     /// Adds a row. False if it has no room any more; the first row always has: else nobody would get past it.
-    pub(crate) fn add(&mut self, listed: Listed, tree: &Tree) -> Result<bool, Problem> {
-        let row = row(TransactionView::new(listed, tree))?;
+    pub(crate) fn add(
+        &mut self,
+        listed: Listed,
+        account: Option<(&Item, &Account)>,
+        tree: &Tree,
+    ) -> Result<bool, Problem> {
+        let row = row(TransactionView::new(listed, tree), account)?;
         let line = line(&row.map(|cell| Cow::Owned(safe(cell))))?;
         if self.rows > 0 && self.size + size_in_json(&line) > self.most {
             return Ok(false);
@@ -121,7 +131,10 @@ fn is_number(cell: &str) -> bool {
     are_digits(whole) && are_digits(fraction)
 }
 
-fn row(view: TransactionView) -> Result<[String; COLUMNS.len()], Problem> {
+fn row(
+    view: TransactionView,
+    account: Option<(&Item, &Account)>,
+) -> Result<[String; COLUMNS.len()], Problem> {
     let category = view.category.as_ref();
     let tags: Vec<_> = view.tags.iter().map(ToString::to_string).collect();
     Ok([
@@ -147,6 +160,8 @@ fn row(view: TransactionView) -> Result<[String; COLUMNS.len()], Problem> {
         if tags.is_empty() { String::new() } else { json(&tags)? },
         if view.custom_fields.is_empty() { String::new() } else { json(&view.custom_fields)? },
         if view.splits.is_empty() { String::new() } else { json(&view.splits)? },
+        account.map(|(_, account)| account.name().to_owned()).unwrap_or_default(),
+        account.and_then(|(item, _)| item.institution_name.clone()).unwrap_or_default(),
     ])
 }
 

@@ -6,6 +6,7 @@ use domain::{
     edit::{Change, FieldValue, TransactionEdits},
     ids::{ItemRef, TransactionId},
     search::{Search, TransactionSearch},
+    store::Connections,
     sync::{Cause, Edit},
 };
 use edge::http::Reply;
@@ -56,7 +57,7 @@ async fn item(world: &World, count: &str) -> ItemRef {
 }
 
 async fn listed(world: &World) -> Vec<domain::search::Listed> {
-    let scope = world.store.scope(std::slice::from_ref(&world.household), &[].into()).await.unwrap();
+    let scope = world.store.scope(std::slice::from_ref(&world.household)).await.unwrap();
     world.store.find(&Search::everything(1_000), &scope).await.unwrap().transactions
 }
 
@@ -128,6 +129,21 @@ async fn a_row_has_what_the_list_has_and_nothing_that_a_sheet_runs() {
     let category = ["category_id", "category_type", "category_source"].map(|name| line[name].as_str());
     assert_eq!(category, ["s_travel_flights", "expense", "person"]);
     assert_eq!((line["id"].as_str(), line["splits"].as_str()), (id.as_str(), ""));
+    let connection = world.store.connections(&at.household).await.unwrap().remove(0);
+    let account = connection.accounts.iter().find(|account| account.id.to_string() == line["account_id"]);
+    assert_eq!(line["account_name"], account.unwrap().name());
+    assert_eq!(line["institution_name"], connection.item.institution_name.unwrap_or_default());
+    assert_eq!(line["amount"].split_once('.').unwrap().1.len(), 2);
+    let with_bom = answer(&world, "hidden=true&bom=true", &LARGE).await;
+    assert_eq!(with_bom.body, format!("\u{feff}{}", reply.body));
+    assert_eq!(header(&reply, "x-history"), Some("complete"));
+}
+
+#[tokio::test]
+async fn an_export_right_after_the_link_says_that_more_is_coming() {
+    let world = World::new().await;
+    world.item("user_many", "3").await;
+    assert_eq!(header(&answer(&world, "", &LARGE).await, "x-history"), Some("coming"));
 }
 
 #[tokio::test]

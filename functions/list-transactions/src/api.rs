@@ -17,7 +17,7 @@ pub fn operation() -> Operation {
             "All that every parameter lets pass; without `household_id`, of all households that you are in. A page may be \
              shorter than its limit, even empty, and still have a next one.",
         );
-    described(operation)
+    described(operation, "any")
         .query_as("sort", "The newest, oldest, largest or smallest first.", sort_schema())
         .query_as(
             "totals",

@@ -16,7 +16,10 @@ use std::sync::Arc;
 use domain::{
     edit::Orphans,
     household::Memberships,
-    search::{Filter, FoundPage, PAGE_BYTES, Position, Search, SearchScope, Sort, TransactionSearch, page},
+    search::{
+        Budget, Filter, FoundPage, History, PAGE_BYTES, Position, Search, SearchScope, Sort,
+        TransactionSearch, page,
+    },
     store::Connections,
 };
 use edge::{
@@ -56,6 +59,8 @@ enum Answer {
         next_cursor: Option<String>,
         /// What all that is found comes to, by currency, if `totals` asks for it.
         totals: Option<Vec<CurrencyTotals>>,
+        /// `coming` while a bank's history is still being fetched: then there is more than is found.
+        history: History,
     },
     /// What was written on transactions that are no more, if `orphaned` asks for it.
     Orphaned {
@@ -91,7 +96,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let (found, sums) = page(&*deps.search, &search, &scope, question.with_totals).await?;
     let next_cursor = found.next.as_ref().map(|place| binding.cursor(place));
     let transactions = views(found, &scope)?;
-    let answer = Answer::Found { transactions, next_cursor, totals: sums.as_ref().map(totals) };
+    let history = scope.history(&search.filter.accounts);
+    let answer = Answer::Found { transactions, next_cursor, totals: sums.as_ref().map(totals), history };
     Reply::json(200, &answer)
 }
 
@@ -108,7 +114,7 @@ impl Question {
         let mut query = request.query();
         let limit = |text: &str| count(text, LARGEST_LIMIT);
         let question = Self {
-            asked: Asked::read(&mut query),
+            asked: Asked::read(&mut query, Budget::Any),
             sort: query.read("sort", SORT, sort).unwrap_or_default(),
             with_totals: query.read("totals", FLAG, flag).unwrap_or_default(),
             orphaned: query.read("orphaned", FLAG, flag).unwrap_or_default(),

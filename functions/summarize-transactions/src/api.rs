@@ -14,15 +14,16 @@ pub fn operation() -> Operation {
     let route = ("GET", "/api/v1/transactions/summary");
     let access = Access::Allowed(Permission::Read);
     let operation = Operation::new(route, "summarize-transactions", "Add transactions up", access).about(
-        "By category, month, merchant or account, and currency. Of one household: `household_id` is required of who is in \
-         several.",
+        "By category, month, merchant or account, or by two of them, and by currency. Of one household: `household_id` is \
+         required of who is in several.",
     );
-    let groups = GROUPS.map(|(name, _)| name);
-    described(operation)
+    let groups = GROUPS.map(|(name, _)| name).join("|");
+    described(operation, "true")
         .query_as(
             "group_by",
-            "What the groups have in common. Required.",
-            json!({"type": "string", "enum": groups}),
+            "What the groups have in common: one of `category`, `month`, `merchant` and `account`, or two different ones with \
+             a comma between them. Required.",
+            json!({"type": "string", "pattern": format!("^({groups})(,({groups}))?$"), "examples": ["category", "category,month"]}),
         )
         .answer::<Answer>(200, "The groups, and what all of it comes to.")
         .problems(&["invalid_field", "range_too_large"])

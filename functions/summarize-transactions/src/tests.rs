@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    account::{AccountChange, AccountEdits},
     edit::{Change, Part, Splits, TransactionEdits},
     ids::{ItemRef, TransactionId},
+    money::amount_text,
+    store::Connections,
     sync::{Cause, Edit},
+    transaction::Month,
 };
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use testkit::{World, acting, body, request};
 
-use crate::{Deps, handle, view::MOST_GROUPS};
+use crate::{Deps, handle, view::MAX_GROUPS};
 
 async fn call(world: &World, user: &str, query: &str) -> (u16, Value) {
     let deps = Deps { memberships: world.store.clone(), search: world.store.clone() };
@@ -40,10 +44,11 @@ async fn write(world: &World, at: &ItemRef, id: &TransactionId, change: Change) 
 
 /// Of expense categories alone.
 fn usd(count: u64, incoming: &str, outgoing: &str, net: &str) -> Value {
-    let spent = (-net.parse::<Decimal>().unwrap()).to_string();
+    let [incoming, outgoing, net] = [incoming, outgoing, net].map(|sum| sum.parse::<Decimal>().unwrap());
+    let text = |sum: Decimal| amount_text(sum, Some("USD"));
     json!([{
-        "currency": "USD", "count": count, "in": incoming, "out": outgoing, "income": "0", "expense": spent,
-        "transfers_in": "0", "transfers_out": "0", "net": net,
+        "currency": "USD", "count": count, "in": text(incoming), "out": text(outgoing), "income": "0.00",
+        "expense": text(-net), "transfers_in": "0.00", "transfers_out": "0.00", "net": text(net),
     }])
 }
 
@@ -124,12 +129,65 @@ async fn transfers_are_neither_earned_nor_spent() {
     let sums = &answer["totals"][0];
     let named = |names: [&str; 7]| names.map(|name| sums[name].as_str().unwrap().to_owned());
     let names = ["in", "out", "income", "expense", "transfers_in", "transfers_out", "net"];
-    assert_eq!(named(names), ["1265", "390", "900", "25", "250", "250", "875"]);
+    assert_eq!(named(names), ["1265.00", "390.00", "900.00", "25.00", "250.00", "250.00", "875.00"]);
     for (kind, count) in [("income", 2), ("expense", 2), ("transfer", 2)] {
         let (_, answer) = call(&world, "alice", &format!("group_by=month&type={kind}")).await;
         assert_eq!(answer["totals"][0]["count"], count, "{kind}");
     }
     assert_eq!(call(&world, "alice", "group_by=month&type=x").await.1["errors"][0]["field"], "type");
+}
+
+#[tokio::test]
+async fn an_account_out_of_budgets_is_left_out_until_it_is_back() {
+    let world = World::new().await;
+    let (at, _) = item(&world, &[("30", "2026-01-05"), ("12", "2026-01-06")]).await;
+    let count = async |query: &str| {
+        let (status, answer) = call(&world, "alice", &format!("group_by=account{query}")).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["totals"][0]["count"].as_u64().unwrap_or_default()
+    };
+    let accounts = world.store.connections(&world.household).await.unwrap().remove(0).accounts;
+    let switch = async |is_in| {
+        for account in &accounts {
+            let change = AccountChange { include_in_budget: Some(is_in), ..AccountChange::default() };
+            world.store.change_account(&at, &account.id, &change, None).await.unwrap();
+        }
+    };
+    assert_eq!((count("").await, count("&in_budget=false").await), (2, 0));
+    switch(false).await;
+    assert_eq!((count("").await, count("&in_budget=false").await, count("&in_budget=any").await), (0, 2, 2));
+    switch(true).await;
+    assert_eq!((count("").await, count("&in_budget=true").await), (2, 2));
+    assert_eq!(
+        call(&world, "alice", "group_by=account&in_budget=x").await.1["errors"][0]["field"],
+        "in_budget"
+    );
+}
+
+#[tokio::test]
+async fn two_groupings_at_once_add_up_to_single_ones() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_many", "400").await;
+    let (_, before) = call(&world, "alice", "group_by=month").await;
+    assert_eq!(before["history"], "coming");
+    world.run(&at, Cause::Night).await;
+    let (_, both) = call(&world, "alice", "group_by=category,month").await;
+    assert_eq!(both["history"], "complete");
+    let (_, months) = call(&world, "alice", "group_by=month").await;
+    for month in months["groups"].as_array().unwrap().iter().map(|group| group["key"].as_str().unwrap()) {
+        let of: Month = month.parse().unwrap();
+        let range = format!("group_by=category&from={}&to={}", of.first_day(), of.last_day());
+        let (_, alone) = call(&world, "alice", &range).await;
+        let groups = both["groups"].as_array().unwrap().iter().filter(|group| group["keys"][1] == month);
+        let sums =
+            |group: &Value| (group["key"].clone(), group["totals"].clone(), group["with_children"].clone());
+        let expected: Vec<_> = alone["groups"].as_array().unwrap().iter().map(sums).collect();
+        assert_eq!(groups.map(sums).collect::<Vec<_>>(), expected, "{month}");
+    }
+    for wrong in ["category,category", "category,", "category,month,account"] {
+        let (status, answer) = call(&world, "alice", &format!("group_by={wrong}")).await;
+        assert_eq!((status, &answer["errors"][0]["field"]), (400, &json!("group_by")), "{wrong}");
+    }
 }
 
 #[tokio::test]
@@ -171,7 +229,7 @@ async fn every_grouping_comes_to_the_same_and_merchants_come_by_turnover() {
                 .sum::<Decimal>()
         };
         for name in ["in", "out", "net"] {
-            assert_eq!(sum(name).normalize().to_string(), answer["totals"][0][name], "{by} {name}");
+            assert_eq!(amount_text(sum(name), Some("USD")), answer["totals"][0][name], "{by} {name}");
         }
         all.push(answer["totals"].clone());
         if by == "merchant" {
@@ -196,15 +254,16 @@ async fn every_grouping_comes_to_the_same_and_merchants_come_by_turnover() {
 fn more_groups_than_anybody_looks_at_are_told_together() {
     use domain::{
         category::Tree,
-        search::{GroupBy, Key, Summary, Totals},
+        search::{GroupBy, History, Key, Summary, Totals},
     };
-    let mut summary = Summary::new(GroupBy::Merchant);
-    summary.groups = (0..MOST_GROUPS + 2)
-        .map(|number| (Key::Merchant(Some(format!("m{number}"))), domain::search::Group::default()))
+    let mut summary = Summary::new(&[GroupBy::Merchant]);
+    summary.groups = (0..MAX_GROUPS + 2)
+        .map(|number| (vec![Key::Merchant(Some(format!("m{number}")))], domain::search::Group::default()))
         .collect::<BTreeMap<_, _>>();
     summary.totals = Totals::default();
-    let answer = serde_json::to_value(crate::view::answer(summary, &Tree::system())).unwrap();
-    assert_eq!(answer["groups"].as_array().unwrap().len(), MOST_GROUPS);
+    let answer =
+        serde_json::to_value(crate::view::answer(summary, &Tree::system(), History::Complete)).unwrap();
+    assert_eq!(answer["groups"].as_array().unwrap().len(), MAX_GROUPS);
     assert_eq!(answer["others"], json!({"groups": 2, "totals": []}));
 }
 
@@ -245,6 +304,6 @@ async fn it_costs_the_membership_the_scope_and_a_query_for_each_month_in_range()
         assert_eq!(call(&world, "alice", &query).await.0, 200);
         let calls = world.aws.take_calls();
         assert_eq!((calls.get("GetItem"), calls.get("BatchGetItem")), (Some(&1), Some(&1)));
-        assert_eq!(calls.get("Query").copied().unwrap_or_default(), months, "{range}");
+        assert_eq!(calls.get("Query").copied().unwrap_or_default(), 1 + months, "{range}");
     }
 }

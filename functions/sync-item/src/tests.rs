@@ -1,10 +1,6 @@
 //! What the worker does to the store, what it sends, and what it costs.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{
     ids::ItemRef,
@@ -32,7 +28,7 @@ async fn run(world: &World, content: SyncMessage) -> Verdict {
 /// Id, amount and pending of every listed transaction.
 async fn listed(world: &World) -> BTreeMap<String, (String, bool)> {
     let households = vec![world.household.clone()];
-    let scope = world.store.scope(&households, &BTreeSet::new()).await.unwrap();
+    let scope = world.store.scope(&households).await.unwrap();
     let mut search = Search::everything(500);
     let mut all = BTreeMap::new();
     loop {

@@ -1,6 +1,6 @@
 //! Histories that arrive, idle syncs and lists, with the sandbox and the database in the same process.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::time::Instant;
 
 use domain::{
     ids::ItemRef,
@@ -69,6 +69,6 @@ async fn history(count: u32) -> Result<(), SyncError> {
 
 async fn first_page(world: &World) -> Result<usize, StoreError> {
     let households = vec![world.household.clone()];
-    let scope = world.store.scope(&households, &BTreeSet::new()).await?;
+    let scope = world.store.scope(&households).await?;
     Ok(world.store.find(&Search::everything(100), &scope).await?.transactions.len())
 }

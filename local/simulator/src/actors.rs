@@ -259,7 +259,7 @@ async fn reader(scene: Scene) {
         let looks = async {
             let households = vec![household.clone()];
             store.connections(household).await?;
-            let scope = store.scope(&households, &BTreeSet::new()).await?;
+            let scope = store.scope(&households).await?;
             let page = store.find(&Search::everything(50), &scope).await?;
             let ids: BTreeSet<_> =
                 page.transactions.iter().map(|listed| (&listed.item, &listed.id)).collect();

@@ -194,7 +194,7 @@ async fn ledger(scene: &Scene, item: &Item) -> Result<BTreeMap<TransactionId, Ba
 /// The list shows every live row once.
 async fn listed(scene: &Scene, item: &Item, rows: &[StoredRow]) -> Result<(), Divergence> {
     let households = vec![scene.household.clone()];
-    let scope = scene.direct.scope(&households, &BTreeSet::new()).await.map_err(|error| error.to_string())?;
+    let scope = scene.direct.scope(&households).await.map_err(|error| error.to_string())?;
     let mut search = Search::everything(500);
     let mut keys = Vec::new();
     loop {

@@ -64,8 +64,10 @@ impl Swarm {
         let faults = FAULTS.iter().map(|(fault, _)| *fault).filter(|_| is_in(presence)).collect();
         let rounds = dice.one_of(&[3, 5, 12]).copied().unwrap_or_default();
         let focus = dice.one_of(PHASES).map(|(phase, _)| *phase).filter(|_| is_in(700));
-        // Few syncs send a message, and few postings wait for their second half: both at once needs help.
+        // Few syncs send a message, and few moves have a second half: both at once needs help.
+        let focus = if is_in(150) { Some(Phase::Queue) } else { focus };
         if focus == Some(Phase::Queue) {
+            moves.extend([Move::Remove, Move::Restore, Move::LoseAccount, Move::ShareAccount]);
             moves.extend([Move::PostBefore, Move::PostAfter, Move::Settle, Move::Settle]);
         }
         Some(Self { moves, faults, rounds, accounts: 1 + dice.below(6), focus })

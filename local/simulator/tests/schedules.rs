@@ -114,6 +114,7 @@ fn seeds_that_diverged_are_equal() {
         78_297_420,
         88_574_478,
         829_312_652_067,
+        51_857_492_816,
     ]) {
         run(&base, &Schedule::of(seed), &tally).unwrap();
     }

@@ -189,6 +189,11 @@ impl Account {
 }
 
 impl BankAccount {
+    /// Whether nothing but its id was ever known of it.
+    pub fn is_placeholder(&self) -> bool {
+        *self == Self::placeholder(self.id.clone())
+    }
+
     /// What stands for an account of which only the id is known: a transaction named it before its facts came.
     pub fn placeholder(id: PlaidAccountId) -> Self {
         Self {

@@ -294,6 +294,8 @@ pub struct Orphan {
     pub account: Option<AccountId>,
     /// The amount.
     pub amount: Option<Decimal>,
+    /// ISO code, or Plaid's for what ISO does not name.
+    pub currency: Option<String>,
     /// The date.
     pub date: Option<Date>,
     /// The bank's text.

@@ -354,6 +354,14 @@ pub struct Item {
     pub awaits_admission: bool,
 }
 
+impl Item {
+    /// Whether more of its history is to be expected: it was never synced, or its bank says so.
+    pub fn is_history_coming(&self) -> bool {
+        let is_connected = self.health.is_active() || self.health.state == HealthState::NeedsLogin;
+        is_connected && (self.last_run.is_none() || self.history.is_coming())
+    }
+}
+
 /// A connection with its accounts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Connection {

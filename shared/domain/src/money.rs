@@ -1,6 +1,6 @@
 //! Money: an exact decimal with its currency. Positive leaves the account, as Plaid has it.
 
-use std::str::FromStr;
+use std::{fmt::Display, str::FromStr};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,13 @@ impl Currency {
     pub fn from_codes(iso: Option<&str>, unofficial: Option<&str>) -> Option<Self> {
         let named = |code: &&str| !code.is_empty();
         iso.filter(named)
-            .map(|code| Self::Iso(code.to_owned()))
+            .map(|code| Self::Iso(code.to_ascii_uppercase()))
             .or_else(|| unofficial.filter(named).map(|code| Self::Unofficial(code.to_owned())))
+    }
+
+    /// A currency that ISO 4217 names.
+    pub fn from_iso(code: &str) -> Option<Self> {
+        iso_currency::Currency::from_code(code).map(|known| Self::Iso(known.code().to_owned()))
     }
 
     /// The code alone.
@@ -30,6 +35,20 @@ impl Currency {
         match self {
             Self::Iso(code) | Self::Unofficial(code) => code,
         }
+    }
+}
+
+/// An amount with the decimals that its currency has, and those beyond them that it has itself: 12.40 USD, 1500 JPY. In a
+/// currency that ISO 4217 does not name, with as many as it has.
+pub fn amount_text(amount: impl Display, currency: Option<&str>) -> String {
+    let text = amount.to_string();
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    let decimals = decimals.trim_end_matches('0');
+    let known = currency.and_then(iso_currency::Currency::from_code);
+    let least = known.and_then(iso_currency::Currency::exponent).map_or(0, usize::from);
+    match format!("{decimals:0<least$}") {
+        none if none.is_empty() => whole.to_owned(),
+        decimals => format!("{whole}.{decimals}"),
     }
 }
 
@@ -146,7 +165,26 @@ mod tests {
     }
 
     #[test]
+    fn an_amount_has_the_decimals_of_its_currency() {
+        for (amount, currency, expected) in [
+            ("12.4", Some("USD"), "12.40"),
+            ("-7", Some("EUR"), "-7.00"),
+            ("1500", Some("JPY"), "1500"),
+            ("1500.00", Some("JPY"), "1500"),
+            ("1.5", Some("KWD"), "1.500"),
+            ("0.12345", Some("USD"), "0.12345"),
+            ("0", Some("USD"), "0.00"),
+            ("0.5", Some("BTC"), "0.5"),
+            ("12.40", None, "12.4"),
+        ] {
+            assert_eq!(amount_text(amount.parse::<Decimal>().unwrap(), currency), expected);
+        }
+    }
+
+    #[test]
     fn the_official_code_counts_first() {
+        assert_eq!(Currency::from_codes(Some("usd"), None), Some(Currency::Iso("USD".into())));
+        assert_eq!((Currency::from_iso("ZZZ"), Currency::from_iso("BTC")), (None, None));
         assert_eq!(Currency::from_codes(Some("USD"), Some("BTC")), Some(Currency::Iso("USD".into())));
         assert_eq!(Currency::from_codes(None, Some("BTC")), Some(Currency::Unofficial("BTC".into())));
         assert_eq!(Currency::from_codes(Some(""), None), None);

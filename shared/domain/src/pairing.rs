@@ -97,6 +97,9 @@ const RULES: [Rule; 5] = [
     },
 ];
 
+/// An account of which only the id was ever known: the one that is left over is the one that it was.
+const UNDESCRIBED: Rule = |old, _| old.is_placeholder();
+
 /// Whether persistent ids tell two accounts apart.
 fn are_two(old: &BankAccount, new: &BankAccount) -> bool {
     old.persistent_id.as_ref().zip(new.persistent_id.as_ref()).is_some_and(|(old, new)| old != new)
@@ -176,7 +179,7 @@ fn plain_name(name: &str, accounts: [&BankAccount; 2]) -> String {
 /// Pairs that are the only possibility for both sides, rule by rule.
 fn pairs<'a>(absent: &[&'a Account], strangers: &[&'a BankAccount]) -> Vec<(&'a Account, &'a BankAccount)> {
     let mut pairs: Vec<(&Account, &BankAccount)> = Vec::new();
-    for rule in RULES {
+    for rule in RULES.into_iter().chain([UNDESCRIBED]) {
         let free_old: Vec<_> =
             absent.iter().filter(|old| pairs.iter().all(|(o, _)| o.id != old.id)).copied().collect();
         let free_new: Vec<_> =
@@ -253,6 +256,20 @@ mod tests {
         assert_eq!(settled[0].id, accounts[0].id);
         assert_eq!(settled[0].bank.name, "Everyday");
         assert_ne!(settled[1].id, accounts[0].id);
+    }
+
+    #[test]
+    fn an_account_that_was_never_described_goes_on_as_the_one_that_is_left_over() {
+        let undescribed = |id: &str| BankAccount::placeholder(id.parse().unwrap());
+        let listed = [bank("c", "Checking", Some("1")), bank("d", "Tea", Some("2"))];
+        let accounts = stored(&[bank("a", "Checking", Some("1")), undescribed("b")]);
+        let settled = settle_again(&accounts, &listed);
+        let ids: Vec<_> = settled.iter().map(|account| (&account.id, account.generation.number)).collect();
+        assert_eq!(ids, [(&accounts[0].id, 1), (&accounts[1].id, 1)]);
+        // Which of two it was, nothing tells.
+        let two = stored(&[undescribed("a"), undescribed("b")]);
+        let settled = settle_again(&two, &listed);
+        assert_eq!(settled.iter().filter(|account| account.generation.number == 1).count(), 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use domain::{
     account::{Account, AccountState},
     ids::{AccountId, HouseholdId, ItemId, UserId},
     item::{HealthState, Item},
+    money::amount_text,
 };
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -75,7 +76,8 @@ pub struct AccountView {
 impl AccountView {
     /// The view of an account of an item.
     pub fn new(item: &Item, account: Account) -> Self {
-        let text = |amount: Option<Decimal>| amount.map(|amount| amount.to_string());
+        let currency = account.bank.currency.as_ref().map(|currency| currency.code().to_owned());
+        let text = |amount: Option<Decimal>| amount.map(|amount| amount_text(amount, currency.as_deref()));
         Self {
             item_id: item.at.item.clone(),
             household_id: item.at.household.clone(),
@@ -99,7 +101,7 @@ impl AccountView {
             subtype: account.bank.subtype,
             available_balance: text(account.bank.balances.available),
             credit_limit: text(account.bank.balances.limit),
-            currency: account.bank.currency.map(|currency| currency.code().to_owned()),
+            currency,
         }
     }
 }

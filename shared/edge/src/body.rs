@@ -117,8 +117,7 @@ from_text!(Day, day, "a date from 1900-01-01 to 2199-12-31, YYYY-MM-DD", {
 pub struct CurrencyCode(pub Currency);
 
 fn currency(text: &str) -> Option<CurrencyCode> {
-    let is_code = text.len() == 3 && text.bytes().all(|letter| letter.is_ascii_uppercase());
-    is_code.then(|| CurrencyCode(Currency::Iso(text.to_owned())))
+    Currency::from_iso(text).map(CurrencyCode)
 }
 
 from_text!(CurrencyCode, currency, "a currency's code of ISO 4217, such as EUR", {

@@ -6,6 +6,7 @@ use domain::{
     category::{Kind, Source, Tree},
     edit::{FieldValue, Note, Part, Splits, Whole},
     ids::{AccountId, CategoryId, FieldName, HouseholdId, ItemId, Tag, TransactionId},
+    money::amount_text,
     search::Listed,
     transaction::PaymentMeta,
 };
@@ -177,6 +178,7 @@ impl TransactionView {
         let half = listed.half;
         let category = effective(tree, half.category.as_ref(), listed.category);
         let splits_stale = half.splits.as_ref().is_some_and(|splits| splits.is_stale(listed.amount));
+        let currency = listed.currency.as_deref();
         let edits_guessed = listed.is_guessed && !half.is_empty();
         let parts = half.splits.as_ref().map(Splits::parts).unwrap_or_default();
         Self {
@@ -186,8 +188,7 @@ impl TransactionView {
             household_id: listed.household,
             date: listed.date,
             authorized_date: listed.authorized_date,
-            amount: listed.amount.map(|amount| amount.to_string()),
-            currency: listed.currency,
+            amount: listed.amount.map(|amount| amount_text(amount, currency)),
             name: listed.name,
             merchant_name: listed.merchant_name,
             pending: listed.pending,
@@ -202,10 +203,11 @@ impl TransactionView {
             note: half.note.as_ref().map(words),
             tags: half.tags.into_iter().collect(),
             custom_fields: half.fields.into_iter().map(|(name, value)| (name, field(value))).collect(),
-            splits: parts.iter().map(|part| part_view(part, tree)).collect(),
+            splits: parts.iter().map(|part| part_view(part, currency, tree)).collect(),
             splits_stale,
             edits_guessed,
             revision: half.rev,
+            currency: listed.currency,
         }
     }
 }
@@ -245,10 +247,10 @@ pub(crate) fn field(value: FieldValue) -> FieldView {
 }
 
 /// A part under a category that was merged into another shows that one.
-pub(crate) fn part_view(part: &Part, tree: &Tree) -> PartView {
+pub(crate) fn part_view(part: &Part, currency: Option<&str>, tree: &Tree) -> PartView {
     let category = part.category.as_ref().and_then(|category| tree.resolve(category));
     PartView {
-        amount: part.amount.to_string(),
+        amount: amount_text(part.amount, currency),
         category_id: category.map(|category| category.id.clone()),
         note: part.note.as_ref().map(words),
     }

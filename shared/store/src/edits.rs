@@ -13,10 +13,12 @@ use domain::{
     store::StoreError,
 };
 
-pub(crate) use half::user_half;
+pub(crate) use half::{is_guessed, user_half};
 
 use crate::{
-    Store, keys,
+    Store,
+    encode::read_currency,
+    keys,
     outcome::unavailable,
     row::{Reader, Row, key, number, text},
     transactions::{account_of, transaction_id},
@@ -60,8 +62,8 @@ impl TransactionEdits for Store {
             if !half.fits() {
                 return Ok(Edited::TooMuch);
             }
-            let is_guessed = Reader(&row).flag("gu");
-            match self.write_half(at, &key, (read, is_guessed), &half).await {
+            let guessed = Reader(&row).maybe_text("id").filter(|_| Reader(&row).flag("gu"));
+            match self.write_half(at, &key, (read, guessed), &half).await {
                 Ok(Some(row)) => return done(at, key, half, &row),
                 Ok(None) | Err(StoreError::Busy) => intended = Some(half),
                 Err(error) => return Err(error),
@@ -112,10 +114,13 @@ impl Store {
         &self,
         at: &ItemRef,
         id: &TransactionId,
-        (read, is_guessed): (u64, bool),
+        (read, guessed): (u64, Option<&str>),
         half: &UserHalf,
     ) -> Result<Option<Row>, StoreError> {
         let mut change = encode(half);
+        if let Some(carried) = guessed {
+            change.set("gk", text(carried));
+        }
         if read > 0 {
             change.value("read", number(read));
         }
@@ -126,10 +131,10 @@ impl Store {
             .table_name(&self.data)
             .set_key(Some(key(keys::transactions(at), keys::transaction(id))))
             .update_expression(expression)
-            .condition_expression(match (read, is_guessed) {
+            .condition_expression(match (read, guessed) {
                 (0, _) => FIRST.to_owned(),
-                (_, true) => LATER.to_owned(),
-                (_, false) => format!("{LATER} AND attribute_not_exists(gu)"),
+                (_, Some(_)) => LATER.to_owned(),
+                (_, None) => format!("{LATER} AND attribute_not_exists(gu)"),
             })
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values)
@@ -182,6 +187,7 @@ fn orphan(at: &ItemRef, row: Reader<'_>) -> Result<Orphan, StoreError> {
         half: user_half(row)?,
         account: account_of(at, row),
         amount: row.decimal("am"),
+        currency: row.maybe_text("cu").map(|code| read_currency(code).code().to_owned()),
         date: row.maybe_parsed("dt"),
         name: row.owned("nm"),
     })

@@ -193,7 +193,7 @@ async fn unlinked(world: &World, posted: &serde_json::Value) -> (ItemRef, Transa
 }
 
 async fn seen(world: &World, at: &ItemRef) -> Vec<domain::search::Listed> {
-    let scope = world.store.scope(std::slice::from_ref(&at.household), &[].into()).await.unwrap();
+    let scope = world.store.scope(std::slice::from_ref(&at.household)).await.unwrap();
     world.store.find(&Search::everything(50), &scope).await.unwrap().transactions
 }
 

@@ -192,6 +192,6 @@ async fn totals_are_the_sums_of_all_pages_and_a_category_counts_with_its_parts()
     // A part of one each, on every tenth.
     let (_, page) = call(&world, "alice", "category_id=s_medical_dental_care&totals=true&hidden=any").await;
     let parts = page["transactions"].as_array().unwrap().iter().filter(|t| t["splits"] != json!([]));
-    assert_eq!((parts.count(), &page["totals"][0]["out"]), (12, &json!("12")));
+    assert_eq!((parts.count(), &page["totals"][0]["out"]), (12, &json!("12.00")));
     assert_eq!(call(&world, "alice", "limit=1").await.1["totals"], Value::Null);
 }

@@ -178,6 +178,7 @@ async fn it_costs_the_membership_the_scope_and_a_query_for_each_month_that_it_re
         let calls = world.aws.take_calls();
         assert_eq!(calls.get("GetItem"), Some(&1), "the membership");
         assert_eq!(calls.get("BatchGetItem"), Some(&1), "the household's months");
-        assert_eq!(calls.get("Query").copied().unwrap_or_default(), months(&answer), "{query}: one a month");
+        let queries = calls.get("Query").copied().unwrap_or_default();
+        assert_eq!(queries, 1 + months(&answer), "{query}: the connections, and one a month");
     }
 }

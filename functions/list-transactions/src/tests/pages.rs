@@ -140,7 +140,8 @@ async fn no_question_costs_more_queries_than_its_months_have_megabytes() {
             let (_, answer) = call(&world, "alice", &query).await;
             let calls = world.aws.take_calls();
             assert_eq!((calls.get("GetItem"), calls.get("BatchGetItem")), (Some(&1), Some(&1)), "{question}");
-            let queries = calls.get("Query").copied().unwrap_or_default();
+            // One of them reads the connections.
+            let queries = calls.get("Query").copied().unwrap_or_default() - 1;
             assert!(queries <= most, "{question}, page {pages}: {queries} queries");
             pages += 1;
             let Some(next) = answer["next_cursor"].as_str() else { break };

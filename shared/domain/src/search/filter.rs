@@ -39,6 +39,18 @@ pub enum Hidden {
     Any,
 }
 
+/// What of the accounts is looked at, by whether they count in budgets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Budget {
+    /// All.
+    #[default]
+    Any,
+    /// Those that count.
+    In,
+    /// Those that do not.
+    Out,
+}
+
 /// What is looked for. All that is said has to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -60,6 +72,8 @@ pub struct Filter {
     pub kind: Option<Kind>,
     /// One of these.
     pub accounts: BTreeSet<AccountId>,
+    /// On accounts that count in budgets, or that do not.
+    pub budget: Budget,
     /// With this tag.
     pub tag: Option<Tag>,
     /// Whether it may still change or vanish.
@@ -122,13 +136,22 @@ pub struct Matcher<'a> {
     tree: &'a Tree,
     /// The chosen ones with all that is below them.
     categories: BTreeSet<CategoryId>,
+    /// The accounts that do not count in budgets.
+    left_out: BTreeSet<AccountId>,
 }
 
 impl<'a> Matcher<'a> {
     /// The filter as it is in a household.
     pub fn new(filter: &'a Filter, tree: &'a Tree) -> Self {
         let chosen = filter.categories.iter().flatten();
-        Self { filter, tree, categories: chosen.flat_map(|id| tree.with_children(id)).collect() }
+        let categories = chosen.flat_map(|id| tree.with_children(id)).collect();
+        Self { filter, tree, categories, left_out: BTreeSet::new() }
+    }
+
+    /// The filter in a household with these accounts that do not count in budgets.
+    #[must_use]
+    pub fn with_left_out(self, left_out: BTreeSet<AccountId>) -> Self {
+        Self { left_out, ..self }
     }
 
     /// The household's categories.
@@ -169,6 +192,7 @@ impl<'a> Matcher<'a> {
             && is(*manual, listed.is_manual)
             && self.is_shown(half.hidden)
             && (accounts.is_empty() || accounts.contains(&listed.account))
+            && self.is_in_budget(&listed.account)
             && tag.as_ref().is_none_or(|tag| half.tags.contains(tag))
             && self.has_amount(listed.amount)
             && field
@@ -176,6 +200,14 @@ impl<'a> Matcher<'a> {
                 .is_none_or(|field| half.fields.iter().any(|(name, value)| field.holds(name.as_str(), value)))
             && words.as_ref().is_none_or(|words| words.are_in(texts(listed)))
             && (is_of_any_part || !self.shares(listed).is_empty())
+    }
+
+    fn is_in_budget(&self, account: &AccountId) -> bool {
+        match self.filter.budget {
+            Budget::Any => true,
+            Budget::In => !self.left_out.contains(account),
+            Budget::Out => self.left_out.contains(account),
+        }
     }
 
     fn is_shown(&self, is_hidden: bool) -> bool {

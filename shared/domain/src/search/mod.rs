@@ -16,10 +16,12 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::Serialize;
 use thiserror::Error;
 
 pub use best::Best;
-pub use filter::{Direction, FieldChoice, Filter, Hidden, Matcher};
+pub use filter::{Budget, Direction, FieldChoice, Filter, Hidden, Matcher};
 pub use order::{Position, Sort};
 pub use share::Share;
 pub use sum::Sum;
@@ -28,9 +30,11 @@ pub use totals::{Amounts, Totals};
 pub use words::Words;
 
 use crate::{
+    account::Account,
     category::Tree,
     edit::UserHalf,
     ids::{AccountId, CategoryId, HouseholdId, ItemId, TransactionId},
+    item::{Connection, Item},
     store::StoreError,
     transaction::{BankCategory, Month, PaymentMeta},
 };
@@ -141,12 +145,8 @@ pub type Show<'a> = dyn FnMut(&Matcher<'_>, Listed) + Send + 'a;
 /// Searches transactions. Reads of a month that exists and is in range, never more than its megabytes (rounded up) say.
 #[async_trait]
 pub trait TransactionSearch: Send + Sync {
-    /// Where there is anything in these households, by one batch read.
-    async fn scope(
-        &self,
-        households: &[HouseholdId],
-        accounts: &BTreeSet<AccountId>,
-    ) -> Result<SearchScope, StoreError>;
+    /// Where there is anything in these households, by one batch read and one query a household.
+    async fn scope(&self, households: &[HouseholdId]) -> Result<SearchScope, StoreError>;
 
     /// One page in an order by date. Stops when it is full, or when so much was examined that another read might examine more
     /// than it may: a page may be short, even empty, with a `next`. A page over several households reads each once.
@@ -162,15 +162,25 @@ pub trait TransactionSearch: Send + Sync {
     ) -> Result<Scanned, StoreError>;
 }
 
+/// How much of the banks' history there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum History {
+    /// All that the banks have.
+    Complete,
+    /// More of it is on its way.
+    Coming,
+}
+
 /// Where there is anything to be found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SearchScope {
     /// The households.
     pub households: Vec<HouseholdScope>,
 }
 
 /// Where there is anything in a household.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HouseholdScope {
     /// The household.
     pub household: HouseholdId,
@@ -178,14 +188,48 @@ pub struct HouseholdScope {
     pub months: BTreeSet<Month>,
     /// Its categories.
     pub tree: Tree,
-    /// Which of the accounts that were asked for are here.
-    pub accounts: BTreeSet<AccountId>,
+    /// Its connections with their accounts.
+    pub connections: Vec<Connection>,
+}
+
+impl HouseholdScope {
+    fn account(&self, id: &AccountId) -> Option<(&Item, &Account)> {
+        self.connections.iter().find_map(|Connection { item, accounts }| {
+            accounts.iter().find(|account| account.id == *id).map(|account| (item, account))
+        })
+    }
+
+    /// Whether an account is here.
+    pub fn has_account(&self, id: &AccountId) -> bool {
+        self.account(id).is_some()
+    }
+
+    /// The accounts that do not count in budgets.
+    pub fn left_out(&self) -> BTreeSet<AccountId> {
+        let accounts = self.connections.iter().flat_map(|connection| &connection.accounts);
+        accounts.filter(|account| account.half.is_left_out).map(|account| account.id.clone()).collect()
+    }
 }
 
 impl SearchScope {
     /// Whether each of the accounts is in one of the households.
     pub fn has_accounts(&self, accounts: &BTreeSet<AccountId>) -> bool {
-        accounts.iter().all(|account| self.households.iter().any(|here| here.accounts.contains(account)))
+        accounts.iter().all(|id| self.account(id).is_some())
+    }
+
+    /// An account with its item.
+    pub fn account(&self, id: &AccountId) -> Option<(&Item, &Account)> {
+        self.households.iter().find_map(|here| here.account(id))
+    }
+
+    /// Whether all that banks have of these accounts has been fetched; of all accounts, if none is given.
+    pub fn history(&self, accounts: &BTreeSet<AccountId>) -> History {
+        let is_asked = |connection: &&Connection| {
+            accounts.is_empty() || connection.accounts.iter().any(|account| accounts.contains(&account.id))
+        };
+        let connections = self.households.iter().flat_map(|here| &here.connections);
+        let is_coming = connections.filter(is_asked).any(|connection| connection.item.is_history_coming());
+        if is_coming { History::Coming } else { History::Complete }
     }
 
     /// Whether each of the categories means something in one of the households.
@@ -246,7 +290,7 @@ pub async fn summarize(
     port: &dyn TransactionSearch,
     filter: &Filter,
     scope: &SearchScope,
-    by: GroupBy,
+    by: &[GroupBy],
 ) -> Result<Summary, SearchError> {
     let mut summary = Summary::new(by);
     let mut show = |matcher: &Matcher<'_>, listed: Listed| summary.add(matcher, &listed);

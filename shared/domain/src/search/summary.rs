@@ -1,6 +1,6 @@
 //! What transactions come to, in groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Listed, Matcher, Share, Totals};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What transactions are grouped by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GroupBy {
     /// By category: each part under its own.
     Category,
@@ -48,50 +48,62 @@ pub struct Group {
 /// Groups, and what all of it comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    by: GroupBy,
-    /// The groups.
-    pub groups: BTreeMap<Key, Group>,
+    by: Vec<GroupBy>,
+    /// The groups, each by a key for each of what they are grouped by.
+    pub groups: BTreeMap<Vec<Key>, Group>,
     /// All of it.
     pub totals: Totals,
 }
 
 impl Summary {
     /// One of nothing.
-    pub fn new(by: GroupBy) -> Self {
-        Self { by, groups: BTreeMap::new(), totals: Totals::default() }
+    pub fn new(by: &[GroupBy]) -> Self {
+        Self { by: by.to_vec(), groups: BTreeMap::new(), totals: Totals::default() }
     }
 
     /// Counts one, with those of its parts that the filter lets pass.
     pub fn add(&mut self, matcher: &Matcher<'_>, listed: &Listed) {
         let shares = matcher.shares(listed);
         self.totals.add(listed, &shares);
-        let key = match self.by {
-            GroupBy::Category => return self.add_by_category(matcher, listed, &shares),
-            GroupBy::Month => Key::Month(Month::of(listed.date)),
-            GroupBy::Merchant => Key::Merchant(listed.merchant_name.clone()),
-            GroupBy::Account => Key::Account(listed.account.clone()),
-        };
-        let group = self.groups.entry(key).or_default();
-        group.own.add(listed, &shares);
-        group.with_children.add(listed, &shares);
-    }
-
-    fn add_by_category(&mut self, matcher: &Matcher<'_>, listed: &Listed, shares: &[Share<'_>]) {
-        let mut own: BTreeMap<Option<CategoryId>, Vec<Share<'_>>> = BTreeMap::new();
+        let mut own: BTreeMap<Vec<Key>, Vec<Share<'_>>> = BTreeMap::new();
         let mut with_children = own.clone();
-        for share in shares {
-            own.entry(share.category.map(|category| category.id.clone())).or_default().push(*share);
-            for of in self_and_above(matcher, share.category) {
-                with_children.entry(of).or_default().push(*share);
+        for share in &shares {
+            let all: Vec<_> = self.by.iter().map(|by| keys(*by, matcher, listed, share)).collect();
+            own.entry(all.iter().filter_map(|keys| keys.first().cloned()).collect())
+                .or_default()
+                .push(*share);
+            for keys in combinations(&all) {
+                with_children.entry(keys).or_default().push(*share);
             }
         }
-        for (of, shares) in own {
-            self.groups.entry(Key::Category(of)).or_default().own.add(listed, &shares);
+        for (keys, shares) in own {
+            self.groups.entry(keys).or_default().own.add(listed, &shares);
         }
-        for (of, shares) in with_children {
-            self.groups.entry(Key::Category(of)).or_default().with_children.add(listed, &shares);
+        for (keys, shares) in with_children {
+            self.groups.entry(keys).or_default().with_children.add(listed, &shares);
         }
     }
+}
+
+/// The key of a part of a transaction, and behind it those of the groups above.
+fn keys(by: GroupBy, matcher: &Matcher<'_>, listed: &Listed, share: &Share<'_>) -> Vec<Key> {
+    match by {
+        GroupBy::Category => self_and_above(matcher, share.category).into_iter().map(Key::Category).collect(),
+        GroupBy::Month => vec![Key::Month(Month::of(listed.date))],
+        GroupBy::Merchant => vec![Key::Merchant(listed.merchant_name.clone())],
+        GroupBy::Account => vec![Key::Account(listed.account.clone())],
+    }
+}
+
+/// One of each, in every combination.
+fn combinations(all: &[Vec<Key>]) -> BTreeSet<Vec<Key>> {
+    all.iter().fold(BTreeSet::from([Vec::new()]), |before, keys| {
+        let with = |keys_before: &Vec<Key>| {
+            let keys_before = keys_before.clone();
+            keys.iter().map(move |key| keys_before.iter().chain([key]).cloned().collect())
+        };
+        before.iter().flat_map(with).collect()
+    })
 }
 
 /// A category and all above it that the filter lets pass; none is above what is of none.

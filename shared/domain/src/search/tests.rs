@@ -118,7 +118,7 @@ fn model(all: &[Made], is_in: impl Fn(Option<&str>) -> bool) -> Cents {
     sums
 }
 
-fn summary(all: &[Made], filter: &Filter, by: GroupBy) -> Summary {
+fn summary(all: &[Made], filter: &Filter, by: &[GroupBy]) -> Summary {
     let tree = Tree::system();
     let matcher = Matcher::new(filter, &tree);
     let mut summary = Summary::new(by);
@@ -131,10 +131,10 @@ fn summary(all: &[Made], filter: &Filter, by: GroupBy) -> Summary {
 proptest! {
     #[test]
     fn groups_come_to_what_their_parts_do(all in prop::collection::vec(made(), 0..40)) {
-        let by_category = summary(&all, &Filter::default(), GroupBy::Category);
+        let by_category = summary(&all, &Filter::default(), &[GroupBy::Category]);
         prop_assert_eq!(cents(&by_category.totals), model(&all, |_| true));
         for (key, group) in &by_category.groups {
-            let Key::Category(id) = key else { panic!("{key:?}") };
+            let [Key::Category(id)] = key.as_slice() else { panic!("{key:?}") };
             let id = id.as_ref().map(CategoryId::as_str);
             prop_assert_eq!(cents(&group.own), model(&all, |of| of == id));
             let is_below = |of: Option<&str>| match (of, id) {
@@ -144,15 +144,31 @@ proptest! {
             // The income that is no salary is above it, and nobody's own.
             prop_assert_eq!(cents(&group.with_children), model(&all, is_below));
         }
-        let by_month = summary(&all, &Filter::default(), GroupBy::Month);
+        let by_month = summary(&all, &Filter::default(), &[GroupBy::Month]);
         prop_assert_eq!(cents(&by_month.totals), model(&all, |_| true));
         for (key, group) in &by_month.groups {
-            let Key::Month(month) = key else { panic!("{key:?}") };
+            let [Key::Month(month)] = key.as_slice() else { panic!("{key:?}") };
             let of_month: Vec<_> =
                 all.iter().filter(|made| Month::of(listed(made).date) == *month).cloned().collect();
             prop_assert_eq!(cents(&group.own), model(&of_month, |_| true));
             prop_assert_eq!(&group.own, &group.with_children);
         }
+    }
+
+    #[test]
+    fn two_groupings_come_to_what_single_ones_do(all in prop::collection::vec(made(), 0..40)) {
+        let both = summary(&all, &Filter::default(), &[GroupBy::Category, GroupBy::Month]);
+        for month in 1..=12_i8 {
+            let of_month: Vec<_> = all.iter().filter(|made| listed(made).date.month() == month).cloned().collect();
+            let alone = summary(&of_month, &Filter::default(), &[GroupBy::Category]);
+            let together: BTreeMap<_, _> = both.groups.iter().filter_map(|(keys, group)| match keys.as_slice() {
+                [category, Key::Month(of)] if of.first_day().month() == month => Some((vec![category.clone()], group.clone())),
+                _ => None,
+            }).collect();
+            prop_assert_eq!(together, alone.groups);
+        }
+        let by_category = summary(&all, &Filter::default(), &[GroupBy::Category]);
+        prop_assert_eq!(both.totals, by_category.totals);
     }
 
     #[test]
@@ -167,13 +183,13 @@ proptest! {
             (of, chosen) => of == chosen,
         };
         for by in [GroupBy::Category, GroupBy::Month, GroupBy::Merchant, GroupBy::Account] {
-            let summary = summary(&all, &filter, by);
+            let summary = summary(&all, &filter, &[by]);
             prop_assert_eq!(cents(&summary.totals), model(&all, is_in));
             let is_chosen = |key: &Key| match key {
                 Key::Category(id) => is_in(id.as_ref().map(CategoryId::as_str)),
                 Key::Month(_) | Key::Merchant(_) | Key::Account(_) => true,
             };
-            prop_assert!(summary.groups.keys().all(is_chosen));
+            prop_assert!(summary.groups.keys().flatten().all(is_chosen));
         }
     }
 

@@ -41,7 +41,7 @@ pub struct StoredRow {
     pub authorized: Option<Date>,
     /// Under which of its account's ids the bank half was written.
     pub generation: u32,
-    /// Whether what a person wrote on it was written on another transaction, which the bank did not link to this one.
+    /// Whether the row was ever another transaction's, which the bank did not link to the one that took it over.
     pub guessed: bool,
 }
 
@@ -299,7 +299,7 @@ impl<'a> Plan<'a> {
     fn bring(&mut self, facts: &BankFacts) {
         let digest = facts.digest();
         let Some(row) = self.find(&facts.id) else { return self.insert(facts, digest) };
-        let key = row.key.clone();
+        let (key, was_guessed) = (row.key.clone(), row.guessed);
         match row.carries.clone() {
             Some(id) if id == facts.id => {
                 if row.digest != Some(digest) {
@@ -311,12 +311,15 @@ impl<'a> Plan<'a> {
             Some(id) if self.index.ends(&id) => self.write(&key, facts, digest, None, modified()),
             // Another id lives on the row and stays: both are there.
             Some(_) if key != facts.id => self.write(&facts.id, facts, digest, None, added()),
-            // The row's own id is back beside a later one: the later one moves out, and is the next again.
+            // The row's own id is back beside a later one: the later one moves out, and is the next again, unless it was
+            // only guessed to be.
             Some(later) => {
                 let moved = self.copy(&key, &later, false);
                 self.write(&key, facts, digest, Some(moved), added());
-                let next = self.remember_next(&key, &later);
-                self.put(vec![next], Counts::default());
+                if !was_guessed {
+                    let next = self.remember_next(&key, &later);
+                    self.put(vec![next], Counts::default());
+                }
             }
         }
     }
@@ -494,8 +497,6 @@ impl<'a> Plan<'a> {
         row.pending = facts.pending;
         row.authorized = facts.authorized_date;
         row.generation = generation;
-        // What is under its own id again is what was written on.
-        row.guessed &= facts.id != *key;
         let (next, guessed) = (row.next.clone(), row.guessed);
         self.key_of.insert(facts.id.clone(), key.clone());
         let facts = Box::new(facts);
@@ -600,6 +601,8 @@ mod tests {
         aliases: BTreeMap<TransactionId, TransactionId>,
         /// The rows that a person has hidden.
         hidden: HashSet<TransactionId>,
+        /// The ids that rows carried when a person confirmed a guess.
+        confirmed: HashMap<TransactionId, TransactionId>,
         /// The ids of the bank that a person has hidden, and those that the bank linked to them.
         hidden_ids: HashSet<TransactionId>,
         /// What the bank has linked to each other.
@@ -725,8 +728,11 @@ mod tests {
                 if let Some(row) = model.rows.get_mut(&key).filter(|row| row.carries.is_some()) {
                     row.edited = true;
                     // What is seen then is what is written.
-                    if std::mem::take(&mut row.guessed) {
-                        model.hidden.remove(&key);
+                    if row.guessed {
+                        if model.confirmed.get(&key).unwrap_or(&key) != row.carries.as_ref().unwrap() {
+                            model.hidden.remove(&key);
+                        }
+                        model.confirmed.extend(row.carries.clone().map(|id| (key.clone(), id)));
                     }
                     if *hides {
                         model.hidden.insert(key);
@@ -780,9 +786,11 @@ mod tests {
                     prop_assert!(model.rows.get(&key).is_some_and(|row| row.edited), "the edit on {} is gone", key);
                 }
                 model.spread_hidden();
-                for row in model.rows.values().filter(|row| model.hidden.contains(&row.key) && !row.guessed) {
-                    let is_hidden = row.carries.as_ref().is_none_or(|id| model.hidden_ids.contains(id));
-                    prop_assert!(is_hidden, "{:?} is hidden, and nobody has hidden it", row.carries);
+                for row in model.rows.values().filter(|row| model.hidden.contains(&row.key)) {
+                    let Some(carried) = &row.carries else { continue };
+                    let is_guess = row.guessed && model.confirmed.get(&row.key).unwrap_or(&row.key) != carried;
+                    let is_hidden = is_guess || model.hidden_ids.contains(carried);
+                    prop_assert!(is_hidden, "{} is hidden, and nobody has hidden it", carried);
                 }
                 // Said again, the same update changes nothing.
                 let mut ids = touched(0, &page, &index, &Links::default());

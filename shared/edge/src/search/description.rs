@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::{MOST_DECIMALS, MOST_IDS};
 use crate::openapi::Operation;
 
-/// An endpoint that takes all that [`super::Asked`] reads.
-pub fn described(operation: Operation) -> Operation {
+/// An endpoint that takes all that [`super::Asked`] reads, with what counts where `in_budget` is not given.
+pub fn described(operation: Operation, in_budget: &str) -> Operation {
     let amount =
         json!({"type": "string", "pattern": format!(r"^[0-9]{{1,28}}(\.[0-9]{{1,{MOST_DECIMALS}}})?$")});
     let flag = json!({"type": "boolean"});
@@ -40,6 +40,11 @@ pub fn described(operation: Operation) -> Operation {
             json!({"type": "string", "enum": ["income", "expense", "transfer"]}),
         )
         .query_as("account_id", format!("Of one of these accounts. {ids}"), json!({"type": "string"}))
+        .query_as(
+            "in_budget",
+            "On accounts that count in budgets (`include_in_budget`), on those that do not, or on any.",
+            json!({"type": "string", "enum": ["true", "false", "any"], "default": in_budget}),
+        )
         .query::<Tag>("tag", "With this tag.")
         .query_as("pending", "Whether they may still change or vanish.", flag.clone())
         .query_as("manual", "Whether a person has entered them.", flag)

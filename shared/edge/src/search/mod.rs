@@ -12,7 +12,7 @@ use domain::{
     household::{Memberships, readable_households},
     ids::{AccountId, CategoryId, HouseholdId, UserId},
     money::parse_amount,
-    search::{Direction, Filter, Hidden, SearchError, SearchScope, Sort, TransactionSearch},
+    search::{Budget, Direction, Filter, Hidden, SearchError, SearchScope, Sort, TransactionSearch},
     transaction::parse_date,
 };
 use rust_decimal::Decimal;
@@ -50,8 +50,9 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Reads the parameters of a search, and notes what is wrong with them.
-    pub fn read(query: &mut Query) -> Self {
+    /// Reads the parameters of a search, and notes what is wrong with them. `budget` counts where the caller does not say
+    /// which accounts.
+    pub fn read(query: &mut Query, budget: Budget) -> Self {
         let household = query.value("household_id");
         let filter = Filter {
             words: query.value("q"),
@@ -63,6 +64,7 @@ impl Asked {
             categories: query.read("category_id", IDS, categories).unwrap_or_default(),
             kind: query.read("type", "must be income, expense or transfer", kind),
             accounts: query.read("account_id", IDS, |text| ids(text, account)).unwrap_or_default(),
+            budget: query.read("in_budget", "must be true, false or any", in_budget).unwrap_or(budget),
             tag: query.value("tag"),
             pending: query.read("pending", FLAG, flag),
             manual: query.read("manual", FLAG, flag),
@@ -93,7 +95,7 @@ impl Asked {
         search: &dyn TransactionSearch,
         households: &[HouseholdId],
     ) -> Result<SearchScope, Problem> {
-        let scope = search.scope(households, &self.filter.accounts).await?;
+        let scope = search.scope(households).await?;
         if !scope.has_accounts(&self.filter.accounts) {
             return Err(Problem::not_found("account_not_found", "account"));
         }
@@ -149,6 +151,15 @@ fn hidden(text: &str) -> Option<Hidden> {
         "false" => Some(Hidden::LeftOut),
         "true" => Some(Hidden::Only),
         "any" => Some(Hidden::Any),
+        _ => None,
+    }
+}
+
+fn in_budget(text: &str) -> Option<Budget> {
+    match text {
+        "true" => Some(Budget::In),
+        "false" => Some(Budget::Out),
+        "any" => Some(Budget::Any),
         _ => None,
     }
 }

@@ -6,13 +6,14 @@ use domain::{
     category::Tree,
     edit::{Orphan, Splits},
     ids::{AccountId, CategoryId, FieldName, HouseholdId, ItemId, ItemRef, Tag, TransactionId},
+    money::amount_text,
 };
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    openapi::Amount,
+    openapi::{Amount, Currency},
     transaction::{FieldView, PartView, field, part_view, words},
 };
 
@@ -30,6 +31,9 @@ pub struct OrphanedEdit {
     /// A decimal; positive has left the account.
     #[schemars(with = "Option<Amount>")]
     pub amount: Option<String>,
+    /// ISO code, or Plaid's for what ISO does not name.
+    #[schemars(with = "Option<Currency>")]
+    pub currency: Option<String>,
     /// When it happened or posted.
     pub date: Option<Date>,
     /// The bank's text.
@@ -54,13 +58,14 @@ impl OrphanedEdit {
     /// The view of what was written, by its household's categories.
     pub fn new(at: ItemRef, orphan: Orphan, tree: &Tree) -> Self {
         let half = orphan.half;
+        let currency = orphan.currency.as_deref();
         let parts = half.splits.as_ref().map(Splits::parts).unwrap_or_default();
         Self {
             id: orphan.key,
             household_id: at.household,
             item_id: at.item,
             account_id: orphan.account,
-            amount: orphan.amount.map(|amount| amount.to_string()),
+            amount: orphan.amount.map(|amount| amount_text(amount, currency)),
             date: orphan.date,
             name: orphan.name,
             category_id: half
@@ -72,8 +77,9 @@ impl OrphanedEdit {
             note: half.note.as_ref().map(words),
             tags: half.tags.into_iter().collect(),
             custom_fields: half.fields.into_iter().map(|(name, value)| (name, field(value))).collect(),
-            splits: parts.iter().map(|part| part_view(part, tree)).collect(),
+            splits: parts.iter().map(|part| part_view(part, currency, tree)).collect(),
             revision: half.rev,
+            currency: orphan.currency,
         }
     }
 }

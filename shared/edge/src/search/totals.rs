@@ -1,6 +1,9 @@
 //! Counts and sums as answers show them.
 
-use domain::search::Totals;
+use domain::{
+    money::amount_text,
+    search::{Amounts, Sum, Totals},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -34,16 +37,20 @@ pub struct CurrencyTotals {
 
 /// By currency.
 pub fn totals(totals: &Totals) -> Vec<CurrencyTotals> {
-    let view = |(currency, amounts): (Option<&str>, &domain::search::Amounts)| CurrencyTotals {
+    totals.by_currency().map(|(currency, amounts)| view(currency, amounts)).collect()
+}
+
+fn view(currency: Option<&str>, amounts: &Amounts) -> CurrencyTotals {
+    let text = |sum: Sum| amount_text(sum, currency);
+    CurrencyTotals {
         currency: currency.map(str::to_owned),
         count: amounts.count,
-        incoming: amounts.incoming.to_string(),
-        outgoing: amounts.outgoing.to_string(),
-        income: amounts.income.to_string(),
-        expense: amounts.expense.to_string(),
-        transfers_in: amounts.transfers_in.to_string(),
-        transfers_out: amounts.transfers_out.to_string(),
-        net: amounts.net().to_string(),
-    };
-    totals.by_currency().map(view).collect()
+        incoming: text(amounts.incoming),
+        outgoing: text(amounts.outgoing),
+        income: text(amounts.income),
+        expense: text(amounts.expense),
+        transfers_in: text(amounts.transfers_in),
+        transfers_out: text(amounts.transfers_out),
+        net: text(amounts.net()),
+    }
 }

@@ -22,7 +22,6 @@ pub(super) fn encode(half: &UserHalf) -> Change {
     let mut change = Change::default();
     change
         .set("ur", number(half.rev))
-        .remove("gu")
         .put("uc", half.category.as_ref().map(|category| text(category.as_str())))
         .put("un", half.note.as_ref().map(|note| text(note.as_str())))
         .put("ut", (!tags.is_empty()).then(|| texts(tags)))
@@ -78,6 +77,13 @@ fn read_field(stored: &AttributeValue) -> Option<FieldValue> {
     }
 }
 
+/// Whether what people wrote on a row was written on another transaction than the one that it carries: a guess brought that
+/// one here (`gu`), and nobody has written on it since (`gk` is what it carried when somebody did).
+pub(crate) fn is_guessed(row: Reader<'_>) -> bool {
+    let written_on = || row.maybe_text("gk").or_else(|| row.maybe_text("sk")?.strip_prefix("T#"));
+    row.flag("gu") && row.maybe_text("id") != written_on()
+}
+
 /// The person's half of a row; an empty one if nobody has written on it.
 pub(crate) fn user_half(row: Reader<'_>) -> Result<UserHalf, StoreError> {
     let mut half = UserHalf {
@@ -86,7 +92,7 @@ pub(crate) fn user_half(row: Reader<'_>) -> Result<UserHalf, StoreError> {
         note: row.maybe_parsed("un"),
         tags: row.set("ut"),
         // What was hidden was another transaction.
-        hidden: row.flag("uh") && !row.flag("gu"),
+        hidden: row.flag("uh") && !is_guessed(row),
         splits: read_splits(row)?,
         ..UserHalf::default()
     };

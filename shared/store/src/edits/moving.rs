@@ -11,7 +11,7 @@ use domain::{
 use super::{
     FIRST, LATER, TRIES,
     find::whole,
-    half::{HALF, encode, user_half},
+    half::{HALF, encode, is_guessed, user_half},
 };
 use crate::{
     Store,
@@ -105,7 +105,7 @@ const SHOWN: [&str; 5] = ["ac", "am", "cu", "dt", "nm"];
 
 /// Whether a row has a transaction, and what is written there was written on it.
 fn is_own(row: &Row) -> bool {
-    row.contains_key("id") && !Reader(row).flag("gu")
+    row.contains_key("id") && !is_guessed(Reader(row))
 }
 
 fn key_of(at: &ItemRef, id: &TransactionId) -> Row {
@@ -117,7 +117,7 @@ fn left(row: &Row, read: u64, way: &str) -> Change {
     let mut change = Change::default();
     change.set("mv", text(way)).value("read", number(read)).value("yes", AttributeValue::Bool(true));
     let is_there = row.contains_key("id");
-    for name in HALF.into_iter().filter(|name| !is_there || *name != "ur").chain(["gu"]) {
+    for name in HALF.into_iter().filter(|name| !is_there || *name != "ur").chain(["gu", "gk"]) {
         change.remove(name);
     }
     if is_there {

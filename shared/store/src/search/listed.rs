@@ -8,7 +8,7 @@ use domain::{
 };
 
 use crate::{
-    edits::user_half,
+    edits::{is_guessed, user_half},
     encode,
     row::{Reader, Row},
 };
@@ -62,7 +62,7 @@ pub(crate) fn listed(household: &HouseholdId, row: &Row) -> Result<Listed, Store
         logo_url: row.owned("lo"),
         is_manual: row.flag("ma"),
         half: user_half(row)?,
-        is_guessed: row.flag("gu"),
+        is_guessed: is_guessed(row),
     })
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use domain::{
-    ids::{AccountId, HouseholdId},
+    ids::HouseholdId,
     search::{
         Fields, Filter, FoundPage, HouseholdScope, Matcher, SCAN_BYTES, Scanned, Search, SearchScope, Show,
         TransactionSearch,
@@ -37,9 +37,13 @@ struct Place<'a> {
 
 /// The households that can have something: if accounts are asked for, those that have one of them.
 fn places<'a>(filter: &'a Filter, scope: &'a SearchScope) -> Vec<Place<'a>> {
-    let can_have = |here: &&HouseholdScope| filter.accounts.is_empty() || !here.accounts.is_empty();
+    let can_have = |here: &&HouseholdScope| {
+        filter.accounts.is_empty() || filter.accounts.iter().any(|account| here.has_account(account))
+    };
     let here = scope.households.iter().filter(can_have);
-    here.map(|scope| Place { scope, matcher: Matcher::new(filter, &scope.tree) }).collect()
+    let matcher =
+        |scope: &'a HouseholdScope| Matcher::new(filter, &scope.tree).with_left_out(scope.left_out());
+    here.map(|scope| Place { scope, matcher: matcher(scope) }).collect()
 }
 
 /// The months that exist and are in range, in no order.
@@ -63,12 +67,8 @@ fn months_of_page(search: &Search, places: &[Place<'_>]) -> Vec<Month> {
 
 #[async_trait]
 impl TransactionSearch for Store {
-    async fn scope(
-        &self,
-        households: &[HouseholdId],
-        accounts: &BTreeSet<AccountId>,
-    ) -> Result<SearchScope, StoreError> {
-        self.read_scope(households, accounts).await
+    async fn scope(&self, households: &[HouseholdId]) -> Result<SearchScope, StoreError> {
+        self.read_scope(households).await
     }
 
     async fn find(&self, search: &Search, scope: &SearchScope) -> Result<FoundPage, StoreError> {

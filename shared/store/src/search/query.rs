@@ -57,7 +57,7 @@ impl Range {
 }
 
 /// What sums and groups are made of.
-const OF_SUMS: &str = "pk, ms, ac, am, cu, nm, mn, pe, cp, cd, ma, uc, uh, us, ux, gu";
+const OF_SUMS: &str = "pk, sk, id, ms, ac, am, cu, nm, mn, pe, cp, cd, ma, uc, uh, us, ux, gu, gk";
 
 fn projection(filter: &Filter, fields: Fields) -> Option<String> {
     match fields {
@@ -89,7 +89,7 @@ impl Conditions {
         // What a guess brought hides nothing.
         let hidden = match filter.hidden {
             Hidden::LeftOut => "(attribute_not_exists(uh) OR attribute_exists(gu))",
-            Hidden::Only => "attribute_exists(uh) AND attribute_not_exists(gu)",
+            Hidden::Only => "attribute_exists(uh)",
             Hidden::Any => "",
         };
         conditions.all.extend(Some(hidden.to_owned()).filter(|condition| !condition.is_empty()));

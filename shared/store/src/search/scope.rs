@@ -1,12 +1,12 @@
 //! Where there is anything to be found: a household's months, categories and accounts.
 
-use std::collections::BTreeSet;
-
 use domain::{
-    ids::{AccountId, HouseholdId},
+    ids::HouseholdId,
+    item::Connection,
     search::{HouseholdScope, SearchScope},
-    store::StoreError,
+    store::{Connections, StoreError},
 };
+use futures::future::{try_join, try_join_all};
 
 use crate::{
     Store, categories,
@@ -15,26 +15,20 @@ use crate::{
 };
 
 impl Store {
-    pub(super) async fn read_scope(
-        &self,
-        households: &[HouseholdId],
-        accounts: &BTreeSet<AccountId>,
-    ) -> Result<SearchScope, StoreError> {
-        let mut wanted = Vec::new();
-        for household in households {
-            let sorts = [META.to_owned(), CATEGORIES.to_owned()].into_iter();
-            let sorts = sorts.chain(accounts.iter().map(keys::account));
-            wanted.extend(sorts.map(|sort| key(keys::household(household), sort)));
-        }
-        let rows = self.batch_get(wanted, None, false).await?;
-        let scopes = households.iter().map(|household| scope(household, accounts, &rows));
+    pub(super) async fn read_scope(&self, households: &[HouseholdId]) -> Result<SearchScope, StoreError> {
+        let keys_of = |household| [META, CATEGORIES].map(|sort| key(keys::household(household), sort));
+        let rows = self.batch_get(households.iter().flat_map(keys_of).collect(), None, false);
+        let connections = try_join_all(households.iter().map(|household| self.connections(household)));
+        let (rows, connections) = try_join(rows, connections).await?;
+        let scopes = households.iter().zip(connections);
+        let scopes = scopes.map(|(household, connections)| scope(household, connections, &rows));
         Ok(SearchScope { households: scopes.collect::<Result<_, _>>()? })
     }
 }
 
 fn scope(
     household: &HouseholdId,
-    accounts: &BTreeSet<AccountId>,
+    connections: Vec<Connection>,
     rows: &[Row],
 ) -> Result<HouseholdScope, StoreError> {
     let pk = keys::household(household);
@@ -48,6 +42,6 @@ fn scope(
         household: household.clone(),
         months: find(META).map(|row| Reader(row).set("mo")).unwrap_or_default(),
         tree: categories::decode(find(CATEGORIES))?,
-        accounts: accounts.iter().filter(|id| find(&keys::account(id)).is_some()).cloned().collect(),
+        connections,
     })
 }
