@@ -59,7 +59,7 @@ async fn an_account_is_made_as_lists_show_it() {
         ("type", json!("depository")),
         ("subtype", json!("cash")),
         ("currency", json!("EUR")),
-        ("current_balance", json!("20.5")),
+        ("current_balance", json!("20.50")),
         ("is_manual", json!(true)),
         ("is_active", json!(false)),
         ("closed", json!(false)),

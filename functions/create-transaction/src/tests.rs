@@ -100,7 +100,7 @@ async fn a_transaction_is_entered_on_an_account_of_either_kind() {
         assert!(id.starts_with("txn_"), "{id}");
         let headers = vec![("location", format!("/api/v1/transactions/{id}")), ("etag", "\"1\"".to_owned())];
         assert_eq!((reply.status, reply.headers), (201, headers));
-        assert_eq!((&answer["name"], &answer["amount"]), (&json!("Tea"), &json!("12.5")));
+        assert_eq!((&answer["name"], &answer["amount"]), (&json!("Tea"), &json!("12.50")));
         assert_eq!((&answer["manual"], &answer["currency"]), (&json!(true), &json!(currency)));
         assert_eq!((&answer["account_id"], &answer["pending"]), (&json!(account), &json!(true)));
         assert_eq!(answer["splits"].as_array().unwrap().len(), 2);

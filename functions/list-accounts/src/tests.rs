@@ -31,7 +31,7 @@ async fn a_household_sees_its_accounts_and_nobody_else_does() {
         assert_eq!((status, accounts.len()), (200, 3), "{user}");
         let card = accounts.iter().find(|account| account["mask"] == "3333").unwrap();
         assert_eq!(card["name"], "Plaid Credit Card");
-        assert_eq!((&card["current_balance"], &card["available_balance"]), (&json!("410"), &Value::Null));
+        assert_eq!((&card["current_balance"], &card["available_balance"]), (&json!("410.00"), &Value::Null));
         assert_eq!(
             (&card["is_active"], &card["health"], &card["sync_error"]),
             (&json!(true), &json!("healthy"), &Value::Null)

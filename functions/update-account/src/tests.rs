@@ -87,7 +87,7 @@ async fn one_that_is_kept_by_hand_has_a_balance_and_can_be_closed_and_opened() {
     let closed = ok(&world, &account, json!({"closed": true, "current_balance": "-7.25"})).await;
     assert_eq!((&closed["closed"], &closed["current_balance"]), (&json!(true), &json!("-7.25")));
     let open = ok(&world, &account, json!({"closed": false, "current_balance": null})).await;
-    assert_eq!((&open["closed"], &open["current_balance"]), (&json!(false), &json!("5")));
+    assert_eq!((&open["closed"], &open["current_balance"]), (&json!(false), &json!("5.00")));
     let (at, linked) = linked(&world).await;
     for (field, value) in
         [("closed", json!(true)), ("current_balance", json!("1")), ("current_balance", Value::Null)]
@@ -98,7 +98,7 @@ async fn one_that_is_kept_by_hand_has_a_balance_and_can_be_closed_and_opened() {
     }
     let rev = world.store.state(&at).await.unwrap().unwrap().rev;
     world.store.stop_account(&at, rev, &linked, true).await.unwrap();
-    assert_eq!(ok(&world, &linked, json!({"current_balance": "1"})).await["current_balance"], "1");
+    assert_eq!(ok(&world, &linked, json!({"current_balance": "1"})).await["current_balance"], "1.00");
 }
 
 #[tokio::test]

@@ -98,10 +98,10 @@ async fn what_is_written_is_answered_and_what_is_left_out_stays() {
     assert_eq!(answer["custom_fields"]["miles"], json!({"type": "number", "value": "12.34"}));
     assert_eq!(answer["custom_fields"]["paid"], json!({"type": "boolean", "value": false}));
     assert_eq!(answer["splits"][0]["category_id"], "s_travel_flights");
-    assert_eq!((&answer["splits"][1]["amount"], &answer["splits_stale"]), (&json!("-2.5"), &json!(false)));
+    assert_eq!((&answer["splits"][1]["amount"], &answer["splits_stale"]), (&json!("-2.50"), &json!(false)));
     assert_eq!(
         (&answer["hidden"], &answer["amount"], &answer["name"]),
-        (&json!(true), &json!("12.5"), &json!("Tea"))
+        (&json!(true), &json!("12.50"), &json!("Tea"))
     );
 
     let next = ok(&world, &id, json!({"custom_fields": {"for": null, "due": null}, "note": null})).await;
@@ -244,7 +244,7 @@ async fn facts_are_the_banks_unless_a_person_has_entered_them() {
     let (at, _, id) = one(&world).await;
     let account = world.store.state(&at).await.unwrap().unwrap().accounts.remove(0).id;
     let facts = [
-        ("amount", json!("1")),
+        ("amount", json!("1.00")),
         ("date", json!("2026-02-01")),
         ("name", json!("Other")),
         ("merchant_name", Value::Null),
@@ -268,7 +268,7 @@ async fn facts_are_the_banks_unless_a_person_has_entered_them() {
     let split = ok(&world, &manual, json!({"amount": "3", "splits": parts, "date": "2025-12-01"})).await;
     assert_eq!(
         (&split["amount"], &split["splits_stale"], &split["revision"]),
-        (&json!("3"), &json!(false), &json!(8))
+        (&json!("3.00"), &json!(false), &json!(8))
     );
     assert_eq!(ok(&world, &manual, json!({"amount": "4"})).await["splits_stale"], json!(true));
     let stale = with_header(patch("alice", &manual, &json!({"amount": "5"})), "if-match", "\"1\"");
@@ -282,7 +282,7 @@ async fn an_amendment_whose_answer_is_lost_is_not_made_twice() {
     let manual = entered(&world, &at).await;
     world.aws.fault("TransactWriteItems", 0, 1, Fault::HangAfter);
     let answer = ok(&world, &manual, json!({"amount": "5"})).await;
-    assert_eq!((&answer["amount"], &answer["revision"]), (&json!("5"), &json!(2)));
+    assert_eq!((&answer["amount"], &answer["revision"]), (&json!("5.00"), &json!(2)));
 }
 
 #[tokio::test]

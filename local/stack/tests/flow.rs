@@ -105,7 +105,7 @@ async fn history_arrives_complete_survives_a_restart_and_no_token_is_on_disk() {
         .world()
         .ledger(&item)
         .into_iter()
-        .map(|t| (t.id, t.amount.normalize().to_string()))
+        .map(|t| (t.id, domain::money::amount_text(t.amount, Some("USD"))))
         .collect();
     assert_eq!(by_id, ledger, "equal to the last digit");
     stack.stop().await.unwrap();

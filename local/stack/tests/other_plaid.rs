@@ -96,11 +96,11 @@ async fn fields_values_and_nulls_never_seen_before_lose_nothing() {
     let listed = page["transactions"].as_array().unwrap();
     let find = |id: &str| listed.iter().find(|t| t["id"] == id).unwrap_or_else(|| panic!("{id} in {page}"));
     assert_eq!(listed.len(), 6);
-    assert_eq!(find("plain")["amount"], "0.1");
-    assert_eq!(find("last")["amount"], "-1000");
+    assert_eq!(find("plain")["amount"], "0.10");
+    assert_eq!(find("last")["amount"], "-1000.00");
     assert_eq!(find("plain")["payment_channel"], "telepathy");
     assert_eq!(find("tiny")["currency"], "BTC");
-    assert_eq!(find("types")["amount"], "0.1");
+    assert_eq!(find("types")["amount"], "0.10");
     assert_eq!(find("nulls")["name"], "");
     let (_, accounts) = api.get("/api/v1/plaid/accounts").await.unwrap();
     assert_eq!(accounts["accounts"].as_array().unwrap().len(), 2, "the unknown account has a placeholder");
