@@ -13,6 +13,7 @@ use std::sync::Arc;
 use domain::{
     household::{Invitations, Membership, Memberships, Role, accept},
     ids::HouseholdId,
+    limit::CODES,
     secret::InvitationCode,
     time::Clock,
 };
@@ -66,6 +67,7 @@ async fn enter(deps: &Deps, request: &Request) -> Result<HouseholdReply, Problem
     if code.is_empty() || code.chars().count() > LONGEST_CODE {
         return Err(Problem::field("code", "must have 1 to 128 characters"));
     }
+    deps.once.within(&CODES, &request.user).await?;
     let (code, now) = (InvitationCode::new(code), deps.clock.now());
     let Membership { household, role } =
         accept(&*deps.memberships, &*deps.invitations, &request.user, &code, now).await?;

@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    household::{HouseholdEnds, Invitation, Invitations, Memberships, Role},
-    ids::{HouseholdId, fingerprint},
+    household::{HouseholdEnds, Invitation, Invitations, Memberships, Role, change_member},
+    ids::{HouseholdId, InvitationId, fingerprint},
+    limit::CODES,
     secret::InvitationCode,
-    time::later,
+    time::{Random, later},
 };
 use edge::{http::Request, idempotency::Once, system::System};
 use jiff::Timestamp;
@@ -41,12 +42,14 @@ async fn invite(world: &World, household: &HouseholdId, by: &str, lasts: Duratio
     let code = InvitationCode::random(&System);
     let made = Timestamp::now();
     let invitation = Invitation {
+        id: InvitationId::from_entropy(System.entropy()),
         code_hash: fingerprint(code.expose()),
         household: household.clone(),
         role: Role::Member,
         by: by.parse().unwrap(),
         made,
         expires: later(made, lasts),
+        departures: world.store.departures(household).await.unwrap(),
         used_by: None,
     };
     world.store.invite(&invitation).await.unwrap();
@@ -101,6 +104,62 @@ async fn a_code_that_is_no_good_is_always_the_same_problem() {
     assert_eq!(world.store.memberships(&"emil".parse().unwrap()).await.unwrap(), []);
     // The user of a code finds that it has worked, with or without a key.
     assert_eq!(call(&world, with("dora", &used)).await.0, 200);
+}
+
+/// Whoever saw a code does not come back by it, and no later promotion revives one.
+#[tokio::test]
+async fn a_departure_ends_every_open_invitation() {
+    let change = async |world: &World, household: &HouseholdId, (by, member): (&str, &str), to| {
+        let (by, member) = (by.parse().unwrap(), member.parse().unwrap());
+        let store = &*world.store;
+        change_member(store, store, (&by, household), &member, to).await.unwrap();
+    };
+    for (by, member, to) in [
+        ("owner", "member", None),
+        ("member", "member", None),
+        ("owner", "admin", Some(Role::Viewer)),
+        ("owner", "admin", None),
+    ] {
+        let world = World::new().await;
+        let id = circle(&world).await;
+        let codes = [invite(&world, &id, "admin", HOUR).await, invite(&world, &id, "owner", HOUR).await];
+        change(&world, &id, (by, member), to).await;
+        if to.is_some() {
+            change(&world, &id, (by, member), Some(Role::Admin)).await;
+        }
+        for code in codes {
+            let user = if to.is_none() { member } else { "dora" };
+            assert_eq!(
+                call(&world, with(user, &code)).await.1["code"],
+                "invitation_not_found",
+                "{by} {member}"
+            );
+        }
+        assert_eq!(world.store.open_invitations(&id, Timestamp::now()).await.unwrap(), []);
+        let fresh = invite(&world, &id, "owner", HOUR).await;
+        assert_eq!(call(&world, with("dora", &fresh)).await.0, 200);
+    }
+    // More may be seen by who gets more; nothing ends.
+    let world = World::new().await;
+    let id = circle(&world).await;
+    let code = invite(&world, &id, "admin", HOUR).await;
+    change(&world, &id, ("owner", "viewer"), Some(Role::Member)).await;
+    assert_eq!(call(&world, with("dora", &code)).await.0, 200);
+    assert_eq!(world.store.open_invitations(&id, Timestamp::now()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn codes_cannot_be_tried_without_end() {
+    let world = World::new().await;
+    let code = invite(&world, &world.household, "alice", HOUR).await;
+    for _ in 0..CODES.max {
+        assert_eq!(call(&world, with("dora", "inv_0")).await.0, 404);
+    }
+    let refused = acting!(handle(&deps(&world), with("dora", &code))).await.unwrap_err();
+    assert_eq!((refused.status, refused.code), (429, "too_many_requests"));
+    assert!(refused.retry_after_s.is_some_and(|seconds| (1..=CODES.seconds).contains(&seconds)));
+    // Another person is not held up by it.
+    assert_eq!(call(&world, with("emil", &code)).await.0, 200);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use domain::{
     household::{Memberships, Permission, one_item},
     ids::{AccountId, ItemId},
     item::{Connection, HealthState},
+    limit::REPAIRS,
     store::{Hints, OneConnection},
     sync::{Cause, SyncMessage, SyncQueue},
     time::Clock,
@@ -81,6 +82,7 @@ async fn confirm(deps: &Deps, request: &Request) -> Result<HouseholdReply, Probl
         one_item(&*deps.memberships, &*deps.connections, &request.user, &item, Permission::Connect).await;
     let before = found.map_err(|error| Problem::no_access(error, "item_not_found", "item"))?.item;
     let at = before.at;
+    deps.once.within(&REPAIRS, &at.item).await?;
     ask(&*deps.clock, async || deps.hints.renewed(&at, deps.clock.now()).await).await?;
     let wanted = ask(&*deps.clock, async || deps.hints.want_look(&at).await).await?;
     let number = wanted.ok_or_else(missing)?.number;

@@ -11,10 +11,11 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    account::{AccountEdits, AccountKind, NewManualAccount},
+    account::{AccountEdits, AccountKind, AccountState, NewManualAccount},
     household::{Memberships, Permission, one_household},
     ids::{Entropy, HouseholdId, ItemId, ItemRef},
-    store::OneConnection,
+    limit::{ACCOUNTS, MAX_MANUAL_ACCOUNTS},
+    store::{Connections, OneConnection},
     time::Clock,
 };
 use edge::{
@@ -35,6 +36,8 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The account, once it is there.
     pub connections: Arc<dyn OneConnection>,
+    /// All accounts of the household.
+    pub all: Arc<dyn Connections>,
     /// Makes accounts.
     pub accounts: Arc<dyn AccountEdits>,
     /// The clock.
@@ -86,6 +89,8 @@ async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Hous
     let named = body.household_id.as_ref();
     let place = one_household(&*deps.memberships, &request.user, named, Permission::Edit).await?;
     let at = ItemRef { household: place.household, item: ItemId::from_entropy(entropy) };
+    has_room(deps, &at).await?;
+    deps.once.within(&ACCOUNTS, &request.user).await?;
     let new = NewManualAccount {
         at: at.clone(),
         user: request.user.clone(),
@@ -104,6 +109,18 @@ async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Hous
     let account = connection.accounts.pop().ok_or_else(gone)?;
     let revision = account.half.rev;
     Ok(Reply::json(201, &AccountView::new(&connection.item, account))?.tagged(revision).of(at.household))
+}
+
+/// Whether the household may have one more account that is kept by hand. The one that an earlier attempt made counts not.
+async fn has_room(deps: &Deps, at: &ItemRef) -> Result<(), Problem> {
+    let all = deps.all.connections(&at.household).await?;
+    let others = all.iter().filter(|connection| connection.item.at != *at);
+    let accounts = others.flat_map(|connection| &connection.accounts);
+    if accounts.filter(|account| account.state == AccountState::Manual).count() < MAX_MANUAL_ACCOUNTS {
+        return Ok(());
+    }
+    let words = format!("The household keeps {MAX_MANUAL_ACCOUNTS} accounts by hand. Remove one first.");
+    Err(Problem::new(422, "too_many_accounts", words))
 }
 
 fn kind(kind: KindBody) -> AccountKind {

@@ -15,6 +15,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let deps = Deps {
         memberships: store.clone(),
         connections: store.clone(),
+        all: store.clone(),
         accounts: store.clone(),
         clock: Arc::new(System),
         once: Once {

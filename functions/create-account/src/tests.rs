@@ -21,6 +21,7 @@ fn deps(world: &World) -> Deps {
     Deps {
         memberships: world.store.clone(),
         connections: world.store.clone(),
+        all: world.store.clone(),
         accounts: world.store.clone(),
         clock: Arc::new(System),
         once: Once {

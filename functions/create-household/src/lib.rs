@@ -17,12 +17,12 @@ use domain::{
 };
 use edge::{
     Problem,
+    household::HouseholdView,
     http::{Reply, Request},
     idempotency::{HouseholdReply, Once, once},
 };
-use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub use api::operation;
 
@@ -44,15 +44,6 @@ struct Body {
     name: HouseholdName,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct Answer {
-    id: HouseholdId,
-    name: HouseholdName,
-    role: Role,
-    created_at: Timestamp,
-    revision: u64,
-}
-
 /// Makes a household.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     once(&deps.once, request, async |request, entropy| create(deps, &request, entropy).await).await
@@ -71,6 +62,6 @@ async fn create(deps: &Deps, request: &Request, entropy: Entropy) -> Result<Hous
     let members = vec![(request.user.clone(), Role::Owner)];
     let new = NewHousehold { id: id.clone(), name: name.clone(), members, at };
     deps.households.create(&new).await?;
-    let answer = Answer { id: id.clone(), name, role: Role::Owner, created_at: at, revision: 1 };
-    Ok(Reply::json(201, &answer)?.tagged(1).of(id))
+    let view = HouseholdView { id: id.clone(), name, role: Role::Owner, created_at: at, revision: 1 };
+    Ok(view.reply(201)?.of(id))
 }

@@ -16,6 +16,7 @@ use domain::{
     bank::{BankError, LinkPurpose, LinkRequest, LinkToken, Linking, Meaning, UpdateMode},
     household::{Memberships, Permission, one_household, one_item},
     ids::{HouseholdId, ItemId, fingerprint},
+    limit::LINK_TOKENS,
     store::{LinkSession, LinkSessions, OneConnection},
     sync::SyncReads,
     time::Clock,
@@ -97,6 +98,7 @@ async fn create(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let body: Body = request.json()?;
     let redirect_uri = body.redirect_uri.clone().map(redirect_uri).transpose()?;
+    deps.once.within(&LINK_TOKENS, &request.user).await?;
     let (household, purpose) = match &body.item_id {
         Some(item) => update(deps, &request, &body, item).await?,
         None => connect(deps, &request, &body).await?,

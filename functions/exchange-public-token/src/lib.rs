@@ -21,6 +21,7 @@ use domain::{
     household::{Membership, Memberships, Permission, one_household},
     ids::{HouseholdId, InstitutionId, ItemId},
     item::SyncState,
+    limit::{EXCHANGES, MAX_ITEMS},
     link::{self, LinkError},
     money::{self, amount_text},
     secret::PublicToken,
@@ -168,6 +169,7 @@ async fn connect(deps: &Deps, request: Request) -> Result<HouseholdReply, Proble
     let Membership { household, .. } =
         one_household(&*deps.memberships, &request.user, household, Permission::Connect).await?;
     let institution_id = body.institution_id()?;
+    deps.once.within(&EXCHANGES, &request.user).await?;
     let institution = body.institution;
     let session = link::Session {
         household,
@@ -199,6 +201,13 @@ fn problem(error: LinkError) -> Problem {
             409,
             "duplicate_connection",
             "This bank log-in is connected already. Repair that connection instead of linking it again.",
+        ),
+        LinkError::TooMany => Problem::new(
+            422,
+            "too_many_items",
+            format!(
+                "The household has {MAX_ITEMS} connections, and may not have more. Disconnect one first."
+            ),
         ),
         LinkError::NoHousehold => Problem::not_found("household_not_found", "household"),
         LinkError::TooSlow => {

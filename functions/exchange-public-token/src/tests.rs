@@ -490,8 +490,12 @@ async fn a_replacement_that_was_not_heard_of_is_found_by_the_same_request() {
 /// The column of the table in `docs/plaid-errors.md`.
 #[tokio::test]
 async fn each_refusal_of_the_exchange_is_answered_as_the_table_says() {
-    let world = World::new().await;
-    for refusal in testkit::refusals() {
+    let mut world = World::new().await;
+    for (number, refusal) in testkit::refusals().into_iter().enumerate() {
+        // A person may exchange so many tokens an hour.
+        if number % 40 == 39 {
+            world = World::new().await;
+        }
         // An exchange has no cursor to name.
         if refusal.names_cursor {
             continue;

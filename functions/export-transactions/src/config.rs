@@ -7,13 +7,15 @@ use edge::env::{Env, EnvError};
 pub struct Config {
     /// The table of data.
     pub table: String,
+    /// The table of guards.
+    pub guards: String,
 }
 
 impl Config {
     /// Reads the settings through `read`.
     pub fn from_env(read: &dyn Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
         let mut env = Env::new(read);
-        let table = env.required("TABLE_NAME");
-        env.finish(Self { table })
+        let config = Self { table: env.required("TABLE_NAME"), guards: env.required("GUARDS_TABLE_NAME") };
+        env.finish(config)
     }
 }

@@ -1,7 +1,7 @@
 //! `GET /api/v1/transactions/export` — the transactions that a filter lets pass as CSV (RFC 4180), in parts of 5 MB: a `Link` header
 //! leads from one to the next. All parts together, one after the other, are one file.
 //!
-//! Reads only: the memberships, where there is anything, and the months in range.
+//! Effects: one write, which counts the export. Reads the memberships, where there is anything, and the months in range.
 
 mod api;
 pub mod config;
@@ -13,11 +13,15 @@ use std::sync::Arc;
 
 use domain::{
     household::Memberships,
+    idempotency::RequestRecords,
+    limit::EXPORTS,
     search::{Budget, History, Position, Search, Sort, TransactionSearch, page},
+    time::Clock,
 };
 use edge::{
     Problem,
     http::{Reply, Request},
+    idempotency::within,
     search::{Asked, Binding, FLAG, SORT, flag, next_link, sort},
 };
 use sheet::Sheet;
@@ -30,6 +34,10 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The transactions.
     pub search: Arc<dyn TransactionSearch>,
+    /// Counts exports.
+    pub records: Arc<dyn RequestRecords>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
 }
 
 const PATH: &str = "/api/v1/transactions/export";
@@ -56,6 +64,9 @@ async fn part(deps: &Deps, request: Request, bounds: &Bounds) -> Result<Reply, P
     let households = asked.households(&*deps.memberships, &request.user).await?;
     let binding = Binding::new(&("export", &households, &asked.filter, sort));
     let after = binding.place::<Position>(cursor.as_deref())?;
+    if after.is_none() {
+        within(&*deps.records, &*deps.clock, &EXPORTS, &request.user).await?;
+    }
     let scope = asked.scope(&*deps.search, &households).await?;
     let history = scope.history(&asked.filter.accounts);
     let mut sheet = Sheet::new(bounds.answer, after.is_none(), has_bom)?;

@@ -10,6 +10,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     edge::logs::init();
     let config = Config::from_env(&edge::env::variable)?;
     let sdk = aws::sdk_config(aws::settings()?)?;
-    let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
-    edge::http::serve(Deps { memberships: store.clone(), search: store }, handle).await
+    let store = Arc::new(Store::new(&sdk, Tables { data: config.table, guards: config.guards }));
+    let deps = Deps {
+        memberships: store.clone(),
+        search: store.clone(),
+        records: store,
+        clock: Arc::new(edge::system::System),
+    };
+    edge::http::serve(deps, handle).await
 }

@@ -1,6 +1,6 @@
 //! What a caller of the export gets.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     edit::{Change, FieldValue, TransactionEdits},
@@ -9,14 +9,19 @@ use domain::{
     store::Connections,
     sync::{Cause, Edit},
 };
-use edge::http::Reply;
+use edge::{http::Reply, system::System};
 use serde_json::{Value, json};
 use testkit::{World, acting, body, request};
 
 use crate::{Bounds, Deps, PATH, handle, part};
 
 fn deps(world: &World) -> Deps {
-    Deps { memberships: world.store.clone(), search: world.store.clone() }
+    Deps {
+        memberships: world.store.clone(),
+        search: world.store.clone(),
+        records: world.store.clone(),
+        clock: Arc::new(System),
+    }
 }
 
 async fn answer(world: &World, query: &str, bounds: &Bounds) -> Reply {

@@ -69,6 +69,7 @@ async fn exchange(
         Ok(_)
         | Err(
             LinkError::AlreadyConnected
+            | LinkError::TooMany
             | LinkError::NoHousehold
             | LinkError::Bank(BankError { meaning: Meaning::PublicTokenRefused, .. }),
         ) => Ok(()),

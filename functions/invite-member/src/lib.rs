@@ -11,8 +11,11 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    household::{Invitation, Invitations, Memberships, Permission, Role, one_household},
-    ids::{HouseholdId, fingerprint},
+    household::{
+        Invitation, Invitations, MAX_OPEN_INVITATIONS, Memberships, Permission, Role, one_household,
+    },
+    ids::{HouseholdId, InvitationId, fingerprint},
+    limit::INVITATIONS,
     secret::InvitationCode,
     time::{Clock, Random, later},
 };
@@ -21,6 +24,7 @@ use edge::{
     http::{Reply, Request},
     idempotency::{Once, once_with_a_secret},
 };
+use futures::future::try_join;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,6 +64,8 @@ struct Body {
 
 #[derive(Serialize, JsonSchema)]
 struct Answer<'a> {
+    /// What lists call it, and what it is withdrawn by.
+    id: InvitationId,
     household_id: HouseholdId,
     role: Role,
     /// Shown once.
@@ -84,9 +90,19 @@ async fn invite(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     if !place.role.allows(Permission::Manage(body.role)) {
         return Err(domain::household::AccessError::NotAllowed.into());
     }
+    deps.once.within(&INVITATIONS, &household).await?;
     let code = InvitationCode::random(&*deps.random);
     let now = deps.clock.now();
+    let (open, departures) =
+        try_join(deps.invitations.open_invitations(&household, now), deps.invitations.departures(&household))
+            .await?;
+    if open.len() >= MAX_OPEN_INVITATIONS {
+        let words = format!("The household has {MAX_OPEN_INVITATIONS} open invitations. Withdraw one first.");
+        return Err(Problem::new(422, "too_many_invitations", words));
+    }
     let invitation = Invitation {
+        id: InvitationId::from_entropy(deps.random.entropy()),
+        departures,
         code_hash: fingerprint(code.expose()),
         household,
         role: body.role,
@@ -96,8 +112,9 @@ async fn invite(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
         used_by: None,
     };
     deps.invitations.invite(&invitation).await?;
-    let Invitation { household, role, expires, .. } = invitation;
-    Reply::json(201, &Answer { household_id: household, role, code: code.expose(), expires_at: expires })
+    let Invitation { id, household, role, expires, .. } = invitation;
+    let answer = Answer { id, household_id: household, role, code: code.expose(), expires_at: expires };
+    Reply::json(201, &answer)
 }
 
 fn lasts(body: &Body) -> Result<Duration, Problem> {

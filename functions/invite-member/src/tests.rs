@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{
-    household::{Invitations, Role},
+    household::{Invitations, MAX_OPEN_INVITATIONS, Role},
     ids::fingerprint,
 };
 use edge::{http::Request, idempotency::Once, system::System};
@@ -55,6 +55,21 @@ async fn who_may_invite_whom() {
 }
 
 #[tokio::test]
+async fn a_household_has_so_many_open_invitations_and_no_more() {
+    let world = World::new().await;
+    let id = world.household.as_str();
+    let ask = async || call(&world, invite("alice", id, &json!({"role": "viewer"}))).await;
+    for _ in 0..MAX_OPEN_INVITATIONS {
+        assert_eq!(ask().await.0, 201);
+    }
+    let (status, answer) = ask().await;
+    assert_eq!((status, &answer["code"]), (422, &json!("too_many_invitations")));
+    let open = world.store.open_invitations(&world.household, Timestamp::now()).await.unwrap();
+    assert!(world.store.withdraw(&world.household, &open[0].id).await.unwrap());
+    assert_eq!(ask().await.0, 201);
+}
+
+#[tokio::test]
 async fn a_code_is_shown_once_and_leads_to_its_invitation() {
     let world = World::new().await;
     let id = world.household.as_str();
@@ -92,7 +107,7 @@ async fn what_is_wrong_is_named() {
         let (_, answer) = call(&world, invite("alice", household, &json!({"role": "viewer"}))).await;
         assert_eq!(answer["code"], "household_not_found");
     }
-    world.aws.fault("PutItem", 0, 9, Fault::Refuse);
+    world.aws.fault("TransactWriteItems", 0, 9, Fault::Refuse);
     let (_, answer) =
         call(&world, invite("alice", world.household.as_str(), &json!({"role": "viewer"}))).await;
     assert_eq!(answer["code"], "store_unavailable");

@@ -9,15 +9,12 @@ mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{
-    household::{Household, HouseholdName, Households, Memberships, Role},
-    ids::HouseholdId,
-};
+use domain::household::{Households, Memberships};
 use edge::{
     Problem,
+    household::HouseholdView,
     http::{Reply, Request},
 };
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -36,17 +33,6 @@ struct Answer {
     households: Vec<HouseholdView>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct HouseholdView {
-    id: HouseholdId,
-    name: HouseholdName,
-    /// The caller's.
-    role: Role,
-    created_at: Timestamp,
-    /// What `If-Match` requires of it, in quotes.
-    revision: u64,
-}
-
 /// Lists households.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     request.query().finish()?;
@@ -57,12 +43,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     // One that ends in this very moment may have no place any more.
     let views = found.into_iter().filter_map(|household| {
         let role = roles.get(&household.id).copied()?;
-        Some(view(household, role))
+        Some(HouseholdView::new(household, role))
     });
     Reply::json(200, &Answer { households: views.collect() })
-}
-
-fn view(household: Household, role: Role) -> HouseholdView {
-    let Household { id, name, revision, created } = household;
-    HouseholdView { id, name, role, created_at: created, revision }
 }

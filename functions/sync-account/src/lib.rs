@@ -15,9 +15,10 @@ use domain::{
     household::{Memberships, Permission, one_item},
     ids::AccountId,
     item::{Connection, Item},
+    limit::SYNCS,
     store::{OneConnection, SyncRequests},
     sync::{Cause, SyncMessage, SyncQueue},
-    time::Clock,
+    time::{Clock, later},
 };
 use edge::{
     Problem,
@@ -47,6 +48,9 @@ pub struct Deps {
     pub once: Once,
 }
 
+/// For so long after a sync another one finds nothing new while history is coming.
+const JUST_SYNCED: Duration = Duration::from_secs(3);
+
 #[derive(Serialize, JsonSchema)]
 struct Answer {
     transactions_added: u32,
@@ -73,6 +77,10 @@ async fn sync(deps: &Deps, request: &Request) -> Result<HouseholdReply, Problem>
     let account: AccountId = request.path("account_id", missing)?;
     let before = find(deps, request, &account).await?.ok_or_else(missing)?;
     let at = &before.at;
+    if is_just_synced(&before, deps.clock.now()) {
+        return Ok(running()?.of(at.household.clone()));
+    }
+    deps.once.within(&SYNCS, &at.item).await?;
     let wanted = ask(&*deps.clock, async || deps.requests.want_sync(at).await).await?;
     let number = wanted.ok_or_else(missing)?.number;
     deps.queue.send(&SyncMessage::numbered(at.clone(), number, Cause::Person), Duration::ZERO).await?;
@@ -84,9 +92,19 @@ async fn sync(deps: &Deps, request: &Request) -> Result<HouseholdReply, Problem>
     };
     let reply = match counted {
         Some(reply) => reply,
-        None => Reply::json(202, &Running { status: "running" })?,
+        None => running()?,
     };
     Ok(reply.of(at.household.clone()))
+}
+
+/// While history is coming, what a sync would find was found just now: webhooks and looks of our own bring the rest.
+fn is_just_synced(item: &Item, now: Timestamp) -> bool {
+    let last = item.last_run.filter(|_| item.history.is_coming() && item.failure.is_none());
+    last.is_some_and(|run| now < later(run.at, JUST_SYNCED))
+}
+
+fn running() -> Result<Reply, Problem> {
+    Reply::json(202, &Running { status: "running" })
 }
 
 /// This endpoint takes no fields.

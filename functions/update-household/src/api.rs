@@ -1,9 +1,12 @@
 //! What the endpoint says of itself.
 
 use domain::{household::Permission, ids::HouseholdId};
-use edge::openapi::{Access, Operation};
+use edge::{
+    household::HouseholdView,
+    openapi::{Access, Operation},
+};
 
-use super::{Answer, Body};
+use super::Body;
 
 /// The endpoint, as `openapi.json` has it.
 pub fn operation() -> Operation {
@@ -12,7 +15,7 @@ pub fn operation() -> Operation {
         .path::<HouseholdId>("household_id", "The household.")
         .conditional()
         .body::<Body>()
-        .answer::<Answer>(200, "The household as it is now.")
+        .answer::<HouseholdView>(200, "The household as it is now.")
         .tagged()
         .problems(&["household_not_found"])
 }

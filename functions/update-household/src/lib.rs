@@ -10,18 +10,16 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    household::{
-        Household, HouseholdName, Households, Memberships, Permission, Renamed, Role, one_household,
-    },
+    household::{HouseholdName, Households, Memberships, Permission, Renamed, one_household},
     ids::HouseholdId,
 };
 use edge::{
     Problem,
+    household::HouseholdView,
     http::{Reply, Request},
 };
-use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub use api::operation;
 
@@ -39,15 +37,6 @@ struct Body {
     name: HouseholdName,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct Answer {
-    id: HouseholdId,
-    name: HouseholdName,
-    role: Role,
-    created_at: Timestamp,
-    revision: u64,
-}
-
 /// Renames a household.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     request.query().finish()?;
@@ -57,13 +46,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         one_household(&*deps.memberships, &request.user, Some(&household), Permission::Rename).await?;
     let Body { name } = request.json()?;
     match deps.households.rename(&household, &name, request.if_match()?).await? {
-        Renamed::Done(renamed) => answer(renamed, place.role),
+        Renamed::Done(renamed) => HouseholdView::new(renamed, place.role).reply(200),
         Renamed::Stale => Err(Problem::stale()),
         Renamed::NotThere => Err(missing()),
     }
-}
-
-fn answer(renamed: Household, role: Role) -> Result<Reply, Problem> {
-    let Household { id, name, revision, created } = renamed;
-    Ok(Reply::json(200, &Answer { id, name, role, created_at: created, revision })?.tagged(revision))
 }

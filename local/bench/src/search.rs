@@ -1,6 +1,6 @@
 //! A household of many transactions: what its endpoints take to answer, and what they read.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use domain::sync::Cause;
 use edge::{
@@ -134,7 +134,9 @@ async fn ask(world: &World, endpoint: Endpoint, query: &str) -> Result<Reply, Pr
                 .await
         }
         Endpoint::Export => {
-            export_transactions::handle(&export_transactions::Deps { memberships, search }, request).await
+            let (records, clock) = (world.store.clone(), Arc::new(edge::system::System));
+            let deps = export_transactions::Deps { memberships, search, records, clock };
+            export_transactions::handle(&deps, request).await
         }
     }
 }

@@ -43,6 +43,7 @@ async fn every_event_runs() {
             | "unknown-code"
             | "unknown-member"
             | "unknown-account"
+            | "unknown-invitation"
             | "unknown-transaction"
             | "unknown-category"
             | "no-account-id"

@@ -42,6 +42,32 @@ fn has_url(function: &Function) -> bool {
     function.events.iter().any(|event| matches!(event, Event::Url))
 }
 
+/// The docs' tables of limits are the code's.
+#[test]
+fn every_limit_stands_in_the_docs() {
+    use domain::{category, edit, household, limit};
+    let docs = read("docs/limits.md");
+    let rows: Vec<_> = docs.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect();
+    let expected = limit::ALL.map(|limit| {
+        let limit::Limit { name, what, by, max, seconds } = limit;
+        format!("| `{name}` | {what} | {by} | {max} | {seconds} s |")
+    });
+    assert_eq!(rows, expected);
+    for (max, of) in [
+        (household::MOST_HOUSEHOLDS, "households of a person"),
+        (household::MOST_MEMBERS, "members of a household"),
+        (household::MAX_OPEN_INVITATIONS, "open invitations of a household"),
+        (limit::MAX_ITEMS, "connections of a household"),
+        (limit::MAX_MANUAL_ACCOUNTS, "accounts that a household keeps by hand"),
+        (category::MOST_OWN, "categories of a household's own"),
+        (edit::MOST_TAGS, "tags of a transaction"),
+        (edit::MOST_FIELDS, "fields of the household's own on a transaction"),
+        (edit::MOST_PARTS, "parts of a transaction"),
+    ] {
+        assert!(docs.contains(&format!("| {max} | {of} |")), "{max} {of}");
+    }
+}
+
 #[test]
 fn every_function_has_a_folder_an_entry_events_and_a_line_in_the_readme() {
     let entries: BTreeSet<_> = functions().into_iter().map(|function| function.binary).collect();

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    account::{Account, AccountState, BankAccount},
+    account::{Account, BankAccount},
     ids::{HouseholdId, InstitutionId, ItemRef},
-    item::{Connection, SyncState, Twin},
+    item::{Connection, Item, SyncState, Twin},
     pairing::{Banks, is_alike, is_twin},
     store::{Saved, StoreError},
 };
@@ -89,10 +89,20 @@ pub fn account_in_common<'a>(
     if connection.item.awaits_admission || !connection.item.health.may_sync() {
         return None;
     }
-    let banks = Banks::of(connection.item.institution.as_ref(), institution);
     let kept: Vec<_> = connection.accounts.iter().filter(|account| !account.state.is_stopped()).collect();
+    in_common(&connection.item, &kept, new, institution)
+}
+
+/// The same of these accounts of an item.
+pub(crate) fn in_common<'a>(
+    item: &Item,
+    kept: &[&'a Account],
+    new: &[BankAccount],
+    institution: Option<&InstitutionId>,
+) -> Option<&'a Account> {
+    let banks = Banks::of(item.institution.as_ref(), institution);
     let is_known = |new: &BankAccount| kept.iter().any(|old| is_alike(&old.bank, new));
-    let live = kept.iter().filter(|account| account.state == AccountState::Live).count();
+    let live = kept.iter().filter(|account| !account.state.is_unshared()).count();
     let are_all_known = banks == Banks::Same && live == new.len() && new.iter().all(is_known);
     let mut common = kept.iter().filter(|old| new.iter().any(|new| is_twin(&old.bank, new, banks)));
     common.next().or_else(|| kept.first().filter(|_| are_all_known)).copied()

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use ending::{EndError, Ending, HouseholdEnds, finish};
-pub use invitation::{Accepted, Invitation, InvitationError, Invitations, accept};
+pub use invitation::{Accepted, Invitation, InvitationError, Invitations, MAX_OPEN_INVITATIONS, accept};
 pub use members::{
     Changed, MOST_HOUSEHOLDS, MOST_MEMBERS, Member, MemberChange, MemberError, Members, change_member,
 };

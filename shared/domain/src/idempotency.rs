@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     ids::{Entropy, HouseholdId},
+    limit::{Counted, Limit},
     store::StoreError,
 };
 
@@ -66,4 +67,7 @@ pub trait RequestRecords: Send + Sync {
 
     /// It had no effect: the key is free again.
     async fn forget(&self, attempt: &Attempt) -> Result<(), StoreError>;
+
+    /// Counts a request of `subject`, by one write. One whose answer is lost may count twice.
+    async fn count(&self, limit: &Limit, subject: &str, now: Timestamp) -> Result<Counted, StoreError>;
 }

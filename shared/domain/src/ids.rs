@@ -146,6 +146,13 @@ own_id!(
     "an item id: itm_ and 16 characters"
 );
 
+own_id!(
+    /// An invitation, for those who list and withdraw it. It says nothing of the code.
+    InvitationId,
+    "ivt_",
+    "an invitation id: ivt_ and 16 characters"
+);
+
 /// One bank account. The id names the item it belongs to, so an account is found without an index.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(String);

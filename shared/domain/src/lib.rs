@@ -10,6 +10,7 @@ pub mod household;
 pub mod idempotency;
 pub mod ids;
 pub mod item;
+pub mod limit;
 pub mod link;
 pub mod money;
 pub mod night;

@@ -95,6 +95,9 @@ pub enum LinkError {
     /// Plaid's item is connected already, here or in another household.
     #[error("the item is connected already")]
     AlreadyConnected,
+    /// The household has as many connections as it may. Nothing was done.
+    #[error("the household has too many connections")]
+    TooMany,
     /// The household ended meanwhile. The item was taken back.
     #[error("the household is gone")]
     NoHousehold,
@@ -381,7 +384,7 @@ async fn replace(deps: &Deps, intent: &Intent, at: &ItemRef, new: &NewItem) -> R
     if !is_done && old.plaid_item == new.plaid_item {
         return Ok(Added::AlreadyConnected);
     }
-    if !is_done && !twin::is_dead(&old.item) {
+    if !is_done && !twin::is_over(&old.item, &old.accounts) {
         return Err(LinkError::Duplicate { item: at.item.clone(), account: "An account of it".to_owned() });
     }
     if !is_done {

@@ -68,7 +68,11 @@ fn continued(account: &Account, bank: &BankAccount, succession: u32, now: Timest
     let number = before.number + 1;
     let reaches = if before.item == succession { before.reaches } else { number };
     let generation = Generation { number, since: Some(now), item: succession, reaches };
-    Account { generation, ..account.shared_as(bank) }
+    // Whoever links a bank anew and chooses an account that was kept by hand wants it kept up to date again.
+    let is_chosen = account.state == AccountState::Manual && before.item != succession;
+    let shared = account.shared_as(bank);
+    let state = if is_chosen { AccountState::Live } else { shared.state };
+    Account { state, generation, ..shared }
 }
 
 type Rule = fn(&BankAccount, &BankAccount) -> bool;
@@ -234,6 +238,16 @@ mod tests {
         assert_eq!(ids, [&accounts[0].id, &accounts[1].id]);
         assert!(settled.iter().all(|account| account.generation.number == 1));
         assert_eq!(settled[1].state, AccountState::Manual);
+    }
+
+    #[test]
+    fn an_account_that_was_kept_is_live_again_once_its_bank_is_linked_anew() {
+        let mut accounts = stored(&[bank("a", "Checking", Some("1")), bank("b", "Savings", None)]);
+        accounts.iter_mut().for_each(|account| account.state = AccountState::Manual);
+        let item = ItemId::from_entropy([1; 10]);
+        let listed = [bank("c", "Checking", Some("1"))];
+        let [settled] = settle((&item, 1), &accounts, &listed, Timestamp::UNIX_EPOCH).try_into().unwrap();
+        assert_eq!((&settled.id, settled.state), (&accounts[0].id, AccountState::Live));
     }
 
     #[test]

@@ -1,8 +1,47 @@
 //! What people are told about households and who is in them.
 
-use domain::household::{InvitationError, MOST_HOUSEHOLDS, MOST_MEMBERS, MemberError};
+use domain::{
+    household::{
+        Household, HouseholdName, InvitationError, MOST_HOUSEHOLDS, MOST_MEMBERS, MemberError, Role,
+    },
+    ids::HouseholdId,
+};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::Problem;
+use crate::{Problem, http::Reply};
+
+/// A household as answers show it: one shape, whichever endpoint answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HouseholdView {
+    /// Its id.
+    pub id: HouseholdId,
+    /// Its name.
+    pub name: HouseholdName,
+    /// The caller's.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What `If-Match` requires of it, in quotes.
+    pub revision: u64,
+}
+
+impl HouseholdView {
+    /// The view of a household for somebody who has this role in it.
+    pub fn new(household: Household, role: Role) -> Self {
+        let Household { id, name, revision, created } = household;
+        Self { id, name, role, created_at: created, revision }
+    }
+
+    /// An answer that shows it alone, with its entity tag.
+    ///
+    /// # Errors
+    /// Never, as long as it is JSON.
+    pub fn reply(&self, status: u16) -> Result<Reply, Problem> {
+        Ok(Reply::json(status, self)?.tagged(self.revision))
+    }
+}
 
 impl From<MemberError> for Problem {
     fn from(error: MemberError) -> Self {

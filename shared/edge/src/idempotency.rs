@@ -4,12 +4,13 @@
 //! gets its ids from `entropy`, which is the same at every attempt. A crash between the effect and the remembered answer
 //! leaves a request that is made again once its time is over, and finds what it had made.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use domain::{
     household::Memberships,
     idempotency::{Attempt, AttemptStart, KeptAnswer, RequestRecords},
     ids::{Entropy, HouseholdId, UserId, fingerprint},
+    limit::{Counted, Limit},
     store::StoreError,
     time::{Clock, Random, later},
 };
@@ -36,6 +37,32 @@ pub struct Once {
     pub clock: Arc<dyn Clock>,
     /// New ids.
     pub random: Arc<dyn Random>,
+}
+
+impl Once {
+    /// Counts a request against a limit.
+    ///
+    /// # Errors
+    /// If there were as many as there may be.
+    pub async fn within(&self, limit: &Limit, subject: impl Display) -> Result<(), Problem> {
+        within(&*self.records, &*self.clock, limit, subject).await
+    }
+}
+
+/// Counts a request against a limit.
+///
+/// # Errors
+/// If there were as many as there may be.
+pub async fn within(
+    records: &dyn RequestRecords,
+    clock: &dyn Clock,
+    limit: &Limit,
+    subject: impl Display,
+) -> Result<(), Problem> {
+    match records.count(limit, &subject.to_string(), clock.now()).await? {
+        Counted::Within => Ok(()),
+        Counted::Beyond { retry_after_s } => Err(Problem::too_many_requests(limit, retry_after_s)),
+    }
 }
 
 /// An answer that is kept, and whose it is.

@@ -3,6 +3,7 @@
 use domain::{
     bank::{BankError, Meaning, Patience},
     household::AccessError,
+    limit::Limit,
     store::StoreError,
     sync::QueueError,
     vault::VaultError,
@@ -103,6 +104,14 @@ impl Problem {
         Self { retry_after_s: Some(retry_after_s), ..Self::new(503, code, detail) }
     }
 
+    /// 429: it was asked for as often as it may be.
+    pub fn too_many_requests(limit: &Limit, retry_after_s: u32) -> Self {
+        let Limit { what, by, max, seconds, .. } = limit;
+        let words =
+            format!("The limit is {max} {what} in {seconds} s by {by}. Try again in {retry_after_s} s.");
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(429, "too_many_requests", words) }
+    }
+
     /// Adds what the log should say.
     pub fn because(mut self, cause: impl std::fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
@@ -137,6 +146,7 @@ fn title(status: u16) -> &'static str {
         412 => "Precondition failed",
         413 => "Content too large",
         422 => "Unprocessable",
+        429 => "Too many requests",
         503 => "Service unavailable",
         _ => "Internal error",
     }

@@ -266,16 +266,18 @@ impl NewConnections for Store {
             // Whoever is asked next looks at all accounts: they have new ids.
             .set("al", number(old.item.want + 1))
             .set("want", number(old.item.want + 1))
-            .set("ot", replaced_tokens(old))
+            .put("ot", replaced_tokens(old))
             .set("ep", number(old.succession + 1))
+            // One of which only the accounts were kept is due again.
+            .set("dp", text(keys::due(&at.item)))
+            .set("ds", text(keys::transactions(at)))
             .value("read", number(old.rev))
             .value("read_want", number(old.item.want))
-            .value("removing", text("removing"))
-            .value("removed", text("removed"));
+            .value("removing", text("removing"));
         let health = old.item.health.restored(new.at_time);
         encode::health(&mut change, &health);
         change.set("nt", encode::news(&News { since: health.since, reason: None }));
-        for name in ["cr", "sg", "fa", "rp", "rs", "bu", AWAITS] {
+        for name in ["cr", "sg", "fa", "rp", "rs", "bu", "kd", AWAITS] {
             change.remove(name);
         }
         let item_key = key(keys::household(&at.household), keys::item(&at.item));
@@ -298,12 +300,14 @@ impl NewConnections for Store {
 }
 
 /// The item is as it was read.
-const STILL: &str = "rev = :read AND want = :read_want AND hs <> :removing AND hs <> :removed";
+const STILL: &str = "rev = :read AND want = :read_want AND hs <> :removing";
 
-/// The tokens of items at Plaid that were replaced, the one that is being replaced now among them.
-fn replaced_tokens(old: &SyncState) -> AttributeValue {
-    let tokens = old.leftovers.replaced.iter().chain([&old.token]);
-    AttributeValue::L(tokens.map(|token| bytes(token.0.clone())).collect())
+/// The tokens of items at Plaid that were replaced, the one that is being replaced now among them. One that was removed
+/// has none.
+fn replaced_tokens(old: &SyncState) -> Option<AttributeValue> {
+    let tokens = old.leftovers.replaced.iter().chain([&old.token]).filter(|token| !token.0.is_empty());
+    let tokens: Vec<_> = tokens.map(|token| bytes(token.0.clone())).collect();
+    (!tokens.is_empty()).then_some(AttributeValue::L(tokens))
 }
 
 /// From Plaid's id to the item.

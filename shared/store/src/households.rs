@@ -22,6 +22,8 @@ use crate::{
 
 /// Stands on a household that is on its way out, and on all places in it.
 pub(crate) const ENDING: &str = "del";
+/// Counts how often somebody has left a household or got a lesser role.
+pub(crate) const DEPARTURES: &str = "lv";
 /// The household is there, and not on its way out.
 pub(crate) const LIVES: &str = "attribute_exists(pk) AND attribute_not_exists(del)";
 

@@ -1,18 +1,19 @@
 //! Invitations, in the table of guards: a row for each, under the hash of its code.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use domain::{
     household::{Accepted, Invitation, Invitations, MOST_MEMBERS, Permission, Role},
-    ids::UserId,
+    ids::{HouseholdId, InvitationId, UserId},
     store::StoreError,
 };
+use futures::future::try_join;
 use jiff::Timestamp;
 
 use crate::{
     Store,
     encode::SCHEMA,
-    households::{LIVES, is_ending, place_rows, role, role_name},
+    households::{DEPARTURES, LIVES, is_ending, place_rows, role, role_name},
     keys::{self, META},
     outcome::{Cancelled, cancelled, unavailable, unbuildable},
     row::{Change, Reader, Row, key, number, text},
@@ -21,40 +22,97 @@ use crate::{
 /// For so long after its end a used invitation still knows who has used it.
 const SHOWN_S: i64 = 86_400;
 
-/// A partition for each: nobody lists them.
+/// A partition for each, which a code leads to.
 fn invitation_key(code_hash: &str) -> Row {
     key(format!("INV#{code_hash}"), META)
 }
 
-fn invitation(code_hash: &str, row: &Row) -> Result<Invitation, StoreError> {
+/// Its twin in the household, which lists show.
+fn twin_key(household: &HouseholdId, id: &InvitationId) -> Row {
+    key(keys::household(household), keys::invitation(id))
+}
+
+fn invitation(row: &Row) -> Result<Invitation, StoreError> {
     let row = Reader(row);
     Ok(Invitation {
-        code_hash: code_hash.to_owned(),
+        id: row.parsed("ii")?,
+        code_hash: row.text("ch")?.to_owned(),
         household: row.parsed("hh")?,
         role: role(row)?,
         by: row.parsed("us")?,
         made: row.time("ct")?,
         expires: row.time("xp")?,
+        departures: row.maybe_number(DEPARTURES).unwrap_or_default(),
         used_by: row.maybe_parsed("ub"),
     })
 }
 
+fn put(table: &str, mut row: Row, new: &Invitation) -> Result<TransactWriteItem, StoreError> {
+    let fields = [
+        ("v", number(SCHEMA)),
+        ("ii", text(new.id.as_str())),
+        ("ch", text(&new.code_hash)),
+        ("hh", text(new.household.as_str())),
+        ("ro", text(role_name(new.role))),
+        ("us", text(new.by.as_str())),
+        ("ct", text(new.made.to_string())),
+        ("xp", text(new.expires.to_string())),
+        (DEPARTURES, number(new.departures)),
+        ("ttl", number(new.expires.as_second() + SHOWN_S)),
+    ];
+    row.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+    let put = Put::builder().table_name(table).set_item(Some(row)).build().map_err(unbuildable)?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+fn delete(table: &str, key: Row) -> Result<TransactWriteItem, StoreError> {
+    let delete = Delete::builder().table_name(table).set_key(Some(key)).build().map_err(unbuildable)?;
+    Ok(TransactWriteItem::builder().delete(delete).build())
+}
+
 #[async_trait]
 impl Invitations for Store {
+    async fn departures(&self, household: &HouseholdId) -> Result<u64, StoreError> {
+        let meta = self.meta(household).await?;
+        Ok(meta.and_then(|row| Reader(&row).maybe_number(DEPARTURES)).unwrap_or_default())
+    }
+
     async fn invite(&self, new: &Invitation) -> Result<(), StoreError> {
-        let mut row = invitation_key(&new.code_hash);
-        let fields = [
-            ("v", number(SCHEMA)),
-            ("hh", text(new.household.as_str())),
-            ("ro", text(role_name(new.role))),
-            ("us", text(new.by.as_str())),
-            ("ct", text(new.made.to_string())),
-            ("xp", text(new.expires.to_string())),
-            ("ttl", number(new.expires.as_second() + SHOWN_S)),
+        let actions = vec![
+            put(&self.guards, invitation_key(&new.code_hash), new)?,
+            put(&self.data, twin_key(&new.household, &new.id), new)?,
         ];
-        row.extend(fields.map(|(name, value)| (name.to_owned(), value)));
-        let put = self.client.put_item().table_name(&self.guards).set_item(Some(row));
-        put.send().await.map(drop).map_err(|error| unavailable(&error))
+        self.transact(actions).await
+    }
+
+    async fn open_invitations(
+        &self,
+        household: &HouseholdId,
+        now: Timestamp,
+    ) -> Result<Vec<Invitation>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.data)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .expression_attribute_values(":pk", text(keys::household(household)))
+            .expression_attribute_values(":sk", text("V#"));
+        let (rows, departures) = try_join(self.all(query), self.departures(household)).await?;
+        let mut all = rows.iter().map(invitation).collect::<Result<Vec<_>, _>>()?;
+        all.retain(|invitation| now < invitation.expires && invitation.departures == departures);
+        all.sort_by(|a, b| (a.made, &a.id).cmp(&(b.made, &b.id)));
+        Ok(all)
+    }
+
+    async fn withdraw(&self, household: &HouseholdId, id: &InvitationId) -> Result<bool, StoreError> {
+        let twin = twin_key(household, id);
+        let get =
+            self.client.get_item().table_name(&self.data).set_key(Some(twin.clone())).consistent_read(true);
+        let row = get.send().await.map_err(|error| unavailable(&error))?.item;
+        let Some(open) = row.as_ref().map(invitation).transpose()? else { return Ok(false) };
+        let actions = vec![delete(&self.guards, invitation_key(&open.code_hash))?, delete(&self.data, twin)?];
+        self.transact(actions).await.map(|()| true)
     }
 
     async fn invitation(&self, code_hash: &str) -> Result<Option<Invitation>, StoreError> {
@@ -65,7 +123,7 @@ impl Invitations for Store {
             .set_key(Some(invitation_key(code_hash)))
             .consistent_read(true);
         let row = get.send().await.map_err(|error| unavailable(&error))?.item;
-        row.map(|row| invitation(code_hash, &row)).transpose()
+        row.as_ref().map(invitation).transpose()
     }
 
     async fn accept(&self, from: &Invitation, user: &UserId, now: Timestamp) -> Result<Accepted, StoreError> {
@@ -75,7 +133,14 @@ impl Invitations for Store {
             meta.add("ow", number(1));
         }
         let meta_key = key(keys::household(&from.household), META);
-        let room = format!("{LIVES} AND mb < :most");
+        let is_in_force = match from.departures {
+            0 => format!("attribute_not_exists({DEPARTURES})"),
+            departures => {
+                meta.value(DEPARTURES, number(departures));
+                format!("{DEPARTURES} = :{DEPARTURES}")
+            }
+        };
+        let room = format!("{LIVES} AND mb < :most AND {is_in_force}");
         let inviters: Vec<Role> =
             Role::ALL.into_iter().filter(|role| role.allows(Permission::Manage(from.role))).collect();
         let mut request = self
@@ -87,12 +152,16 @@ impl Invitations for Store {
         for row in place_rows(&from.household, user, from.role, now) {
             request = request.transact_items(self.put_new(row)?);
         }
+        request = request.transact_items(delete(&self.data, twin_key(&from.household, &from.id))?);
         match request.send().await {
             Ok(_) => Ok(Accepted::Joined),
             Err(error) => match cancelled(&error) {
                 Cancelled::Condition(1) => {
-                    let lives = self.meta(&from.household).await?.is_some_and(|row| !is_ending(&row));
-                    Ok(if lives { Accepted::Full } else { Accepted::NotThere })
+                    let meta = self.meta(&from.household).await?.filter(|row| !is_ending(row));
+                    let departures =
+                        meta.map(|row| Reader(&row).maybe_number(DEPARTURES).unwrap_or_default());
+                    let is_in_force = departures == Some(from.departures);
+                    Ok(if is_in_force { Accepted::Full } else { Accepted::NotThere })
                 }
                 Cancelled::Condition(2) => Ok(Accepted::NotThere),
                 // Used, or a member, by now: which may be our own first try, whose answer was lost.

@@ -1,7 +1,7 @@
 //! Keys. Every key of the data carries the household, so a wrong household finds nothing.
 
 use domain::{
-    ids::{AccountId, HouseholdId, ItemId, ItemRef, PlaidItemId, TransactionId, UserId},
+    ids::{AccountId, HouseholdId, InvitationId, ItemId, ItemRef, PlaidItemId, TransactionId, UserId},
     night::Shard,
     retries::RetryShard,
     transaction::Month,
@@ -28,6 +28,10 @@ pub(crate) fn user(user: &UserId) -> String {
 
 pub(crate) fn member(user: &UserId) -> String {
     format!("M#{user}")
+}
+
+pub(crate) fn invitation(id: &InvitationId) -> String {
+    format!("V#{id}")
 }
 
 pub(crate) fn household(household: &HouseholdId) -> String {

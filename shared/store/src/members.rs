@@ -10,7 +10,7 @@ use domain::{
 
 use crate::{
     Store,
-    households::{LIVES, is_ending, role, role_name},
+    households::{DEPARTURES, LIVES, is_ending, role, role_name},
     keys::{self, META},
     outcome::{Cancelled, cancelled, unbuildable},
     row::{Change, Reader, Row, key, number, text},
@@ -51,6 +51,9 @@ impl Members for Store {
         }
         if owners != 0 {
             meta.add("ow", number(owners));
+        }
+        if change.is_departure() {
+            meta.add(DEPARTURES, number(1));
         }
         if owners < 0 {
             meta.value("one", number(1));

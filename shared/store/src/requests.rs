@@ -13,8 +13,10 @@ use aws_sdk_dynamodb::{
 use domain::{
     idempotency::{Attempt, AttemptStart, KeptAnswer, RequestRecords},
     ids::Entropy,
+    limit::{Counted, Limit},
     store::StoreError,
 };
+use jiff::Timestamp;
 
 use crate::{
     Store,
@@ -158,6 +160,34 @@ impl RequestRecords for Store {
                 Ok(())
             }
             Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    async fn count(&self, limit: &Limit, subject: &str, now: Timestamp) -> Result<Counted, StoreError> {
+        let (span, retry_after_s) = limit.span(now);
+        let mut change = Change::default();
+        change
+            .add("n", number(1))
+            .set("ttl", number(now.as_second() + i64::from(retry_after_s)))
+            .value("max", number(limit.max));
+        let (expression, names, values) = change.finish();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.guards)
+            .set_key(Some(key(format!("LIMIT#{}#{subject}#{span}", limit.name), META)))
+            .update_expression(expression)
+            .condition_expression("attribute_not_exists(n) OR n < :max")
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values);
+        match update.send().await {
+            Ok(_) => Ok(Counted::Within),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => {
+                    Ok(Counted::Beyond { retry_after_s })
+                }
+                _ => Err(unavailable(&error)),
+            },
         }
     }
 }

@@ -10,10 +10,10 @@ use domain::{
         MOST_MEMBERS, Member, MemberError, Members, Memberships, NewHousehold, Renamed, Role, accept,
         change_member,
     },
-    ids::{HouseholdId, UserId, fingerprint},
+    ids::{HouseholdId, InvitationId, UserId, fingerprint},
     secret::InvitationCode,
     store::{Added, NewConnections, StoreError},
-    time::later,
+    time::{Random, later},
     vault::TokenSealer,
 };
 use futures::future::join_all;
@@ -79,12 +79,14 @@ fn invitation(id: &HouseholdId, by: &str, role: Role) -> (Invitation, Invitation
     let code = InvitationCode::random(&edge::system::System);
     let now = Timestamp::now();
     let new = Invitation {
+        id: InvitationId::from_entropy(edge::system::System.entropy()),
         code_hash: fingerprint(code.expose()),
         household: id.clone(),
         role,
         by: user(by),
         made: now,
         expires: later(now, HOUR),
+        departures: 0,
         used_by: None,
     };
     (new, code)

@@ -2,12 +2,13 @@
 
 use domain::{
     account::AccountState,
+    edit::{Change, TransactionEdits},
     household::{Households, NewHousehold, Role},
     ids::HouseholdId,
     item::{Connection, HealthState},
-    removal::Removal,
+    removal::{Removal, RemovalStarts, RemovalSteps},
     store::{Connections, Intents},
-    sync::{Cause, Outcome},
+    sync::{Cause, Edit, Outcome, StoredRow, SyncReads},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -339,6 +340,60 @@ async fn killed_anywhere_one_connection_stays() {
 }
 
 /// A bank that gave the accounts of an ended connection other words, linked again.
+/// A connection that was removed while its data was kept, with a note on one row; and a new public token of the same log-in.
+async fn kept(world: &World) -> (domain::ids::ItemRef, domain::ids::TransactionId, String) {
+    let token = world.public_token("user_good", "pass_good").await;
+    assert_eq!(call(world, exchange(&token)).await.0, 201);
+    let [(first, _)] = world.queue.take().try_into().unwrap();
+    let at = first.at;
+    world.run(&at, Cause::Link).await;
+    let row = world.store.live_rows(&at, None).await.unwrap().rows.swap_remove(40);
+    let note = Change { note: Edit::Set("mine".parse().unwrap()), ..Change::default() };
+    world.store.edit(&at, &row.key, &note, None).await.unwrap();
+    let plaid_item = world.sandbox.world().item_ids().pop().unwrap();
+    let again =
+        world.sandbox.world().relink(&plaid_item, &serde_json::from_value(json!({"days": 90})).unwrap());
+    world.store.remove_item(&at, true, Timestamp::now()).await.unwrap();
+    let state = world.store.state(&at).await.unwrap().unwrap();
+    world.store.bury(&state, Timestamp::now()).await.unwrap();
+    (at, row.key, again.unwrap())
+}
+
+#[tokio::test]
+async fn kept_accounts_go_on_under_a_new_connection() {
+    for said in [json!({}), metadata(Some("0000"), "ins_109508")] {
+        let world = World::new().await;
+        let (at, edited, token) = kept(&world).await;
+        let before = world.store.live_rows(&at, None).await.unwrap().rows;
+        let (status, answer) = exchange_with(&world, &token, &said).await;
+        assert_eq!((status, answer["item_id"].as_str()), (201, Some(at.item.as_str())), "{answer}");
+        let [connection] = connections(&world).await.try_into().unwrap();
+        assert!(connection.accounts.iter().all(|account| account.state == AccountState::Live));
+        world.run(&at, Cause::Link).await;
+        let after = world.store.live_rows(&at, None).await.unwrap().rows;
+        let keys = |rows: &[StoredRow]| rows.iter().map(|row| row.key.clone()).collect::<Vec<_>>();
+        assert_eq!(keys(&after), keys(&before));
+        assert!(world.store.half(&at, &edited).await.unwrap().unwrap().note.is_some());
+        // Nothing is left to be removed at Plaid, and the night syncs it again.
+        let state = world.store.state(&at).await.unwrap().unwrap();
+        assert_eq!((state.has_leftovers(), state.item.health.state), (false, HealthState::Healthy));
+        world.queue.take();
+        world.removals.take();
+    }
+}
+
+#[tokio::test]
+async fn kept_accounts_of_another_log_in_stay_as_they_are() {
+    let world = World::new().await;
+    let (at, ..) = kept(&world).await;
+    let (status, answer) = exchange_accounts(&world, &[account("Everyday", "9999", 100)]).await;
+    assert_eq!(status, 201, "{answer}");
+    assert_ne!(answer["item_id"].as_str(), Some(at.item.as_str()));
+    let state = world.store.state(&at).await.unwrap().unwrap();
+    assert!(state.accounts.iter().all(|account| account.state == AccountState::Manual));
+    world.queue.take();
+}
+
 #[tokio::test]
 async fn ended_connection_goes_on_under_other_words() {
     let same = [("Everyday", "1111"), ("EVERYDAY", "1111"), ("Everyday ...1111", ""), ("Everyday", "111")];

@@ -308,7 +308,9 @@ async fn stored(stack: &Stack) -> String {
 
 async fn rows(stack: &Stack) -> String {
     let (data, guards) = (stack.rows("DataTable").await.unwrap(), stack.rows("GuardsTable").await.unwrap());
-    json!([data, guards]).to_string()
+    // Requests are counted before all that is wrong with them is known.
+    let is_stored = |row: &&Value| !row["pk"]["S"].as_str().is_some_and(|key| key.starts_with("LIMIT#"));
+    json!([data, guards.iter().filter(is_stored).collect::<Vec<_>>()]).to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,11 +65,15 @@ pub(crate) const ROWS: &[Row] = &[
         [404, 403, 201, 201, 201, 404],
     ),
     row("exportTransactions", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
+    row("getAccount", "", "", [404, 200, 200, 200, 200, 404]),
+    row("getHousehold", "", "", [404, 200, 200, 200, 200, 404]),
+    row("getItem", "", "", [404, 200, 200, 200, 200, 404]),
     row("getTransaction", "", "", [404, 200, 200, 200, 200, 404]),
     row("inviteMember", "", r#"{"role": "viewer"}"#, [404, 403, 403, 201, 201, 404]),
     row("listAccounts", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
     row("listCategories", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
     row("listHouseholds", "", "", [200, 200, 200, 200, 200, 200]),
+    row("listInvitations", "", "", [404, 403, 403, 200, 200, 404]),
     row("listItems", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
     row("listMembers", "", "", [404, 200, 200, 200, 200, 404]),
     row("listTransactions", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
@@ -88,6 +92,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("updateCategory", "", r#"{"is_active": false}"#, [404, 403, 200, 200, 200, 404]),
     row("updateHousehold", "", r#"{"name": "Renamed"}"#, [404, 403, 403, 200, 200, 404]),
     row("updateTransaction", "", r#"{"note": "tea"}"#, [404, 403, 200, 200, 200, 404]),
+    row("withdrawInvitation", "", "", [404, 403, 403, 200, 200, 404]),
 ];
 
 /// An endpoint with its row.
@@ -207,7 +212,8 @@ impl<'a> Place<'a> {
         match name {
             "household_id" => self.household.to_string(),
             "user_id" => "target".to_owned(),
-            "code" => self.code().await,
+            "code" => self.invitation("code").await,
+            "invitation_id" => self.invitation("id").await,
             "category_id" => self.category().await,
             "word" => format!("word {}", COUNT.fetch_add(1, Ordering::Relaxed)),
             "public_token" => public_token(self.stack).await,
@@ -289,11 +295,12 @@ impl<'a> Place<'a> {
         answer["id"].as_str().unwrap().to_owned()
     }
 
-    async fn code(&self) -> String {
+    /// A field of a new invitation.
+    async fn invitation(&self, field: &str) -> String {
         let path = format!("/api/v1/households/{}/invitations", self.household);
         let (status, answer) = self.owner().await.post(&path, &json!({"role": "viewer"})).await.unwrap();
         assert_eq!(status, 201, "{answer}");
-        answer["code"].as_str().unwrap().to_owned()
+        answer[field].as_str().unwrap().to_owned()
     }
 
     async fn link(&mut self) {

@@ -6,17 +6,21 @@ use thiserror::Error;
 
 use super::{MOST_HOUSEHOLDS, Membership, Memberships, Role};
 use crate::{
-    ids::{HouseholdId, UserId, fingerprint},
+    ids::{HouseholdId, InvitationId, UserId, fingerprint},
     secret::InvitationCode,
     store::StoreError,
 };
 
+/// Invitations of a household that may be open at a time. Several at once may come to a few more.
+pub const MAX_OPEN_INVITATIONS: usize = 50;
 /// Tries of an acceptance while others change the same household.
 const TRIES: u32 = 8;
 
 /// What is remembered of an invitation: everything but its code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
+    /// What lists call it.
+    pub id: InvitationId,
     /// The SHA-256 of the code, in hexadecimal.
     pub code_hash: String,
     /// Where it leads.
@@ -27,8 +31,10 @@ pub struct Invitation {
     pub by: UserId,
     /// When it was made.
     pub made: Timestamp,
-    /// Until when it may be used.
+    /// Until when it may be used, unless somebody leaves the household or gets a lesser role before.
     pub expires: Timestamp,
+    /// How often that had happened in the household when it was made.
+    pub departures: u64,
     /// Who has used it.
     pub used_by: Option<UserId>,
 }
@@ -49,8 +55,21 @@ pub enum Accepted {
 /// Keeps invitations.
 #[async_trait]
 pub trait Invitations: Send + Sync {
+    /// How often somebody has left a household or got a lesser role: invitations from before do not hold any more.
+    async fn departures(&self, household: &HouseholdId) -> Result<u64, StoreError>;
+
     /// Remembers an invitation until some time after it has expired.
     async fn invite(&self, invitation: &Invitation) -> Result<(), StoreError>;
+
+    /// The invitations of a household that may still be used, by time.
+    async fn open_invitations(
+        &self,
+        household: &HouseholdId,
+        now: Timestamp,
+    ) -> Result<Vec<Invitation>, StoreError>;
+
+    /// Ends an invitation. False if it was used, ended or never there.
+    async fn withdraw(&self, household: &HouseholdId, id: &InvitationId) -> Result<bool, StoreError>;
 
     /// The invitation of a code, used and expired ones too.
     async fn invitation(&self, code_hash: &str) -> Result<Option<Invitation>, StoreError>;

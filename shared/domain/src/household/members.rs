@@ -43,6 +43,14 @@ pub struct MemberChange<'a> {
     pub to: Option<Role>,
 }
 
+impl MemberChange<'_> {
+    /// Whether the member may do less afterwards: then no invitation holds any more that they made or may have seen.
+    pub fn is_departure(&self) -> bool {
+        let place = |role: Role| Role::ALL.into_iter().position(|other| other == role);
+        self.to.is_none_or(|to| place(to) > place(self.from))
+    }
+}
+
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed {

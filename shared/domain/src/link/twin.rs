@@ -3,10 +3,11 @@
 
 use super::{Deps, LinkError, Session};
 use crate::{
-    account::{Account, BankAccount},
-    admission::account_in_common,
+    account::{Account, AccountState, BankAccount},
+    admission::{account_in_common, in_common},
     ids::{InstitutionId, ItemRef},
     item::{Connection, HealthState, Item},
+    limit::MAX_ITEMS,
     pairing::{Banks, is_twin},
     secret::AccessToken,
 };
@@ -50,6 +51,10 @@ pub(super) async fn find(deps: &Deps, session: &Session) -> Result<Candidates, L
             return Err(LinkError::Duplicate { item: connection.item.at.item.clone(), account });
         }
     }
+    let is_connected = |connection: &&Connection| connection.item.health.may_sync();
+    if candidates.dead.is_none() && candidates.all.iter().filter(is_connected).count() >= MAX_ITEMS {
+        return Err(LinkError::TooMany);
+    }
     Ok(candidates)
 }
 
@@ -62,7 +67,8 @@ pub(super) async fn settle(
     token: &AccessToken,
 ) -> Option<ItemRef> {
     let Candidates { dead: named, all } = candidates;
-    let (dead, live): (Vec<_>, Vec<_>) = all.into_iter().partition(|connection| is_dead(&connection.item));
+    let (dead, live): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|connection| is_over(&connection.item, &connection.accounts));
     if dead.is_empty() || !super::has_time(deps, session) {
         return named;
     }
@@ -82,8 +88,12 @@ pub(super) async fn settle(
 /// may have changed, all accounts agree with their masks. A connection that can be repaired is replaced only if all accounts
 /// are the same for certain.
 fn goes_on(dead: &Connection, new: &[BankAccount], institution: Option<&InstitutionId>) -> bool {
-    let kept: Vec<_> = dead.accounts.iter().filter(|account| !account.state.is_stopped()).collect();
-    if !dead.item.health.is_beyond_repair() {
+    let is_kept = is_kept(&dead.item, &dead.accounts);
+    let goes_on = |account: &&Account| {
+        if is_kept { account.state == AccountState::Manual } else { !account.state.is_stopped() }
+    };
+    let kept: Vec<_> = dead.accounts.iter().filter(goes_on).collect();
+    if !is_kept && !dead.item.health.is_beyond_repair() {
         let banks = Banks::of(dead.item.institution.as_ref(), institution);
         let is_certain = |new: &BankAccount| kept.iter().any(|old| is_twin(&old.bank, new, banks));
         return !new.is_empty() && new.len() == kept.len() && new.iter().all(is_certain);
@@ -91,11 +101,24 @@ fn goes_on(dead: &Connection, new: &[BankAccount], institution: Option<&Institut
     let is_known =
         |new: &BankAccount| new.mask.is_some() && kept.iter().any(|old| is_twin(&old.bank, new, Banks::Same));
     let are_all_known = !new.is_empty() && new.len() == kept.len() && new.iter().all(is_known);
-    are_all_known || account_in_common(dead, new, institution).is_some()
+    are_all_known || in_common(&dead.item, &kept, new, institution).is_some()
+}
+
+/// Whether a new connection may take its place: it works no more, or only its accounts are left.
+pub(super) fn is_over(item: &Item, accounts: &[Account]) -> bool {
+    is_dead(item) || is_kept(item, accounts)
+}
+
+/// Whether it was removed, and accounts of it are kept by hand.
+fn is_kept(item: &Item, accounts: &[Account]) -> bool {
+    // One that was opened by hand has no bank.
+    item.health.state == HealthState::Removed
+        && item.institution.is_some()
+        && accounts.iter().any(|account| account.state == AccountState::Manual)
 }
 
 /// Whether it works no more as it is.
-pub(super) fn is_dead(item: &Item) -> bool {
+fn is_dead(item: &Item) -> bool {
     match item.health.state {
         HealthState::NeedsLogin | HealthState::Revoked | HealthState::Unsupported => true,
         HealthState::Healthy | HealthState::Expiring | HealthState::Removing | HealthState::Removed => false,

@@ -1,0 +1,19 @@
+//! This function's settings.
+
+use edge::env::{Env, EnvError};
+
+/// What the template gives.
+#[derive(Debug)]
+pub struct Config {
+    /// The table of data.
+    pub table: String,
+}
+
+impl Config {
+    /// Reads the settings through `read`.
+    pub fn from_env(read: &dyn Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
+        let mut env = Env::new(read);
+        let config = Self { table: env.required("TABLE_NAME") };
+        env.finish(config)
+    }
+}
