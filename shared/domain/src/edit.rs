@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -25,6 +25,7 @@ use crate::{
     ids::{AccountId, CategoryId, FieldName, IdError, ItemRef, Tag, TransactionId},
     store::StoreError,
     sync::Edit,
+    text,
 };
 
 /// Words on a transaction.
@@ -37,10 +38,8 @@ impl FromStr for Note {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.is_empty() || text.len() > LONGEST_NOTE {
-            return Err(IdError::new("a note of 1 to 2,000 bytes"));
-        }
-        Ok(Self(text.to_owned()))
+        let must = "a note of 1 to 2,000 characters that can be seen";
+        text::words(text, LONGEST_NOTE).map(Self).ok_or(IdError::new(must))
     }
 }
 
@@ -63,8 +62,7 @@ impl JsonSchema for Note {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // Bytes are what is counted: a text beyond ASCII may be shorter at most.
-        json_schema!({"type": "string", "minLength": 1, "maxLength": LONGEST_NOTE})
+        text::words_schema(LONGEST_NOTE)
     }
 }
 

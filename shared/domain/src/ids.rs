@@ -1,11 +1,13 @@
 //! Identifiers. Ours are random and carry their kind in a prefix; Plaid's are opaque, case-sensitive text.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::text;
 
 /// Ten random bytes: what one of our ids is made of (80 bits).
 pub type Entropy = [u8; 10];
@@ -296,17 +298,66 @@ opaque_id!(
     64,
     "a category of 1 to 64 characters"
 );
-opaque_id!(
+/// A word of people's, kept as [`text::line`] has it; two that look the same but for case are the same.
+macro_rules! word {
+    ($(#[$doc:meta])* $name:ident, $max:literal, $must:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name(String);
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                text::line(text, $max).map(Self).ok_or(IdError($must))
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.0 == other.0 || text::folded(&self.0) == text::folded(&other.0)
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                text::folded(&self.0).cmp(&text::folded(&other.0))
+            }
+        }
+
+        serde_as_text!($name);
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                text::line_schema($max)
+            }
+        }
+    };
+}
+
+word!(
     /// A word that people put on transactions to find them by.
     Tag,
     50,
-    "a tag of 1 to 50 characters"
+    "a tag of 1 to 50 characters that can be seen"
 );
-opaque_id!(
+word!(
     /// The name of a field of the household's own.
     FieldName,
     50,
-    "a field name of 1 to 50 characters"
+    "a field name of 1 to 50 characters that can be seen"
 );
 
 impl TransactionId {

@@ -24,6 +24,7 @@ pub mod search;
 pub mod secret;
 pub mod store;
 pub mod sync;
+pub mod text;
 pub mod time;
 pub mod transaction;
 pub mod vault;

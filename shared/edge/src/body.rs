@@ -6,6 +6,7 @@ use domain::{
     edit::Note,
     money::{Currency, parse_amount},
     sync::Edit,
+    text,
     transaction::parse_date,
 };
 use jiff::civil::Date;
@@ -125,19 +126,16 @@ from_text!(CurrencyCode, currency, "a currency's code of ISO 4217, such as EUR",
     "pattern": "^[A-Z]{3}$",
 });
 
-/// A few words in one line: not blank, and without control characters.
+/// A few words in one line, as [`text::line`] has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line<const MOST: usize>(pub String);
 
 impl<'de, const MOST: usize> Deserialize<'de> for Line<MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let line = text.trim();
-        if line.is_empty() || line.chars().count() > MOST || line.chars().any(char::is_control) {
-            let must = format_args!("must be 1 to {MOST} characters, without control characters").to_string();
-            return Err(D::Error::custom(must));
-        }
-        Ok(Self(line.to_owned()))
+        let must =
+            || D::Error::custom(format_args!("must be 1 to {MOST} characters that can be seen, in one line"));
+        text::line(&text, MOST).map(Self).ok_or_else(must)
     }
 }
 
@@ -151,12 +149,7 @@ impl<const MOST: usize> JsonSchema for Line<MOST> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "minLength": 1,
-            "maxLength": MOST,
-            "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*[^\u0000-\u001F\u007F-\u009F\s][^\u0000-\u001F\u007F-\u009F]*$",
-        })
+        text::line_schema(MOST)
     }
 }
 
@@ -167,8 +160,10 @@ pub struct Words<const MOST: usize>(pub Note);
 impl<'de, const MOST: usize> Deserialize<'de> for Words<MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let words = (text.len() <= MOST).then(|| text.parse().ok()).flatten();
-        words.map(Self).ok_or_else(|| D::Error::custom(format_args!("must be a text of 1 to {MOST} bytes")))
+        let words = text::words(&text, MOST).and_then(|words| words.parse().ok());
+        let must =
+            || D::Error::custom(format_args!("must be a text of 1 to {MOST} characters that can be seen"));
+        words.map(Self).ok_or_else(must)
     }
 }
 
@@ -182,8 +177,7 @@ impl<const MOST: usize> JsonSchema for Words<MOST> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // Bytes are what is counted: a text beyond ASCII may be shorter at most.
-        json_schema!({"type": "string", "minLength": 1, "maxLength": MOST})
+        text::words_schema(MOST)
     }
 }
 
@@ -317,7 +311,7 @@ mod tests {
         for wrong in ["", "  ", "a\nb", "a\u{0}", "longer"] {
             assert!(line(wrong).is_err(), "{wrong:?}");
         }
-        assert!(read::<Words<5>>("\"a\\nb\"").is_ok() && read::<Words<5>>("\"ééé\"").is_err());
+        assert!(read::<Words<5>>("\"a\\nb\"").is_ok() && read::<Words<5>>("\"éééééé\"").is_err());
         assert!(read::<CurrencyCode>("\"EUR\"").is_ok() && read::<CurrencyCode>("\"eur\"").is_err());
     }
 

@@ -6,6 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use crate::text;
+
 const LONGEST_NAME: usize = 60;
 const LONGEST_ICON: usize = 40;
 const COLOUR: usize = 7;
@@ -15,7 +17,7 @@ const COLOUR: usize = 7;
 #[error("must be {0}")]
 pub struct LookError(&'static str);
 
-/// The name of a category: 1 to 60 characters, none around it that are blank, none that control.
+/// The name of a category: 1 to 60 characters, as [`text::line`] has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CategoryName(String);
 
@@ -23,18 +25,15 @@ impl FromStr for CategoryName {
     type Err = LookError;
 
     fn from_str(text: &str) -> Result<Self, LookError> {
-        let name = text.trim();
-        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-            return Err(LookError("a name of 1 to 60 characters, without control characters"));
-        }
-        Ok(Self(name.to_owned()))
+        let must = "a name of 1 to 60 characters that can be seen, without control characters";
+        text::line(text, LONGEST_NAME).map(Self).ok_or(LookError(must))
     }
 }
 
 impl CategoryName {
     /// What names are compared by.
     pub(crate) fn folded(&self) -> String {
-        self.0.to_lowercase()
+        text::folded(&self.0)
     }
 }
 
@@ -73,14 +72,14 @@ impl FromStr for Icon {
 }
 
 macro_rules! as_text {
-    ($name:ident, $pattern:literal, $longest:expr) => {
+    ($name:ident, $schema:expr) => {
         impl JsonSchema for $name {
             fn schema_name() -> Cow<'static, str> {
                 stringify!($name).into()
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({"type": "string", "minLength": 1, "maxLength": $longest, "pattern": $pattern})
+                $schema
             }
         }
 
@@ -116,13 +115,13 @@ macro_rules! as_text {
     };
 }
 
-as_text!(
-    CategoryName,
-    r"^[^\u0000-\u001F\u007F-\u009F]*[^\u0000-\u001F\u007F-\u009F\s][^\u0000-\u001F\u007F-\u009F]*$",
-    LONGEST_NAME
-);
-as_text!(Colour, "^#[0-9A-Fa-f]{6}$", COLOUR);
-as_text!(Icon, "^[a-z0-9-]+$", LONGEST_ICON);
+fn plain_schema(max: usize, pattern: &str) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": max, "pattern": pattern})
+}
+
+as_text!(CategoryName, text::line_schema(LONGEST_NAME));
+as_text!(Colour, plain_schema(COLOUR, "^#[0-9A-Fa-f]{6}$"));
+as_text!(Icon, plain_schema(LONGEST_ICON, "^[a-z0-9-]+$"));
 
 #[cfg(test)]
 mod tests {

@@ -2,19 +2,21 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use crate::text;
+
 const LONGEST: usize = 100;
 
-/// The name of a household: 1 to 100 characters, none around it that are blank, none that control.
+/// The name of a household: 1 to 100 characters, as [`text::line`] has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HouseholdName(String);
 
 /// A text that is no name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be a name of 1 to 100 characters, without control characters")]
+#[error("must be a name of 1 to 100 characters that can be seen, without control characters")]
 pub struct NameError;
 
 impl HouseholdName {
@@ -28,11 +30,7 @@ impl FromStr for HouseholdName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let name = text.trim();
-        if name.is_empty() || name.chars().count() > LONGEST || name.chars().any(char::is_control) {
-            return Err(NameError);
-        }
-        Ok(Self(name.to_owned()))
+        text::line(text, LONGEST).map(Self).ok_or(NameError)
     }
 }
 
@@ -60,12 +58,7 @@ impl JsonSchema for HouseholdName {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "minLength": 1,
-            "maxLength": LONGEST,
-            "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*[^\u0000-\u001F\u007F-\u009F\s][^\u0000-\u001F\u007F-\u009F]*$",
-        })
+        text::line_schema(LONGEST)
     }
 }
 

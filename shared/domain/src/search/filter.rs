@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     category::{Kind, Tree},
-    edit::{FieldValue, Note},
+    edit::{FieldValue, Note, Splits},
     ids::{AccountId, CategoryId, IdError, Tag},
     money::parse_amount,
+    text::folded,
     transaction::parse_date,
 };
 
@@ -97,7 +98,7 @@ impl FromStr for FieldChoice {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let is_long = text.chars().count() > LONGEST_FIELD;
-        if text.is_empty() || is_long || text.chars().any(char::is_control) {
+        if folded(text).is_empty() || is_long || text.chars().any(char::is_control) {
             return Err(IdError::new("a field's name, or name:value, of 1 to 200 characters"));
         }
         Ok(Self(text.to_owned()))
@@ -107,8 +108,11 @@ impl FromStr for FieldChoice {
 impl FieldChoice {
     /// A name may have a colon in it: what has this one is known only from the field.
     fn holds(&self, name: &str, value: &FieldValue) -> bool {
-        let Some(rest) = self.0.strip_prefix(name) else { return false };
-        rest.is_empty() || rest.strip_prefix(':').is_some_and(|wanted| is_value(wanted, value))
+        // Folding keeps a colon: what is before one is the name, which may have colons itself.
+        let is_name = |text: &str| folded(text) == folded(name);
+        let colons = self.0.match_indices(':').map(|(place, _)| place);
+        let mut parts = colons.filter_map(|place| Some((self.0.get(..place)?, self.0.get(place + 1..)?)));
+        is_name(&self.0) || parts.any(|(before, wanted)| is_name(before) && is_value(wanted, value))
     }
 }
 
@@ -237,5 +241,7 @@ impl<'a> Matcher<'a> {
 
 fn texts(listed: &Listed) -> impl Iterator<Item = &str> {
     let note = listed.half.note.as_ref().map(Note::as_str);
-    [Some(listed.name.as_str()), listed.merchant_name.as_deref(), note].into_iter().flatten()
+    let parts = listed.half.splits.iter().flat_map(Splits::parts);
+    let of_parts = parts.filter_map(|part| part.note.as_ref()).map(Note::as_str);
+    [Some(listed.name.as_str()), listed.merchant_name.as_deref(), note].into_iter().flatten().chain(of_parts)
 }

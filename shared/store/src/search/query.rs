@@ -93,10 +93,8 @@ impl Conditions {
             Hidden::Any => "",
         };
         conditions.all.extend(Some(hidden.to_owned()).filter(|condition| !condition.is_empty()));
-        if let Some(tag) = &filter.tag {
-            conditions.all.push("contains(ut, :tag)".to_owned());
-            conditions.values.push((":tag".to_owned(), text(tag.as_str())));
-        }
+        // Which tag it is, is compared folded.
+        conditions.flag("ut", filter.tag.as_ref().map(|_| true));
         if !filter.accounts.is_empty() {
             let names: Vec<_> = (0..filter.accounts.len()).map(|number| format!(":ac{number}")).collect();
             conditions.all.push(format!("ac IN ({})", names.join(", ")));
