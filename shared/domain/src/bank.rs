@@ -52,6 +52,8 @@ pub struct SyncPage {
     pub history: HistoryStatus,
     /// What Plaid's support asks for.
     pub request_id: Option<String>,
+    /// Entries that name neither a transaction nor an account: nothing can be made of them. The beginning of each.
+    pub left_out: Vec<String>,
 }
 
 /// The accounts of an item and what the answer says of the item itself (`/accounts/get`).

@@ -238,6 +238,11 @@ macro_rules! opaque_id {
         }
 
         impl $name {
+            /// The id of this text; a stand-in if it cannot be one. The same text gets the same.
+            pub fn of_text(text: &str) -> Self {
+                text.parse().unwrap_or_else(|_not_an_id| Self::stand_in(text))
+            }
+
             /// An id for what came without one that can be read: the same text gets the same.
             pub fn stand_in(text: &str) -> Self {
                 Self(format!("unreadable-{}", base32(&Sha256::digest(text.as_bytes()))))

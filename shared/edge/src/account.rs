@@ -59,18 +59,36 @@ pub struct AccountView {
     pub hidden: bool,
     /// Whether it takes no new transactions.
     pub closed: bool,
-    /// Whether it is kept up to date by a bank.
+    /// Whether it is in use: kept up to date by a bank, or by hand and not closed.
     pub is_active: bool,
     /// Whether it is kept by hand.
     pub is_manual: bool,
     /// What is wrong and what to do, in words.
     pub sync_error: Option<String>,
-    /// How its connection is.
-    pub health: HealthState,
+    /// How its connection is; `manual` if it is kept by hand.
+    pub health: AccountHealth,
     /// When it was last brought up to date.
     pub last_synced_at: Option<Timestamp>,
     /// Counts what people have changed; its entity tag.
     pub revision: u64,
+}
+
+/// How an account's connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AccountHealth {
+    /// It has one.
+    Connected(HealthState),
+    /// It has none.
+    Manual(NoConnection),
+}
+
+/// That an account is kept by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoConnection {
+    /// Nothing but people's own entries changes it.
+    Manual,
 }
 
 impl AccountView {
@@ -84,10 +102,17 @@ impl AccountView {
             user_id: item.user.clone(),
             institution_name: item.institution_name.clone(),
             name: account.name().to_owned(),
-            is_active: item.health.is_active() && account.state == AccountState::Live,
+            is_active: match account.state {
+                AccountState::Live => item.health.is_active(),
+                AccountState::Manual => !account.half.closed,
+                AccountState::Unshared { .. } | AccountState::Removed { .. } => false,
+            },
             is_manual: account.state == AccountState::Manual,
             sync_error: trouble(item, account.state),
-            health: item.health.state,
+            health: match account.state {
+                AccountState::Manual => AccountHealth::Manual(NoConnection::Manual),
+                _ => AccountHealth::Connected(item.health.state),
+            },
             last_synced_at: item.last_run.map(|run| run.at),
             include_in_budget: !account.half.is_left_out,
             hidden: account.half.hidden,

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::{Client, passing},
-    transaction::read_transaction,
+    transaction::{beginning, read_transaction},
     wire,
 };
 
@@ -69,9 +69,10 @@ pub(crate) fn read_page(text: &str) -> Result<SyncPage, BankError> {
         // An object, but not Plaid's.
         return Err(passing("unreadable"));
     }
+    let mut left_out = Vec::new();
     Ok(SyncPage {
-        added: read_all(&page.added.unwrap_or_default()),
-        modified: read_all(&page.modified.unwrap_or_default()),
+        added: read_all(&page.added.unwrap_or_default(), &mut left_out),
+        modified: read_all(&page.modified.unwrap_or_default(), &mut left_out),
         removed: page.removed.unwrap_or_default().into_iter().filter_map(wire::removed_id).collect(),
         accounts: read_accounts(&page.accounts.unwrap_or_default()),
         next_cursor: page.next_cursor.and_then(|cursor| cursor.parse().ok()),
@@ -81,11 +82,20 @@ pub(crate) fn read_page(text: &str) -> Result<SyncPage, BankError> {
             .and_then(wire::text)
             .map_or(HistoryStatus::Unknown, |status| HistoryStatus::from(status.as_str())),
         request_id: page.request_id.and_then(wire::text),
+        left_out,
     })
 }
 
-fn read_all(transactions: &[&serde_json::value::RawValue]) -> Vec<BankFacts> {
-    transactions.iter().map(|raw| read_transaction(raw.get())).collect()
+/// The transactions; of what is none, the beginning goes to `left_out`.
+fn read_all(transactions: &[&serde_json::value::RawValue], left_out: &mut Vec<String>) -> Vec<BankFacts> {
+    let mut read = |text: &str| {
+        let facts = read_transaction(text);
+        if facts.is_none() {
+            left_out.push(beginning(text));
+        }
+        facts
+    };
+    transactions.iter().filter_map(|raw| read(raw.get())).collect()
 }
 
 fn read_accounts(accounts: &[&serde_json::value::RawValue]) -> Vec<BankAccount> {
@@ -331,7 +341,10 @@ impl Client {
         let request = GetRequest { access_token: token.expose(), start_date: from, end_date: to, options };
         let text = self.post("/transactions/get", &request, SYNC_TIMEOUT).await?;
         let answer: wire::RangePage<'_> = parse(&text)?;
-        Ok(RangePage { transactions: read_all(&answer.transactions), total: answer.total_transactions })
+        Ok(RangePage {
+            transactions: read_all(&answer.transactions, &mut Vec::new()),
+            total: answer.total_transactions,
+        })
     }
 }
 

@@ -98,19 +98,19 @@ struct Detail<'a> {
     running_balance: Option<&'a RawValue>,
 }
 
-/// Reads a transaction from its JSON text.
-pub(crate) fn read_transaction(text: &str) -> BankFacts {
+/// Reads a transaction from its JSON text; `None` if it names neither itself nor its account.
+pub(crate) fn read_transaction(text: &str) -> Option<BankFacts> {
     if let Ok(wire) = serde_json::from_str::<Wire<'_>>(text) {
         return facts(wire, text, false);
     }
-    let Some(fields) = Fields::of(text) else { return facts(Wire::default(), text, true) };
+    let fields = Fields::of(text)?;
     let wire = Wire {
-        transaction_id: fields.read("transaction_id"),
-        account_id: fields.read("account_id"),
+        transaction_id: fields.id("transaction_id"),
+        account_id: fields.id("account_id"),
         amount: fields.raw("amount"),
         date: fields.read("date"),
         pending: fields.read("pending"),
-        pending_transaction_id: fields.read("pending_transaction_id"),
+        pending_transaction_id: fields.id("pending_transaction_id"),
         iso_currency_code: fields.read("iso_currency_code"),
         unofficial_currency_code: fields.read("unofficial_currency_code"),
         authorized_date: fields.read("authorized_date"),
@@ -136,18 +136,25 @@ pub(crate) fn read_transaction(text: &str) -> BankFacts {
     facts(wire, text, true)
 }
 
-fn facts(wire: Wire<'_>, text: &str, is_damaged: bool) -> BankFacts {
+fn facts(wire: Wire<'_>, text: &str, is_damaged: bool) -> Option<BankFacts> {
     let amount = wire.amount.and_then(amount);
     let authorized_date = wire.authorized_date.as_deref().and_then(day);
     let dated = dated(&wire);
-    let id: Option<TransactionId> = wire.transaction_id.as_deref().and_then(|id| id.parse().ok());
-    let account: Option<PlaidAccountId> = wire.account_id.as_deref().and_then(|id| id.parse().ok());
+    let is_named = |id: &&str| !id.is_empty();
+    let (id, account) = (wire.transaction_id.as_deref(), wire.account_id.as_deref());
+    let (id, account) = (id.filter(is_named), account.filter(is_named));
+    if id.is_none() && account.is_none() {
+        return None;
+    }
+    let has_ids = id.is_some_and(|id| id.parse::<TransactionId>().is_ok())
+        && account.is_some_and(|account| account.parse::<PlaidAccountId>().is_ok());
     let has_date = wire.date.as_deref().and_then(parse_date).is_some();
-    let is_whole = amount.is_some() && has_date && id.is_some() && account.is_some() && !is_damaged;
-    BankFacts {
-        id: id.unwrap_or_else(|| TransactionId::stand_in(text)),
-        account: account.unwrap_or_else(|| PlaidAccountId::stand_in("")),
-        pending_of: wire.pending_transaction_id.and_then(|id| id.parse().ok()),
+    let is_whole = amount.is_some() && has_date && has_ids && !is_damaged;
+    let pending_of = wire.pending_transaction_id.as_deref().filter(is_named);
+    Some(BankFacts {
+        id: id.map_or_else(|| TransactionId::stand_in(text), TransactionId::of_text),
+        account: account.map_or_else(|| PlaidAccountId::stand_in(""), PlaidAccountId::of_text),
+        pending_of: pending_of.map(TransactionId::of_text),
         pending: wire.pending.unwrap_or_default(),
         amount,
         currency: Currency::from_codes(
@@ -178,8 +185,13 @@ fn facts(wire: Wire<'_>, text: &str, is_damaged: bool) -> BankFacts {
             counterparties: wire.counterparties.filter(|list| list.get() != "[]"),
             running_balance: wire.running_balance,
         }),
-        raw: (!is_whole).then(|| cut(text.to_owned(), MAX_RAW_BYTES)),
-    }
+        raw: (!is_whole).then(|| beginning(text)),
+    })
+}
+
+/// The beginning of what could not be read whole.
+pub(crate) fn beginning(text: &str) -> String {
+    cut(text.to_owned(), MAX_RAW_BYTES)
 }
 
 /// Plaid promises no length. These are far above what banks send, and keep any page of rows writable.
@@ -275,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_transaction_with_fields_never_seen_is_read_whole() {
-        let facts = read_transaction(WHOLE);
+        let facts = read_transaction(WHOLE).unwrap();
         assert_eq!(facts.amount.map(|a| a.to_string()).as_deref(), Some("-12.34"));
         assert_eq!(facts.payment_channel.as_deref(), Some("in space"));
         assert_eq!(facts.payment_meta.payee.as_deref(), Some("Ann"));
@@ -286,7 +298,7 @@ mod tests {
     #[test]
     fn a_field_of_another_type_costs_only_itself() {
         let text = WHOLE.replace("\"Coffee\"", "{\"text\":\"Coffee\"}").replace("\"in space\"", "7");
-        let facts = read_transaction(&text);
+        let facts = read_transaction(&text).unwrap();
         assert_eq!(facts.id.as_str(), "t1");
         assert_eq!(facts.amount.map(|a| a.to_string()).as_deref(), Some("-12.34"));
         assert_eq!((facts.name.as_str(), facts.payment_channel), ("", None));
@@ -294,19 +306,41 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_dropped_however_damaged() {
-        for text in
-            ["{}", "[]", "7", "\"x\"", r#"{"transaction_id":null,"amount":1e400,"date":"2026-02-30"}"#]
-        {
-            let facts = read_transaction(text);
+    fn what_names_itself_or_its_account_is_kept_however_damaged() {
+        for text in [
+            r#"{"account_id":"a1","amount":1e400,"date":"2026-02-30"}"#,
+            r#"{"transaction_id":"a\nb","account_id":"a1"}"#,
+            r#"{"transaction_id":7}"#,
+        ] {
+            let facts = read_transaction(text).unwrap();
             assert_eq!(facts.raw.as_deref(), Some(text));
-            assert!(facts.id.as_str().starts_with("unreadable-"), "{text}");
+            assert!(facts.id.as_str() == "7" || facts.id.as_str().starts_with("unreadable-"), "{text}");
+        }
+        for text in ["{}", "[]", "7", "\"x\"", "null", r#"{"transaction_id":"","name":"Tea"}"#] {
+            assert_eq!(read_transaction(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_we_cannot_take_is_the_same_wherever_it_stands() {
+        let long = "x".repeat(513);
+        for id in [long.as_str(), "a\nb"] {
+            let text = |name: &str| {
+                serde_json::json!({"transaction_id": id, "account_id": "a1", "name": name}).to_string()
+            };
+            let (added, modified) =
+                (read_transaction(&text("Tea")).unwrap(), read_transaction(&text("Bread")).unwrap());
+            let removed = serde_json::value::RawValue::from_string(text("")).unwrap();
+            assert_eq!(
+                (&added.id, crate::wire::removed_id(&removed)),
+                (&modified.id, Some(added.id.clone()))
+            );
         }
     }
 
     fn dated_by(fields: &str) -> (String, bool, Option<String>) {
         let text = format!(r#"{{"transaction_id":"t1","account_id":"a1","amount":1,{fields}}}"#);
-        let facts = read_transaction(&text);
+        let facts = read_transaction(&text).unwrap();
         let detail: serde_json::Value =
             serde_json::from_str(facts.detail.as_deref().unwrap_or("{}")).unwrap();
         (facts.date.to_string(), facts.is_undated, detail["date_source"].as_str().map(str::to_owned))
@@ -338,11 +372,11 @@ mod tests {
         for detailed in ["", r#","detailed":null"#, r#","detailed":"""#] {
             let category = format!(r#"{{"primary":"TRANSPORTATION"{detailed}}}"#);
             let text = WHOLE.replace(r#"{"primary":"FOOD","detailed":"FOOD_X","new":1}"#, &category);
-            let category = read_transaction(&text).category.unwrap();
+            let category = read_transaction(&text).unwrap().category.unwrap();
             assert_eq!((category.primary.as_str(), category.detailed), ("TRANSPORTATION", None));
         }
         let text = WHOLE.replace(r#""primary":"FOOD","#, "");
-        assert_eq!(read_transaction(&text).category.unwrap().primary, "FOOD_X");
+        assert_eq!(read_transaction(&text).unwrap().category.unwrap().primary, "FOOD_X");
     }
 
     #[test]
@@ -350,11 +384,11 @@ mod tests {
         let many = (0..9_000).map(|n| format!(r#"{{"name":"party {n}","type":"merchant"}}"#));
         let many = many.collect::<Vec<_>>().join(",");
         let text = WHOLE.replace(r#""counterparties":[]"#, &format!(r#""counterparties":[{many}]"#));
-        let facts = read_transaction(&text);
+        let facts = read_transaction(&text).unwrap();
         assert_eq!(facts.detail.as_deref(), Some(r#"{"location":{"city":"Rome","lat":41.9}}"#));
         assert_eq!((facts.name.as_str(), facts.raw), ("Coffee", None));
         let long = WHOLE.replace("Coffee", &"é".repeat(5_000)).replace("\"amount\":-12.340", "\"amount\":[]");
-        let facts = read_transaction(&long);
+        let facts = read_transaction(&long).unwrap();
         assert_eq!(facts.name.len(), MAX_TEXT_BYTES);
         assert!(facts.raw.unwrap().len() <= MAX_RAW_BYTES);
     }

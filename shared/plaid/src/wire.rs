@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use domain::{
     account::{AccountKind, Balances, BankAccount},
     bank::BankItem,
-    ids::TransactionId,
+    ids::{PlaidAccountId, TransactionId},
     money::{Currency, parse_amount},
 };
 use rust_decimal::Decimal;
@@ -33,9 +33,9 @@ pub(crate) struct SyncPage<'a> {
     pub(crate) request_id: Option<&'a RawValue>,
 }
 
-/// The id of a removed transaction; one that is no text belongs to nothing that is stored.
+/// The id of a removed transaction; without one it belongs to nothing that is stored.
 pub(crate) fn removed_id(raw: &RawValue) -> Option<TransactionId> {
-    Fields::of(raw.get())?.read::<String>("transaction_id")?.parse().ok()
+    Fields::of(raw.get())?.id("transaction_id").map(|id| TransactionId::of_text(&id))
 }
 
 /// A text, if it is one.
@@ -91,6 +91,13 @@ impl<'a> Fields<'a> {
         serde_json::from_str::<Option<T>>(raw.get()).ok().flatten()
     }
 
+    /// An id as text: what is no text stands for itself.
+    pub(crate) fn id(&self, name: &str) -> Option<String> {
+        let raw = self.raw(name)?;
+        let text = self.read::<String>(name).unwrap_or_else(|| raw.get().to_owned());
+        (!text.is_empty()).then_some(text)
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.fields.contains_key(name)
     }
@@ -111,7 +118,7 @@ impl<'a> Fields<'a> {
 /// An account; `None` without an id, since nothing can refer to it.
 pub(crate) fn read_account(text: &str) -> Option<BankAccount> {
     let fields = Fields::of(text)?;
-    let id = fields.read::<String>("account_id")?.parse().ok()?;
+    let id = PlaidAccountId::of_text(&fields.id("account_id")?);
     let balances = fields.object("balances");
     let amount = |name| balances.as_ref().and_then(|fields| fields.amount(name));
     let on_account =

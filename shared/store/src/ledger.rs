@@ -46,6 +46,10 @@ pub(crate) fn run_row(at: &ItemRef, rev: u64, run: &RunEntry) -> Row {
         ("c", run.failure.as_ref().map(text)),
         // A list: another Plaid may give two calls one id, and a set takes each once.
         ("rq", Some(AttributeValue::L(run.request_ids.iter().map(text).collect()))),
+        (
+            "lo",
+            (!run.left_out.is_empty()).then(|| AttributeValue::L(run.left_out.iter().map(text).collect())),
+        ),
         ("ttl", Some(expires(run.at, RUN_DAYS))),
     ];
     row.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
@@ -113,6 +117,7 @@ fn run(row: Reader<'_>) -> Result<RunEntry, StoreError> {
         counts: decode::counts(row.map("n").ok_or(StoreError::Corrupt("n"))?)?,
         failure: row.owned("c"),
         request_ids: row.texts("rq"),
+        left_out: row.texts("lo"),
     })
 }
 

@@ -225,6 +225,11 @@ async fn a_household_that_is_full_takes_nobody_and_ends_in_one_go() {
     let code = invite(&world, &id, "owner-0", Role::Viewer).await;
     assert_eq!(enter(&world, "guest", &code).await, Err(InvitationError::Full));
     change(&world, &id, "owner-1", "owner-1", None).await.unwrap();
+    // The departure has ended the invitation; another one finds room.
+    assert_eq!(enter(&world, "guest", &code).await, Err(InvitationError::NotThere));
+    let departures = world.store.departures(&id).await.unwrap();
+    let (new, code) = invitation(&id, "owner-0", Role::Viewer);
+    world.store.invite(&Invitation { departures, ..new }).await.unwrap();
     assert_eq!(enter(&world, "guest", &code).await, Ok(Role::Viewer));
     is_sound(&world, &id).await;
     assert_eq!(

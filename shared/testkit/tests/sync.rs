@@ -101,6 +101,7 @@ impl Script {
                 has_more: number + 1 < count,
                 history: history.clone(),
                 request_id: None,
+                left_out: Vec::new(),
             }
         };
         *self.pages.lock().unwrap() = (0..count).map(page).collect();
@@ -326,6 +327,7 @@ async fn pages_without_end_are_an_error_and_leave_no_stage() {
         has_more: true,
         history: HistoryStatus::Complete,
         request_id: None,
+        left_out: Vec::new(),
     };
     *case.script.pages.lock().unwrap() = vec![page("same"), page("same")];
     let deps = Deps { feed: case.script.clone(), ..case.world.sync() };

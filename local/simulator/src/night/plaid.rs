@@ -95,6 +95,7 @@ impl Bank {
             has_more: false,
             history: HistoryStatus::Complete,
             request_id: None,
+            left_out: Vec::new(),
         })
     }
 }

@@ -11,7 +11,7 @@ use super::{
     engine::{Deps, Halt, Outcome, Step, Trigger, rows},
     fetch::finish,
     fold::{IndexBuilder, PageFacts, UpdateIndex},
-    ledger::{MOST_REQUEST_IDS, RunEntry},
+    ledger::{MAX_LEFT_OUT, MOST_REQUEST_IDS, RunEntry},
     links::{LinkFinder, Links},
     pairs::{FirstDays, PairFinder},
     patience::has_time,
@@ -36,7 +36,8 @@ pub(super) async fn apply(
     done_pages: u32,
     has_asked: bool,
 ) -> Result<Step, Halt> {
-    let mut log = Log { deps, state, stage, kept: HashMap::new(), request_ids: Vec::new() };
+    let (request_ids, left_out) = (Vec::new(), Vec::new());
+    let mut log = Log { deps, state, stage, kept: HashMap::new(), request_ids, left_out };
     let Some(index) = log.index().await? else { return lost(deps, state).await };
     let accounts = AccountIds::new(&state.item.at.item, &state.accounts);
     let (pairs, first_days) = log.pairs(&index, &accounts).await?;
@@ -56,7 +57,7 @@ pub(super) async fn apply(
         counts: Counts::default(),
     };
     run(&mut log, &mut writer, &update, done_pages).await?;
-    let counts = writer.finish(log.request_ids).await?;
+    let counts = writer.finish(log.request_ids, log.left_out).await?;
     // Pages that stay behind expire by themselves; the run has ended well.
     match deps.writes.drop_pages(&state.item.at, stage.run, stage.pages).await {
         Ok(()) | Err(_) => {}
@@ -208,6 +209,7 @@ struct Log<'a> {
     stage: &'a Stage,
     kept: HashMap<u32, Arc<PageFacts>>,
     request_ids: Vec<String>,
+    left_out: Vec<String>,
 }
 
 impl Log<'_> {
@@ -220,6 +222,8 @@ impl Log<'_> {
             if self.request_ids.len() < MOST_REQUEST_IDS {
                 self.request_ids.extend(page.request_id.clone());
             }
+            let room = MAX_LEFT_OUT.saturating_sub(self.left_out.len());
+            self.left_out.extend(page.left_out.iter().take(room).cloned());
             if self.stage.pages <= self.deps.limits.kept_pages {
                 self.kept.insert(number, Arc::new(page));
             }
@@ -394,7 +398,7 @@ impl Writer<'_> {
     }
 
     /// The last write: what is left, and that the run ended well.
-    async fn finish(&mut self, request_ids: Vec<String>) -> Result<Counts, Halt> {
+    async fn finish(&mut self, request_ids: Vec<String>, left_out: Vec<String>) -> Result<Counts, Halt> {
         let mut commit = self.commit();
         let counts = self.stage.counts.plus(std::mem::take(&mut self.counts));
         commit.item.stage = Edit::Clear;
@@ -406,6 +410,7 @@ impl Writer<'_> {
             counts,
             failure: None,
             request_ids,
+            left_out,
         };
         finish(&mut commit, self.state, self.stage.began, self.stage.want, &self.stage.history, entry);
         self.write(&commit).await?;

@@ -11,7 +11,7 @@ use super::{
     apply,
     budget::Budgets,
     fetch::{self, set_health},
-    ledger::{Cause, MOST_REQUEST_IDS, RunEntry},
+    ledger::{Cause, MAX_LEFT_OUT, MOST_REQUEST_IDS, RunEntry},
     limits::Limits,
     look::CHANGING,
     patience::{backoff, has_time, retry_at},
@@ -20,7 +20,9 @@ use super::{
 };
 use crate::{
     admission::{Admission, Admissions, admit},
-    bank::{AccountFeed, BankError, HistoryStatus, Meaning, Patience, TransactionFeed, WebhookAddress},
+    bank::{
+        AccountFeed, BankError, HistoryStatus, Meaning, Patience, SyncPage, TransactionFeed, WebhookAddress,
+    },
     event::{Event, EventKind, Events},
     ids::{ItemRef, TransactionId},
     item::{Counts, Health, HealthState, Item, LastFailure, LastRun, Phase, SyncState, internal_failure},
@@ -415,6 +417,8 @@ pub(super) struct Run {
     pub(super) rereads: u32,
     /// Plaid's ids of the calls.
     pub(super) request_ids: Vec<String>,
+    /// Entries of which nothing could be made.
+    left_out: Vec<String>,
     /// The token, opened once.
     open: Option<(SealedToken, AccessToken)>,
     /// The stage that it works on.
@@ -436,6 +440,7 @@ impl Run {
             mutations: 0,
             rereads: 0,
             request_ids: Vec::new(),
+            left_out: Vec::new(),
             open: None,
             stage: None,
             read: None,
@@ -452,11 +457,13 @@ impl Run {
         Ok(token)
     }
 
-    /// Keeps the id of a call.
-    pub(super) fn note(&mut self, request_id: Option<&String>) {
-        if let Some(id) = request_id.filter(|_| self.request_ids.len() < MOST_REQUEST_IDS) {
+    /// Keeps the id of a call, and what of its answer was left out.
+    pub(super) fn note(&mut self, page: &SyncPage) {
+        if let Some(id) = page.request_id.as_ref().filter(|_| self.request_ids.len() < MOST_REQUEST_IDS) {
             self.request_ids.push(id.clone());
         }
+        let room = MAX_LEFT_OUT.saturating_sub(self.left_out.len());
+        self.left_out.extend(page.left_out.iter().take(room).cloned());
     }
 
     /// Its line in the ledger.
@@ -469,6 +476,7 @@ impl Run {
             counts,
             failure: None,
             request_ids: self.request_ids.clone(),
+            left_out: self.left_out.clone(),
         }
     }
 }

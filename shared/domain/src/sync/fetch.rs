@@ -407,7 +407,7 @@ impl Fetch<'_> {
             let error = match self.deps.feed.page(self.token, cursor).await {
                 Ok(page) => {
                     self.run.pages += 1;
-                    self.run.note(page.request_id.as_ref());
+                    self.run.note(&page);
                     return Ok(page);
                 }
                 Err(error) => error,

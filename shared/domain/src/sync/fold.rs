@@ -21,6 +21,9 @@ pub struct PageFacts {
     /// Plaid's id of the call.
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The beginnings of entries of which nothing could be made.
+    #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 impl PageFacts {
@@ -28,7 +31,12 @@ impl PageFacts {
     pub fn take(page: &mut SyncPage) -> Self {
         let mut upserts = std::mem::take(&mut page.added);
         upserts.append(&mut page.modified);
-        Self { upserts, removed: std::mem::take(&mut page.removed), request_id: page.request_id.clone() }
+        Self {
+            upserts,
+            removed: std::mem::take(&mut page.removed),
+            request_id: page.request_id.clone(),
+            left_out: std::mem::take(&mut page.left_out),
+        }
     }
 
     /// Leaves rarely read detail out until the page takes `most` bytes at most, from the largest rows first.
@@ -212,7 +220,7 @@ mod tests {
             let pages: Vec<PageFacts> = pages.into_iter().map(|(upserts, removed)| PageFacts {
                 upserts: upserts.into_iter().map(|(n, cents)| facts_for_tests(&format!("t{n}"), cents)).collect(),
                 removed: removed.into_iter().map(|n| format!("t{n}").parse().unwrap()).collect(),
-                request_id: None,
+                ..PageFacts::default()
             }).collect();
             let mut builder = IndexBuilder::default();
             let mut replayed = BTreeMap::new();

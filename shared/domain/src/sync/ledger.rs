@@ -30,6 +30,8 @@ pub enum Cause {
 
 /// Plaid's ids of a run's calls that are kept: the first ones tell as much as all of a long history's.
 pub(super) const MOST_REQUEST_IDS: usize = 20;
+/// Of entries that were left out, so many are kept.
+pub(super) const MAX_LEFT_OUT: usize = 10;
 
 /// One line of the ledger: written when something changed or failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct RunEntry {
     pub failure: Option<String>,
     /// Plaid's ids of the calls.
     pub request_ids: Vec<String>,
+    /// The beginnings of entries of which nothing could be made, since they named neither a transaction nor an account.
+    pub left_out: Vec<String>,
 }
 
 /// What was on an account at the last look of a day (UTC).

@@ -260,10 +260,10 @@ impl<'a> Plan<'a> {
         self.groups.into_iter().filter(|group| !group.writes.is_empty())
     }
 
-    /// A new or changed transaction. One of a stopped account is left out.
+    /// A new or changed transaction. One of a stopped account is left out, and leaves the account that it was on.
     pub(super) fn upsert(&mut self, facts: &BankFacts) {
         if self.accounts.is_stopped(&facts.account) {
-            return;
+            return self.remove(&facts.id);
         }
         self.bring(facts);
         self.join(facts);
@@ -750,7 +750,7 @@ mod tests {
     ) -> PageFacts {
         let upserts = after.values().filter(|facts| before.get(&facts.id) != Some(*facts)).cloned().collect();
         let removed = before.keys().filter(|id| !after.contains_key(*id)).cloned().collect();
-        PageFacts { upserts, removed, request_id: None }
+        PageFacts { upserts, removed, ..PageFacts::default() }
     }
 
     proptest! {
@@ -800,6 +800,32 @@ mod tests {
                 let (again, counts) = plan_page(&page, &index, found, &accounts);
                 prop_assert!(counts == Counts::default(), "{again:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_row_that_the_bank_moves_to_a_stopped_account_leaves_its_own() {
+        let item = ItemId::from_entropy([1; 10]);
+        let account = |id: &str, state| Account {
+            state,
+            ..Account::new(
+                AccountId::derive(&item, &id.parse().unwrap()),
+                BankAccount::placeholder(id.parse().unwrap()),
+            )
+        };
+        let accounts = [account("account", AccountState::Live), account("stopped", AccountState::Manual)];
+        let accounts = AccountIds::new(&item, &accounts);
+        let mut model = Model::default();
+        for (plaid_account, is_there) in [("account", true), ("stopped", false), ("account", true)] {
+            let facts =
+                BankFacts { account: plaid_account.parse().unwrap(), ..facts_for_tests(id(0).as_str(), 5) };
+            let page = PageFacts { upserts: vec![facts], ..PageFacts::default() };
+            let index = UpdateIndex::of_page(&page);
+            let ids = touched(0, &page, &index, &Links::default());
+            let (writes, _) = plan_page(&page, &index, model.read(ids), &accounts);
+            model.write(writes);
+            let live = model.rows.get(&id(0)).is_some_and(|row| row.carries.is_some());
+            assert_eq!(live, is_there, "{plaid_account}");
         }
     }
 
