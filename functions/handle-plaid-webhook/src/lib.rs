@@ -13,7 +13,9 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     household::Memberships,
-    ids::ItemRef,
+    idempotency::RequestRecords,
+    ids::{ItemRef, PlaidItemId, fingerprint},
+    limit::{Counted, UNKNOWN_ITEMS},
     link,
     notice::{ItemNews, LegacyUpdate, Notice},
     store::{Hints, KnownItem, LinkSessions, OneConnection, PlaidItems, StoreError, SyncRequests, Wanted},
@@ -41,6 +43,8 @@ pub struct Deps {
     pub hints: Arc<dyn Hints>,
     /// Who opened which Link.
     pub sessions: Arc<dyn LinkSessions>,
+    /// Counts what is told of items that nobody knows.
+    pub records: Arc<dyn RequestRecords>,
     /// The queue of syncs.
     pub queue: Arc<dyn SyncQueue>,
     /// What linking needs.
@@ -91,7 +95,7 @@ pub async fn handle(deps: &Deps, message: Message<ReceivedWebhook>) -> Verdict {
             Ok(Some(KnownItem::Here(at))) => item(deps, &at, news, content.received_at).await,
             // Late, or of an item that was removed meanwhile.
             Ok(Some(KnownItem::Gone)) => Ok(()),
-            Ok(None) => Err(unknown(deps, content.received_at)),
+            Ok(None) => unknown(deps, &id, content.received_at).await,
             Err(error) => Err(error.into()),
         },
         Notice::Link(news) => session::link(deps, news, deadline).await,
@@ -104,10 +108,17 @@ pub async fn handle(deps: &Deps, message: Message<ReceivedWebhook>) -> Verdict {
     }
 }
 
-/// It may have come before the item's row. An item that nobody knows for good is one at Plaid that we lost.
-fn unknown(deps: &Deps, received_at: Timestamp) -> Halt {
-    let why = "no item has this id".to_owned();
-    if later(received_at, UNKNOWN_AFTER) < deps.clock().now() { Halt::Park(why) } else { Halt::Retry(why) }
+/// It may have come before the item's row. An item that nobody knows for good is one at Plaid that we lost: one webhook a day
+/// tells of it.
+async fn unknown(deps: &Deps, id: &PlaidItemId, received_at: Timestamp) -> Result<(), Halt> {
+    let (why, now) = ("no item has this id".to_owned(), deps.clock().now());
+    if now <= later(received_at, UNKNOWN_AFTER) {
+        return Err(Halt::Retry(why));
+    }
+    match deps.records.count(&UNKNOWN_ITEMS, &fingerprint(id.as_str()), now).await? {
+        Counted::Within => Err(Halt::Park(why)),
+        Counted::Beyond { .. } => Ok(()),
+    }
 }
 
 async fn item(deps: &Deps, at: &ItemRef, news: ItemNews, received_at: Timestamp) -> Result<(), Halt> {

@@ -41,7 +41,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         connections: store.clone(),
         requests: store.clone(),
         hints: store.clone(),
-        sessions: store,
+        sessions: store.clone(),
+        records: store,
         queue: syncs,
         link,
     };

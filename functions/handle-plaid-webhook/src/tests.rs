@@ -22,6 +22,7 @@ fn deps(world: &World) -> Deps {
         requests: world.store.clone(),
         hints: world.store.clone(),
         sessions: world.store.clone(),
+        records: world.store.clone(),
         queue: world.queue.clone(),
         link: world.link(),
     }
@@ -160,6 +161,9 @@ async fn one_that_comes_before_its_item_comes_again_and_one_after_it_is_ignored(
     assert!(matches!(receive(&world, &updates("unknown")).await, Verdict::Retry(_)));
     let hour_ago = Timestamp::now() - std::time::Duration::from_hours(1);
     assert!(matches!(receive_at(&world, &updates("unknown"), hour_ago).await, Verdict::Park(_)));
+    // Once is enough for somebody to look.
+    assert_eq!(receive_at(&world, &updates("unknown"), hour_ago).await, Verdict::Done);
+    assert!(matches!(receive_at(&world, &updates("another"), hour_ago).await, Verdict::Park(_)));
     let (at, plaid_item) = synced(&world).await;
     world.store.remove_item(&at, false, Timestamp::now()).await.unwrap();
     assert_eq!(receive(&world, &updates(&plaid_item)).await, Verdict::Done);

@@ -1,7 +1,7 @@
 //! The door for Plaid's webhooks — function URL, any path ending in /plaid/webhook: verify, queue, 200, and nothing else.
 //!
-//! It knows nothing of items and lets nothing pass for a duplicate. Order of effects: the look-up of a key that is not known
-//! → message → 200. A crash before the message leaves nothing, and Plaid sends the webhook again; after it the message is
+//! It knows nothing of items. A token that it has queued is answered 200 and not queued again. Order of effects: the look-up
+//! of a key that is not known → message → 200. A crash before the message leaves nothing, and Plaid sends the webhook again; after it the message is
 //! there, and comes once more when Plaid repeats the webhook.
 
 pub mod config;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use domain::{
     sync::QueueError,
-    webhook::{LARGEST_BODY, Refusal, Verifier, WebhookQueue},
+    webhook::{LARGEST_BODY, Refusal, Replays, Verifier, WebhookQueue},
 };
 use edge::{Problem, http::Reply, webhook::Delivery};
 use http::Method;
@@ -24,6 +24,8 @@ pub struct Deps {
     pub verifier: Verifier,
     /// The queue of webhooks.
     pub queue: Arc<dyn WebhookQueue>,
+    /// What was queued.
+    pub replays: Replays,
 }
 
 const HEADER: &str = "plaid-verification";
@@ -54,8 +56,15 @@ pub async fn handle(deps: &Deps, delivery: Delivery) -> Result<Reply, Problem> {
 async fn take(deps: &Deps, delivery: &Delivery) -> Result<(), NotTaken> {
     let body = delivery.body(LARGEST_BODY).map_err(NotTaken::Misdirected)?;
     is_for_us(delivery).map_err(NotTaken::Misdirected)?;
-    let webhook = deps.verifier.verify(delivery.header(HEADER), &body).await.map_err(NotTaken::Refused)?;
-    deps.queue.send(&webhook).await.map_err(NotTaken::NotQueued)
+    let token = delivery.header(HEADER);
+    let webhook = deps.verifier.verify(token, &body).await.map_err(NotTaken::Refused)?;
+    let (token, now) = (token.unwrap_or_default(), webhook.received_at);
+    if deps.replays.has(token, now) {
+        return Ok(());
+    }
+    deps.queue.send(&webhook).await.map_err(NotTaken::NotQueued)?;
+    deps.replays.add(token, now);
+    Ok(())
 }
 
 fn is_for_us(delivery: &Delivery) -> Result<(), Problem> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::webhook::Verifier;
+use domain::webhook::{Replays, Verifier};
 use edge::system::System;
 use queue::Queue;
 use receive_plaid_webhook::{Deps, config::Config, handle};
@@ -17,6 +17,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let deps = Deps {
         verifier: Verifier::new(config.environment, Arc::new(keys), Arc::new(System)),
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
+        replays: Replays::default(),
     };
     edge::webhook::serve(deps, handle).await
 }

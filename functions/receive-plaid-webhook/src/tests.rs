@@ -15,7 +15,7 @@ use base64::{
 };
 use domain::{
     ids::fingerprint,
-    webhook::{Environment, LARGEST_BODY, Verifier},
+    webhook::{Environment, LARGEST_BODY, Replays, Verifier},
 };
 use jiff::Timestamp;
 use lambda_runtime::Context;
@@ -56,7 +56,7 @@ impl Scene {
         plaid.add(signer.jwk());
         let queue = Arc::new(FakeWebhookQueue::default());
         let verifier = Verifier::new(Environment::Sandbox, plaid.client(), clock.clone());
-        let deps = Deps { verifier, queue: queue.clone() };
+        let deps = Deps { verifier, queue: queue.clone(), replays: Replays::default() };
         Self { now, clock, plaid, signer, queue, deps }
     }
 
@@ -379,11 +379,23 @@ async fn the_largest_body_fits_a_message_whatever_is_in_it() {
 }
 
 #[tokio::test]
-async fn the_path_may_begin_as_it_likes_and_the_method_may_not() {
+async fn a_webhook_that_is_sent_again_is_queued_once() {
     let scene = Scene::new();
     let token = scene.token(BODY);
+    scene.accepted(&token, BODY).await;
+    for _ in 0..50 {
+        assert_eq!(scene.post(Some(&token), BODY).await, is(200, ""));
+    }
+    assert_eq!(scene.queue.take(), []);
+    // Plaid signs each of its own anew.
+    scene.accepted(&scene.token(BODY), BODY).await;
+}
+
+#[tokio::test]
+async fn the_path_may_begin_as_it_likes_and_the_method_may_not() {
+    let scene = Scene::new();
     let at = |path: &str, method: &str| {
-        let mut event = event(Some(&token), &json!(BODY), false);
+        let mut event = event(Some(&scene.token(BODY)), &json!(BODY), false);
         event["rawPath"] = json!(path);
         event["requestContext"]["http"]["method"] = json!(method);
         event
@@ -429,14 +441,13 @@ async fn a_key_endpoint_that_is_down_is_503_and_the_retry_is_taken() {
     ];
     for failure in failures {
         let scene = Scene::new();
-        let token = scene.token(BODY);
         scene.plaid.fail(Some(failure.clone()));
-        assert_eq!(scene.refused(&token, BODY).await, is(503, "key_unavailable"), "{failure:?}");
+        assert_eq!(scene.refused(&scene.token(BODY), BODY).await, is(503, "key_unavailable"), "{failure:?}");
         scene.plaid.fail(None);
-        scene.accepted(&token, BODY).await;
+        scene.accepted(&scene.token(BODY), BODY).await;
         // A key that is known is not asked for.
         scene.plaid.fail(Some(failure));
-        scene.accepted(&token, BODY).await;
+        scene.accepted(&scene.token(BODY), BODY).await;
     }
 }
 

@@ -48,6 +48,15 @@ pub const ACCOUNTS: Limit =
 /// All of them.
 pub const ALL: [Limit; 8] = [LINK_TOKENS, EXCHANGES, CODES, INVITATIONS, SYNCS, REPAIRS, EXPORTS, ACCOUNTS];
 
+/// Webhooks of an item that nobody knows, which are parked for somebody to look at.
+pub const UNKNOWN_ITEMS: Limit = Limit {
+    name: "unknown-items",
+    what: "webhooks parked",
+    by: "item of Plaid's",
+    max: 1,
+    seconds: 24 * HOUR,
+};
+
 /// Connections of a household.
 pub const MAX_ITEMS: usize = 50;
 /// Accounts that a household keeps by hand.
