@@ -11,5 +11,11 @@ pub fn operation() -> Operation {
         .idempotent()
         .body::<Body>()
         .answer::<Answer>(200, "The household that you are in now, and what you are in it.")
-        .problems(&["invitation_not_found", "already_member", "household_full", "too_many_households"])
+        .problems(&[
+            "invitation_not_found",
+            "already_member",
+            "household_full",
+            "too_many_households",
+            "too_many_requests",
+        ])
 }

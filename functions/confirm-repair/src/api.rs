@@ -21,5 +21,5 @@ pub fn operation() -> Operation {
     .answer::<Answer>(200, "The connection as it is now.")
     .answer::<Running>(202, "It takes longer than 20 seconds, and goes on by itself.")
     .problems(&["item_not_found", "item_needs_attention", "bank_unavailable", "plaid_refused"])
-    .problems(&["queue_unavailable"])
+    .problems(&["queue_unavailable", "too_many_requests"])
 }

@@ -17,5 +17,5 @@ pub fn operation() -> Operation {
         .body::<Body>()
         .answer::<AccountView>(201, "The account.")
         .tagged()
-        .problems(&["household_not_found"])
+        .problems(&["household_not_found", "too_many_accounts", "too_many_requests"])
 }

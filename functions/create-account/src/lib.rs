@@ -119,7 +119,9 @@ async fn has_room(deps: &Deps, at: &ItemRef) -> Result<(), Problem> {
     if accounts.filter(|account| account.state == AccountState::Manual).count() < MAX_MANUAL_ACCOUNTS {
         return Ok(());
     }
-    let words = format!("The household keeps {MAX_MANUAL_ACCOUNTS} accounts by hand. Remove one first.");
+    let words = format!(
+        "The household has reached its limit of {MAX_MANUAL_ACCOUNTS} manual accounts. Remove one first."
+    );
     Err(Problem::new(422, "too_many_accounts", words))
 }
 

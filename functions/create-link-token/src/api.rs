@@ -21,6 +21,12 @@ pub fn operation() -> Operation {
     .idempotent()
     .body::<Body>()
     .answer::<Answer>(200, "The token, and until when it is good.")
-    .problems(&["household_not_found", "item_not_found", "vault_unavailable", "answer_not_kept"])
+    .problems(&[
+        "household_not_found",
+        "item_not_found",
+        "vault_unavailable",
+        "answer_not_kept",
+        "too_many_requests",
+    ])
     .problems(OF_BANK)
 }

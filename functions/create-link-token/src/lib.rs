@@ -98,11 +98,11 @@ async fn create(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     request.query().finish()?;
     let body: Body = request.json()?;
     let redirect_uri = body.redirect_uri.clone().map(redirect_uri).transpose()?;
-    deps.once.within(&LINK_TOKENS, &request.user).await?;
     let (household, purpose) = match &body.item_id {
         Some(item) => update(deps, &request, &body, item).await?,
         None => connect(deps, &request, &body).await?,
     };
+    deps.once.within(&LINK_TOKENS, &request.user).await?;
     let hosted = body.hosted_link == Some(true);
     let wanted = LinkRequest { user: request.user, purpose, redirect_uri, hosted };
     let token =

@@ -33,5 +33,5 @@ pub fn operation() -> Operation {
         .maybe_header("Link", "The next part, if there is one: `rel=\"next\"`.")
         .header("Content-Disposition", "An attachment.")
         .header("X-History", "`coming` while a bank's history is still being fetched, else `complete`.")
-        .problems(&["invalid_field", "range_too_large"])
+        .problems(&["invalid_field", "range_too_large", "too_many_requests"])
 }

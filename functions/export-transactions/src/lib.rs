@@ -64,10 +64,10 @@ async fn part(deps: &Deps, request: Request, bounds: &Bounds) -> Result<Reply, P
     let households = asked.households(&*deps.memberships, &request.user).await?;
     let binding = Binding::new(&("export", &households, &asked.filter, sort));
     let after = binding.place::<Position>(cursor.as_deref())?;
+    let scope = asked.scope(&*deps.search, &households).await?;
     if after.is_none() {
         within(&*deps.records, &*deps.clock, &EXPORTS, &request.user).await?;
     }
-    let scope = asked.scope(&*deps.search, &households).await?;
     let history = scope.history(&asked.filter.accounts);
     let mut sheet = Sheet::new(bounds.answer, after.is_none(), has_bom)?;
     let search = Search { filter: asked.filter, sort, limit: bounds.rows, after, bytes: bounds.examined };

@@ -22,5 +22,5 @@ pub fn operation() -> Operation {
     .idempotent()
     .body::<Body>()
     .answer::<Answer<'_>>(201, "The invitation, with its code, which is shown this once.")
-    .problems(&["household_not_found", "answer_not_kept", "too_many_invitations"])
+    .problems(&["household_not_found", "answer_not_kept", "too_many_invitations", "too_many_requests"])
 }

@@ -65,7 +65,7 @@ async fn a_household_has_so_many_open_invitations_and_no_more() {
     let (status, answer) = ask().await;
     assert_eq!((status, &answer["code"]), (422, &json!("too_many_invitations")));
     let open = world.store.open_invitations(&world.household, Timestamp::now()).await.unwrap();
-    assert!(world.store.withdraw(&world.household, &open[0].id).await.unwrap());
+    assert!(world.store.withdraw(&open[0]).await.unwrap());
     assert_eq!(ask().await.0, 201);
 }
 

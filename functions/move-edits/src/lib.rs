@@ -67,7 +67,7 @@ async fn move_them(deps: &Deps, request: &Request) -> Result<HouseholdReply, Pro
             let to = deps.transactions.find_one(household, &to).await?.ok_or_else(Problem::no_transaction)?;
             deps.moves.move_edits(&from, &to).await?
         }
-        None => deps.moves.take_back(&from).await?,
+        None => deps.moves.take_back(&from, deps.once.clock.now()).await?,
     };
     match moved {
         Moved::Done(whole) => {
@@ -77,7 +77,7 @@ async fn move_them(deps: &Deps, request: &Request) -> Result<HouseholdReply, Pro
             Ok(reply.tagged(revision).of(from.at.household.clone()))
         }
         Moved::NotOrphaned => {
-            let words = "The transaction is still there and what is written on it is its own, or nothing is.";
+            let words = "The transaction still exists and its edits were made on it, or it has no edits.";
             Err(Problem::new(409, "edits_not_orphaned", words))
         }
         Moved::TargetEdited => {

@@ -32,8 +32,8 @@ pub(crate) struct Answer {
 struct GroupView {
     /// The first of `keys`.
     key: Option<String>,
-    /// For each of what the groups are by: the category's id, the month (YYYY-MM), the merchant's name or the account's id;
-    /// none for what has no category, or no merchant.
+    /// One key for each value of `group_by`, in that order: the category's id, the month (YYYY-MM), the merchant's name or the
+    /// account's id; null for what has no category, or no merchant.
     keys: Vec<Option<String>>,
     /// The category, if the group is of one.
     category: Option<CategoryView>,

@@ -18,5 +18,5 @@ pub fn operation() -> Operation {
             "It takes longer than 20 seconds, or history is still coming; it goes on by itself.",
         )
         .problems(&["account_not_found", "account_inactive", "item_needs_attention"])
-        .problems(&["bank_unavailable", "plaid_refused", "queue_unavailable"])
+        .problems(&["bank_unavailable", "plaid_refused", "queue_unavailable", "too_many_requests"])
 }

@@ -10,8 +10,9 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    household::{Invitations, Memberships, Permission, Role, one_household},
+    household::{AccessError, Invitations, Memberships, Permission, Role, one_household},
     ids::{HouseholdId, InvitationId},
+    time::Clock,
 };
 use edge::{
     Problem,
@@ -28,6 +29,8 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// Keeps invitations.
     pub invitations: Arc<dyn Invitations>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -43,10 +46,15 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let missing = || Problem::not_found("household_not_found", "household");
     let household: HouseholdId = request.path("household_id", missing)?;
     let least = Permission::Manage(Role::Viewer);
-    one_household(&*deps.memberships, &request.user, Some(&household), least).await?;
-    let missing = || domain::household::InvitationError::NotThere.into();
+    let place = one_household(&*deps.memberships, &request.user, Some(&household), least).await?;
+    let missing = || Problem::from(domain::household::InvitationError::NotThere);
     let id: InvitationId = request.path("invitation_id", missing)?;
-    if !deps.invitations.withdraw(&household, &id).await? {
+    let open = deps.invitations.open_invitations(&household, deps.clock.now()).await?;
+    let invitation = open.into_iter().find(|invitation| invitation.id == id).ok_or_else(missing)?;
+    if !place.role.allows(Permission::Manage(invitation.role)) {
+        return Err(AccessError::NotAllowed.into());
+    }
+    if !deps.invitations.withdraw(&invitation).await? {
         return Err(missing());
     }
     Reply::json(200, &Answer { id, status: "withdrawn" })

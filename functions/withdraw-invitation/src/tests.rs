@@ -1,9 +1,12 @@
 //! What a caller sees.
 
+use std::sync::Arc;
+
 use domain::{
     household::{Invitation, Invitations, Role},
     ids::InvitationId,
 };
+use edge::system::System;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use testkit::{CIRCLE, World, acting, body, circle, request};
@@ -11,7 +14,8 @@ use testkit::{CIRCLE, World, acting, body, circle, request};
 use crate::{Deps, handle};
 
 async fn call(world: &World, user: &str, household: &str, id: &str) -> (u16, Value) {
-    let deps = Deps { memberships: world.store.clone(), invitations: world.store.clone() };
+    let deps =
+        Deps { memberships: world.store.clone(), invitations: world.store.clone(), clock: Arc::new(System) };
     let path = [("household_id", household), ("invitation_id", id)];
     body(acting!(handle(&deps, request(user, &path, "", &Value::Null))).await)
 }

@@ -58,7 +58,7 @@ fn every_limit_stands_in_the_docs() {
         (household::MOST_MEMBERS, "members of a household"),
         (household::MAX_OPEN_INVITATIONS, "open invitations of a household"),
         (limit::MAX_ITEMS, "connections of a household"),
-        (limit::MAX_MANUAL_ACCOUNTS, "accounts that a household keeps by hand"),
+        (limit::MAX_MANUAL_ACCOUNTS, "manual accounts of a household"),
         (category::MOST_OWN, "categories of a household's own"),
         (edit::MOST_TAGS, "tags of a transaction"),
         (edit::MOST_FIELDS, "fields of the household's own on a transaction"),

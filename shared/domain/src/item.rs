@@ -355,10 +355,9 @@ pub struct Item {
 }
 
 impl Item {
-    /// Whether more of its history is to be expected: it was never synced, or its bank says so.
+    /// Whether more of its history is being fetched: it was never synced, or its bank says so. Not while it needs a person.
     pub fn is_history_coming(&self) -> bool {
-        let is_connected = self.health.is_active() || self.health.state == HealthState::NeedsLogin;
-        is_connected && (self.last_run.is_none() || self.history.is_coming())
+        self.health.is_active() && (self.last_run.is_none() || self.history.is_coming())
     }
 }
 
@@ -440,10 +439,11 @@ impl SyncState {
         self.accounts.iter().any(|account| account.state == AccountState::Removed { erased: false })
     }
 
-    /// Whether the item is at Plaid for nobody: its last account was stopped.
+    /// Whether the item is at Plaid for nobody: its last account was stopped. One that has just taken the place of another
+    /// has shown no account of its own yet.
     pub fn is_forsaken(&self) -> bool {
         self.item.health.state != HealthState::Removed
-            && !self.accounts.is_empty()
+            && self.accounts.iter().any(|account| account.generation.item == self.succession)
             && self.accounts.iter().all(|account| account.state.is_stopped())
     }
 }

@@ -392,6 +392,8 @@ async fn replace(deps: &Deps, intent: &Intent, at: &ItemRef, new: &NewItem) -> R
         deps.intents.place(&Intent { at: at.clone(), succession, ..intent.clone() }).await?;
     }
     match if is_done { Replaced::Stored } else { deps.items.replace(&old, new).await? } {
+        // Of one that was removed, nothing is left at Plaid.
+        Replaced::Stored if old.token.0.is_empty() => Ok(Added::Stored),
         Replaced::Stored => {
             // The night asks for it as well: the row remembers what is left.
             match deps.removals.send(&RemovalMessage::of_item(at.clone()), Duration::ZERO).await {
@@ -399,6 +401,7 @@ async fn replace(deps: &Deps, intent: &Intent, at: &ItemRef, new: &NewItem) -> R
             }
         }
         Replaced::AlreadyConnected => Ok(Added::AlreadyConnected),
+        Replaced::NoHousehold => Ok(Added::NoHousehold),
         Replaced::Conflict => Err(StoreError::Busy.into()),
     }
 }

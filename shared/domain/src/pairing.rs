@@ -101,8 +101,10 @@ const RULES: [Rule; 5] = [
     },
 ];
 
-/// An account of which only the id was ever known: the one that is left over is the one that it was.
-const UNDESCRIBED: Rule = |old, _| old.is_placeholder();
+/// Whether only the id of an account was ever known, until now: the one that is left over is the one that it was.
+fn is_undescribed(account: &Account) -> bool {
+    account.state == AccountState::Live && account.bank.is_placeholder()
+}
 
 /// Whether persistent ids tell two accounts apart.
 fn are_two(old: &BankAccount, new: &BankAccount) -> bool {
@@ -183,15 +185,18 @@ fn plain_name(name: &str, accounts: [&BankAccount; 2]) -> String {
 /// Pairs that are the only possibility for both sides, rule by rule.
 fn pairs<'a>(absent: &[&'a Account], strangers: &[&'a BankAccount]) -> Vec<(&'a Account, &'a BankAccount)> {
     let mut pairs: Vec<(&Account, &BankAccount)> = Vec::new();
-    for rule in RULES.into_iter().chain([UNDESCRIBED]) {
+    let rules = RULES.map(|rule| move |old: &Account, new: &BankAccount| rule(&old.bank, new));
+    let undescribed = |old: &Account, _: &BankAccount| is_undescribed(old);
+    let rules = rules.iter().map(|rule| rule as &dyn Fn(&Account, &BankAccount) -> bool);
+    for rule in rules.chain([&undescribed as &dyn Fn(&Account, &BankAccount) -> bool]) {
         let free_old: Vec<_> =
             absent.iter().filter(|old| pairs.iter().all(|(o, _)| o.id != old.id)).copied().collect();
         let free_new: Vec<_> =
             strangers.iter().filter(|new| pairs.iter().all(|(_, n)| n.id != new.id)).copied().collect();
         for old in &free_old {
-            let fitting: Vec<_> = free_new.iter().filter(|new| rule(&old.bank, new)).collect();
+            let fitting: Vec<_> = free_new.iter().filter(|new| rule(old, new)).collect();
             let [new] = fitting.as_slice() else { continue };
-            let rivals = free_old.iter().filter(|other| rule(&other.bank, new)).count();
+            let rivals = free_old.iter().filter(|other| rule(other, new)).count();
             if rivals == 1 {
                 pairs.push((old, new));
             }
@@ -280,6 +285,10 @@ mod tests {
         let settled = settle_again(&accounts, &listed);
         let ids: Vec<_> = settled.iter().map(|account| (&account.id, account.generation.number)).collect();
         assert_eq!(ids, [(&accounts[0].id, 1), (&accounts[1].id, 1)]);
+        // One that was stopped is nobody's.
+        let mut stopped = accounts.clone();
+        stopped[1].state = AccountState::Manual;
+        assert!(settle_again(&stopped, &listed).iter().all(|account| account.id != accounts[1].id));
         // Which of two it was, nothing tells.
         let two = stored(&[undescribed("a"), undescribed("b")]);
         let settled = settle_again(&two, &listed);

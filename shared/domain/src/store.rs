@@ -180,6 +180,8 @@ pub enum Replaced {
     Stored,
     /// Plaid's item is connected already, here or in another household.
     AlreadyConnected,
+    /// The household is gone, or on its way out.
+    NoHousehold,
     /// The old item changed meanwhile: read again.
     Conflict,
 }

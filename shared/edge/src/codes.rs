@@ -126,19 +126,15 @@ pub const CODES: &[Code] = &[
     code(
         422,
         "too_many_accounts",
-        "The household keeps as many accounts by hand as it may. Remove one first.",
+        "The household has reached its limit of manual accounts. Remove one first.",
     ),
     code(
         422,
         "too_many_invitations",
-        "The household has as many open invitations as it may. Withdraw one first.",
+        "The household has reached its limit of open invitations. Withdraw one first.",
     ),
-    code(422, "too_many_items", "The household has as many connections as it may. Disconnect one first."),
-    code(
-        429,
-        "too_many_requests",
-        "This was asked for too often. It may be again after `Retry-After` seconds.",
-    ),
+    code(422, "too_many_items", "The household has reached its limit of connections. Disconnect one first."),
+    code(429, "too_many_requests", "Too many requests of this kind. Try again after `Retry-After` seconds."),
     code(500, "internal_error", "Something is wrong on our side."),
     code(500, "plaid_refused", "Plaid refused our request, which is ours to mend."),
     code(503, "bank_unavailable", "The bank cannot be reached right now. It may take hours."),

@@ -107,8 +107,9 @@ impl Problem {
     /// 429: it was asked for as often as it may be.
     pub fn too_many_requests(limit: &Limit, retry_after_s: u32) -> Self {
         let Limit { what, by, max, seconds, .. } = limit;
-        let words =
-            format!("The limit is {max} {what} in {seconds} s by {by}. Try again in {retry_after_s} s.");
+        let words = format!(
+            "The limit of {max} {what} per {by} in {seconds} seconds is reached. Try again in {retry_after_s} seconds."
+        );
         Self { retry_after_s: Some(retry_after_s), ..Self::new(429, "too_many_requests", words) }
     }
 

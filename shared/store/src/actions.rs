@@ -24,7 +24,7 @@ const STAGE_DAYS: i64 = 30;
 /// Bytes of a page in one row: one holds 400 KB.
 const STAGE_PART: usize = 380_000;
 /// A tombstone keeps a person's half for so long.
-const TOMBSTONE_DAYS: i64 = 90;
+pub(crate) const TOMBSTONE_DAYS: i64 = 90;
 const DAY_S: i64 = 86_400;
 /// A person has not written on the row.
 const UNEDITED: &str = "attribute_not_exists(ur)";

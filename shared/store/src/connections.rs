@@ -287,11 +287,13 @@ impl NewConnections for Store {
             .transact_items(self.update(item_key, change, Some(STILL))?)
             .transact_items(self.put_new(way_back(new))?);
         request = request.transact_items(self.gone(&old.plaid_item, new.at_time)?);
+        request = request.transact_items(self.lives(&at.household)?);
         match request.send().await {
             Ok(_) => Ok(Replaced::Stored),
             Err(error) => match cancelled(&error) {
                 // Which may be our own first try, whose answer was lost.
                 Cancelled::Condition(0) | Cancelled::Conflict => Ok(Replaced::Conflict),
+                Cancelled::Condition(3) => Ok(Replaced::NoHousehold),
                 Cancelled::Condition(_) => Ok(Replaced::AlreadyConnected),
                 Cancelled::Failed(error) => Err(error),
             },

@@ -44,6 +44,8 @@ impl TransactionEdits for Store {
         if_rev: Option<u64>,
     ) -> Result<Edited, StoreError> {
         let mut intended: Option<UserHalf> = None;
+        // What the person has seen: a sync may bring another transaction to the row between two tries.
+        let mut seen: Option<String> = None;
         for _ in 0..TRIES {
             let Some((key, row)) = self.read_followed(at, id).await? else { return Ok(Edited::NotFound) };
             let stored = user_half(Reader(&row))?;
@@ -62,7 +64,9 @@ impl TransactionEdits for Store {
             if !half.fits() {
                 return Ok(Edited::TooMuch);
             }
-            let guessed = Reader(&row).maybe_text("id").filter(|_| Reader(&row).flag("gu"));
+            let carried = Reader(&row).owned("id");
+            let seen = seen.get_or_insert_with(|| carried.unwrap_or_default());
+            let guessed = Some(seen.as_str()).filter(|_| Reader(&row).flag("gu"));
             match self.write_half(at, &key, (read, guessed), &half).await {
                 Ok(Some(row)) => return done(at, key, half, &row),
                 Ok(None) | Err(StoreError::Busy) => intended = Some(half),

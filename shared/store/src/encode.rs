@@ -128,6 +128,10 @@ pub(crate) fn account(write: &AccountWrite) -> Change {
     let AccountWrite { bank, state, generation, .. } = write;
     let or_text = |value: &Option<String>| value.as_ref().map(text);
     let mut change = Change::default();
+    // Only one that is kept by hand can be closed.
+    if *state == AccountState::Live {
+        change.remove("cl");
+    }
     change
         .set("v", number(SCHEMA))
         .set("pi", text(bank.id.as_str()))

@@ -65,8 +65,10 @@ fn put(table: &str, mut row: Row, new: &Invitation) -> Result<TransactWriteItem,
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
-fn delete(table: &str, key: Row) -> Result<TransactWriteItem, StoreError> {
-    let delete = Delete::builder().table_name(table).set_key(Some(key)).build().map_err(unbuildable)?;
+fn delete(table: &str, key: Row, condition: Option<&str>) -> Result<TransactWriteItem, StoreError> {
+    let delete = Delete::builder().table_name(table).set_key(Some(key));
+    let delete =
+        delete.set_condition_expression(condition.map(str::to_owned)).build().map_err(unbuildable)?;
     Ok(TransactWriteItem::builder().delete(delete).build())
 }
 
@@ -105,14 +107,21 @@ impl Invitations for Store {
         Ok(all)
     }
 
-    async fn withdraw(&self, household: &HouseholdId, id: &InvitationId) -> Result<bool, StoreError> {
-        let twin = twin_key(household, id);
-        let get =
-            self.client.get_item().table_name(&self.data).set_key(Some(twin.clone())).consistent_read(true);
-        let row = get.send().await.map_err(|error| unavailable(&error))?.item;
-        let Some(open) = row.as_ref().map(invitation).transpose()? else { return Ok(false) };
-        let actions = vec![delete(&self.guards, invitation_key(&open.code_hash))?, delete(&self.data, twin)?];
-        self.transact(actions).await.map(|()| true)
+    async fn withdraw(&self, open: &Invitation) -> Result<bool, StoreError> {
+        let unused = "attribute_exists(pk) AND attribute_not_exists(ub)";
+        let request = self
+            .client
+            .transact_write_items()
+            .transact_items(delete(&self.guards, invitation_key(&open.code_hash), Some(unused))?)
+            .transact_items(delete(&self.data, twin_key(&open.household, &open.id), None)?);
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match cancelled(&error) {
+                Cancelled::Condition(_) => Ok(false),
+                Cancelled::Conflict => Err(StoreError::Busy),
+                Cancelled::Failed(error) => Err(error),
+            },
+        }
     }
 
     async fn invitation(&self, code_hash: &str) -> Result<Option<Invitation>, StoreError> {
@@ -152,7 +161,7 @@ impl Invitations for Store {
         for row in place_rows(&from.household, user, from.role, now) {
             request = request.transact_items(self.put_new(row)?);
         }
-        request = request.transact_items(delete(&self.data, twin_key(&from.household, &from.id))?);
+        request = request.transact_items(delete(&self.data, twin_key(&from.household, &from.id), None)?);
         match request.send().await {
             Ok(_) => Ok(Accepted::Joined),
             Err(error) => match cancelled(&error) {

@@ -382,6 +382,61 @@ async fn kept_accounts_go_on_under_a_new_connection() {
     }
 }
 
+/// Whoever looks before the accounts of the new connection are known finds nothing to remove.
+#[tokio::test]
+async fn a_connection_that_kept_accounts_go_on_under_is_not_forsaken() {
+    let world = World::new().await;
+    let (at, _, token) = kept(&world).await;
+    let accounts =
+        json!({"path": "/accounts/get", "times": 100, "error_code": "INSTITUTION_DOWN", "after": 1});
+    world.sandbox.world().add_fault(serde_json::from_value(accounts).unwrap());
+    let (status, answer) = call(&world, exchange(&token)).await;
+    assert_eq!(status, 503, "{answer}");
+    let state = world.store.state(&at).await.unwrap().unwrap();
+    assert_eq!(state.item.health.state, HealthState::Healthy);
+    assert!(!state.is_forsaken() && !state.has_leftovers());
+    assert_eq!(world.removals.take().len(), 0);
+    world.sandbox.world().clear_faults();
+    // The first sync brings the accounts.
+    world.run(&at, Cause::Link).await;
+    let (status, answer) = call(&world, exchange(&token)).await;
+    assert_eq!(status, 201, "{answer}");
+    world.queue.take();
+}
+
+/// Of two connections to the same accounts, one removed and one broken, nothing is taken up a second time.
+#[tokio::test]
+async fn kept_accounts_do_not_go_on_beside_a_connection_that_has_them() {
+    let world = World::new().await;
+    let (at, _, token) = kept(&world).await;
+    let first = json!({"public_token": token, "allow_duplicate": true});
+    // Insisting takes the kept ones up; then another connection is made, and this one is removed again.
+    assert_eq!(call(&world, request("alice", &[], "", &first)).await.0, 201);
+    let mut world_items = world.sandbox.world().item_ids();
+    let second = world.public_token("user_good", "pass_good").await;
+    let insisted = json!({"public_token": second, "allow_duplicate": true});
+    let (status, answer) = call(&world, request("alice", &[], "", &insisted)).await;
+    assert_eq!(status, 201, "{answer}");
+    let broken = answer["item_id"].as_str().unwrap().to_owned();
+    let mut after = world.sandbox.world().item_ids();
+    after.retain(|id| !world_items.contains(id));
+    world_items = after;
+    world.store.remove_item(&at, true, Timestamp::now()).await.unwrap();
+    world.store.bury(&world.store.state(&at).await.unwrap().unwrap(), Timestamp::now()).await.unwrap();
+    let login_loss = serde_json::from_value(json!({"change": "login_loss"})).unwrap();
+    world.sandbox.world().change(&world_items[0], &login_loss).unwrap();
+    let broken_at =
+        domain::ids::ItemRef { household: world.household.clone(), item: broken.parse().unwrap() };
+    world.run(&broken_at, Cause::Webhook).await;
+    let third = world.public_token("user_good", "pass_good").await;
+    let (_, answer) = call(&world, exchange(&third)).await;
+    assert_ne!(answer["item_id"].as_str(), Some(at.item.as_str()), "{answer}");
+    let state = world.store.state(&at).await.unwrap().unwrap();
+    assert_eq!(state.item.health.state, HealthState::Removed);
+    world.queue.take();
+    world.removals.take();
+}
+
 #[tokio::test]
 async fn kept_accounts_of_another_log_in_stay_as_they_are() {
     let world = World::new().await;

@@ -1,6 +1,7 @@
 //! What was written on a transaction that went away, or that a guess brought to one, moves to another.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::{Found, Whole};
 use crate::store::StoreError;
@@ -25,6 +26,7 @@ pub trait EditMoves: Send + Sync {
     /// one household, perhaps of two items. Moving the same again is success.
     async fn move_edits(&self, from: &Found, to: &Found) -> Result<Moved, StoreError>;
 
-    /// Takes what a guess brought to `from` off it, in one write: it then stands among what has lost its transaction.
-    async fn take_back(&self, from: &Found) -> Result<Moved, StoreError>;
+    /// Takes what a guess brought to `from` off it, in one write: it then stands among what has lost its transaction,
+    /// for 90 days.
+    async fn take_back(&self, from: &Found, now: Timestamp) -> Result<Moved, StoreError>;
 }

@@ -69,7 +69,7 @@ pub trait Invitations: Send + Sync {
     ) -> Result<Vec<Invitation>, StoreError>;
 
     /// Ends an invitation. False if it was used, ended or never there.
-    async fn withdraw(&self, household: &HouseholdId, id: &InvitationId) -> Result<bool, StoreError>;
+    async fn withdraw(&self, invitation: &Invitation) -> Result<bool, StoreError>;
 
     /// The invitation of a code, used and expired ones too.
     async fn invitation(&self, code_hash: &str) -> Result<Option<Invitation>, StoreError>;

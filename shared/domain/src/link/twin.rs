@@ -51,7 +51,8 @@ pub(super) async fn find(deps: &Deps, session: &Session) -> Result<Candidates, L
             return Err(LinkError::Duplicate { item: connection.item.at.item.clone(), account });
         }
     }
-    let is_connected = |connection: &&Connection| connection.item.health.may_sync();
+    let is_connected =
+        |connection: &&Connection| connection.item.health.may_sync() && !is_dead(&connection.item);
     if candidates.dead.is_none() && candidates.all.iter().filter(is_connected).count() >= MAX_ITEMS {
         return Err(LinkError::TooMany);
     }
@@ -67,21 +68,24 @@ pub(super) async fn settle(
     token: &AccessToken,
 ) -> Option<ItemRef> {
     let Candidates { dead: named, all } = candidates;
+    let (kept, connected): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|connection| is_kept(&connection.item, &connection.accounts));
     let (dead, live): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|connection| is_over(&connection.item, &connection.accounts));
-    if dead.is_empty() || !super::has_time(deps, session) {
+        connected.into_iter().partition(|connection| is_dead(&connection.item));
+    if (dead.is_empty() && kept.is_empty()) || !super::has_time(deps, session) {
         return named;
     }
     let Ok(answer) = deps.accounts.accounts(token).await else { return named };
     let institution = answer.item.institution.as_ref().or(session.institution.as_ref());
-    let is_live = |live: &Connection| account_in_common(live, &answer.accounts, institution).is_some();
-    if !session.allow_duplicate && live.iter().any(is_live) {
+    let is_same = |other: &Connection| account_in_common(other, &answer.accounts, institution).is_some();
+    if !session.allow_duplicate && live.iter().any(is_same) {
         return None;
     }
-    named.or_else(|| {
-        let mut dead = dead.into_iter();
-        dead.find(|dead| goes_on(dead, &answer.accounts, institution)).map(|dead| dead.item.at)
-    })
+    let goes_on = |old: &&Connection| goes_on(old, &answer.accounts, institution);
+    // What a connection that can be repaired still has is not taken up a second time from one that was removed.
+    let is_free = !dead.iter().any(is_same);
+    let kept = || kept.iter().find(goes_on).filter(|_| is_free);
+    named.or_else(|| dead.iter().find(goes_on).or_else(kept).map(|old| old.item.at.clone()))
 }
 
 /// Whether a new connection replaces a broken one. At the same bank one common account is enough; at another bank, whose id

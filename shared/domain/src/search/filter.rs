@@ -89,9 +89,16 @@ pub struct Filter {
 
 /// A field of the household's own: `name` for whatever has it, `name:value` for what has this value in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldChoice(String);
+pub struct FieldChoice {
+    /// A name, folded.
+    name: String,
+    /// Names, folded, each with a value: one for each colon.
+    values: Vec<(String, String)>,
+}
 
 const LONGEST_FIELD: usize = 200;
+/// A name has no more of them.
+const MAX_COLONS: usize = 50;
 
 impl FromStr for FieldChoice {
     type Err = IdError;
@@ -101,18 +108,18 @@ impl FromStr for FieldChoice {
         if folded(text).is_empty() || is_long || text.chars().any(char::is_control) {
             return Err(IdError::new("a field's name, or name:value, of 1 to 200 characters"));
         }
-        Ok(Self(text.to_owned()))
+        let colons = text.match_indices(':').map(|(place, _)| place).take(MAX_COLONS);
+        let parts = colons.filter_map(|place| Some((text.get(..place)?, text.get(place + 1..)?)));
+        let values = parts.map(|(name, value)| (folded(name), value.to_owned())).collect();
+        Ok(Self { name: folded(text), values })
     }
 }
 
 impl FieldChoice {
     /// A name may have a colon in it: what has this one is known only from the field.
     fn holds(&self, name: &str, value: &FieldValue) -> bool {
-        // Folding keeps a colon: what is before one is the name, which may have colons itself.
-        let is_name = |text: &str| folded(text) == folded(name);
-        let colons = self.0.match_indices(':').map(|(place, _)| place);
-        let mut parts = colons.filter_map(|place| Some((self.0.get(..place)?, self.0.get(place + 1..)?)));
-        is_name(&self.0) || parts.any(|(before, wanted)| is_name(before) && is_value(wanted, value))
+        let name = folded(name);
+        self.name == name || self.values.iter().any(|(own, wanted)| *own == name && is_value(wanted, value))
     }
 }
 

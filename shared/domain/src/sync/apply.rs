@@ -13,7 +13,7 @@ use super::{
     fold::{IndexBuilder, PageFacts, UpdateIndex},
     ledger::{MAX_LEFT_OUT, MOST_REQUEST_IDS, RunEntry},
     links::{LinkFinder, Links},
-    pairs::{FirstDays, PairFinder},
+    pairs::{FirstDays, PairFinder, Pairs},
     patience::has_time,
     plan::{AccountIds, Group, Plan, RowWrite, StoredRow, touched, touched_by_removal},
     ports::{AccountWrite, Commit, Edit},
@@ -248,7 +248,7 @@ impl Log<'_> {
         &mut self,
         index: &UpdateIndex,
         accounts: &AccountIds,
-    ) -> Result<(HashMap<TransactionId, TransactionId>, FirstDays), Halt> {
+    ) -> Result<(Pairs, FirstDays), Halt> {
         let mut finder = PairFinder::default();
         if self.stage.sweeps && accounts.are_continued() {
             for number in 0..self.stage.pages {
@@ -279,7 +279,7 @@ impl Log<'_> {
         &mut self,
         index: &UpdateIndex,
         accounts: &AccountIds,
-        pairs: HashMap<TransactionId, TransactionId>,
+        pairs: Pairs,
     ) -> Result<Links, Halt> {
         let at = &self.state.item.at;
         let mut finder = LinkFinder::beside(pairs);

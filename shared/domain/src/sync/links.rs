@@ -8,6 +8,7 @@ use jiff::{Unit, civil::Date};
 
 use super::{
     fold::{PageFacts, UpdateIndex},
+    pairs::Pairs,
     plan::{AccountIds, StoredRow},
 };
 use crate::{
@@ -25,18 +26,23 @@ const MAX_DAYS_AUTHORIZED_APART: i32 = 1;
 pub(super) struct Links {
     removed_of: HashMap<TransactionId, TransactionId>,
     posted_of: HashMap<TransactionId, TransactionId>,
-    pairs: HashMap<TransactionId, TransactionId>,
+    pairs: Pairs,
 }
 
 impl Links {
-    /// Nothing but the pairs (new id, old id) of accounts that continue under new ids.
-    pub(super) fn of_pairs(pairs: HashMap<TransactionId, TransactionId>) -> Self {
+    /// Nothing but the pairs of accounts that continue under new ids.
+    pub(super) fn of_pairs(pairs: Pairs) -> Self {
         Self { pairs, ..Self::default() }
     }
 
     /// The old id whose row a new id takes over: the same transaction of an account that goes on under a new id.
     pub(super) fn old_of(&self, new: &TransactionId) -> Option<&TransactionId> {
-        self.pairs.get(new)
+        self.pairs.old_of.get(new)
+    }
+
+    /// Whether it is a guess that a new id takes that row over.
+    pub(super) fn is_guess(&self, new: &TransactionId) -> bool {
+        self.pairs.guesses.contains(new)
     }
 
     /// The removed id whose row a posted id takes over.
@@ -62,7 +68,7 @@ struct Orphan {
 /// has one successor at most, and each new id one predecessor.
 #[derive(Default)]
 pub(super) struct LinkFinder {
-    pairs: HashMap<TransactionId, TransactionId>,
+    pairs: Pairs,
     paired: HashSet<TransactionId>,
     orphans: Vec<Orphan>,
     by_id: HashMap<TransactionId, usize>,
@@ -70,9 +76,9 @@ pub(super) struct LinkFinder {
 }
 
 impl LinkFinder {
-    /// A finder for what is not paired (new id, old id) already.
-    pub(super) fn beside(pairs: HashMap<TransactionId, TransactionId>) -> Self {
-        let paired = pairs.values().cloned().collect();
+    /// A finder for what is not paired already.
+    pub(super) fn beside(pairs: Pairs) -> Self {
+        let paired = pairs.old_of.values().cloned().collect();
         Self { pairs, paired, ..Self::default() }
     }
 
@@ -109,7 +115,7 @@ impl LinkFinder {
             return;
         }
         for facts in index.upserts(number, page) {
-            if self.pairs.contains_key(&facts.id) {
+            if self.pairs.old_of.contains_key(&facts.id) {
                 continue;
             }
             if let Some(pending) = &facts.pending_of {

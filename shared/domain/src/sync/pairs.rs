@@ -75,9 +75,9 @@ impl PairFinder {
         }
     }
 
-    /// The pairs, new id to old id, and the first days.
-    pub(super) fn settle(self) -> (HashMap<TransactionId, TransactionId>, FirstDays) {
-        let mut pairs = HashMap::new();
+    /// The pairs and the first days.
+    pub(super) fn settle(self) -> (Pairs, FirstDays) {
+        let (mut pairs, mut guesses) = (HashMap::new(), HashSet::new());
         for mut bucket in self.buckets.into_values() {
             bucket.new.retain(|half| !self.known.contains(&half.id));
             bucket.old.sort();
@@ -87,13 +87,25 @@ impl PairFinder {
             pair_nearest(&mut bucket, &mut pairs, |old, new| {
                 old.pending == new.pending && is_near(DAYS_APART)(old, new)
             });
-            // Pending then, posted by now.
-            pair_nearest(&mut bucket, &mut pairs, |old, new| {
-                old.pending && !new.pending && is_near(DAYS_TO_POST)(old, new)
+            // Pending then, posted by now: a guess, since a hold may have lapsed and another purchase be as much.
+            let mut posted = HashMap::new();
+            pair_nearest(&mut bucket, &mut posted, |old, new| {
+                old.pending && !new.pending && new.date >= old.date && is_near(DAYS_TO_POST)(old, new)
             });
+            guesses.extend(posted.keys().cloned());
+            pairs.extend(posted);
         }
-        (pairs, FirstDays(self.first_days))
+        (Pairs { old_of: pairs, guesses }, FirstDays(self.first_days))
     }
+}
+
+/// Which transaction of the new history is which of before.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    /// The old id of a new id.
+    pub(super) old_of: HashMap<TransactionId, TransactionId>,
+    /// The new ids of which that is a guess.
+    pub(super) guesses: HashSet<TransactionId>,
 }
 
 /// The first day of the new history of each account that goes on under a new id.

@@ -327,10 +327,13 @@ impl<'a> Plan<'a> {
     /// An id never seen before: it takes its predecessor's row over, or gets one.
     fn insert(&mut self, facts: &BankFacts, digest: Digest) {
         let links = self.links;
-        let told = [links.old_of(&facts.id), facts.pending_of.as_ref()].map(|id| (id, false));
-        let predecessors = told.into_iter().chain([(links.removed_of(&facts.id), true)]);
+        let predecessors = [
+            (links.old_of(&facts.id), links.is_guess(&facts.id)),
+            (facts.pending_of.as_ref(), false),
+            (links.removed_of(&facts.id), true),
+        ];
         // A row that is not free belongs to a pending transaction that stays, or was taken by another successor.
-        let mut rows = predecessors.filter_map(|(id, guessed)| Some((self.find(id?)?, guessed)));
+        let mut rows = predecessors.into_iter().filter_map(|(id, guessed)| Some((self.find(id?)?, guessed)));
         let Some((row, guessed)) = rows.find(|(row, _)| self.is_free(row)) else {
             return self.write(&facts.id, facts, digest, None, added());
         };

@@ -198,7 +198,9 @@ fn responses(operation: &Operation) -> Result<BTreeMap<String, Value>, DocumentE
         let refused = responses.entry("401".to_owned()).or_insert_with(|| refusal(401, &[]));
         refused["content"]["application/json"] = gateways();
     }
-    responses.insert("429".to_owned(), of_gateway("Too many requests at once."));
+    let at_once = of_gateway("Too many requests at once.");
+    let throttled = responses.entry("429".to_owned()).or_insert(at_once);
+    throttled["content"]["application/json"] = gateways();
     Ok(responses)
 }
 
@@ -242,7 +244,7 @@ fn refusal(status: u16, codes: &[&Code]) -> Value {
     });
     let mut refusal =
         json!({"description": lines.join("\n"), "content": {"application/problem+json": {"schema": schema}}});
-    if status == 503 {
+    if matches!(status, 429 | 503) {
         let about = "Seconds after which another try makes sense.";
         refusal["headers"]["Retry-After"] = json!({"description": about, "schema": {"type": "string"}});
     }

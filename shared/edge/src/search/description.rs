@@ -45,7 +45,7 @@ pub fn described(operation: Operation, in_budget: &str) -> Operation {
             "On accounts that count in budgets (`include_in_budget`), on those that do not, or on any.",
             json!({"type": "string", "enum": ["true", "false", "any"], "default": in_budget}),
         )
-        .query::<Tag>("tag", "With this tag.")
+        .query::<Tag>("tag", "With this tag; case does not count.")
         .query_as("pending", "Whether they may still change or vanish.", flag.clone())
         .query_as("manual", "Whether a person has entered them.", flag)
         .query_as(

@@ -81,7 +81,7 @@ fn read_field(stored: &AttributeValue) -> Option<FieldValue> {
 /// one here (`gu`), and nobody has written on it since (`gk` is what it carried when somebody did).
 pub(crate) fn is_guessed(row: Reader<'_>) -> bool {
     let written_on = || row.maybe_text("gk").or_else(|| row.maybe_text("sk")?.strip_prefix("T#"));
-    row.flag("gu") && row.maybe_text("id") != written_on()
+    row.flag("gu") && row.has("id") && row.maybe_text("id") != written_on()
 }
 
 /// The person's half of a row; an empty one if nobody has written on it.

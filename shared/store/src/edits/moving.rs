@@ -7,6 +7,7 @@ use domain::{
     ids::{ItemRef, TransactionId},
     store::StoreError,
 };
+use jiff::Timestamp;
 
 use super::{
     FIRST, LATER, TRIES,
@@ -15,13 +16,14 @@ use super::{
 };
 use crate::{
     Store,
+    actions::{TOMBSTONE_DAYS, expires},
     encode::SCHEMA,
     keys,
     row::{Change, Reader, Row, key, number, text},
 };
 
 /// Unchanged since it was read, and still not the transaction's own.
-const LOST: &str = "(attribute_not_exists(id) OR gu = :yes) AND ur = :read";
+const LOST: &str = "(attribute_not_exists(id) OR (gu = :yes AND id = :carried)) AND ur = :read";
 
 #[async_trait]
 impl EditMoves for Store {
@@ -66,28 +68,36 @@ impl EditMoves for Store {
         Err(StoreError::Busy)
     }
 
-    async fn take_back(&self, from: &Found) -> Result<Moved, StoreError> {
-        let lost: TransactionId =
-            format!("{}{TAKEN_BACK}", from.key).parse().map_err(|_bad| StoreError::Corrupt("sk"))?;
-        let way = way(&from.at, &lost);
+    async fn take_back(&self, from: &Found, now: Timestamp) -> Result<Moved, StoreError> {
         for _ in 0..TRIES {
             let Some((key, row)) = self.read_followed(&from.at, &from.key).await? else {
                 return Ok(Moved::TargetGone);
             };
             let Some(whole) = whole(&from.at, &row)? else { return Ok(Moved::NotOrphaned) };
             let half = user_half(Reader(&row))?;
-            let is_done = Reader(&row).maybe_text("mv") == Some(&way);
-            if is_own(&row) || !row.contains_key("ur") {
-                return Ok(if is_done { Moved::Done(Box::new(whole)) } else { Moved::NotOrphaned });
+            let lost = |rev| format!("{}{TAKEN_BACK}{rev}", from.key).parse::<TransactionId>();
+            let (lost, before) = (lost(half.rev), lost(half.rev.saturating_sub(1)));
+            let (lost, before) =
+                lost.and_then(|lost| Ok((lost, before?))).map_err(|_bad| StoreError::Corrupt("sk"))?;
+            let is_done = half.is_empty() && Reader(&row).maybe_text("mv") == Some(&way(&from.at, &before));
+            if is_done {
+                return Ok(Moved::Done(Box::new(whole)));
             }
+            if is_own(&row) || !HALF.iter().any(|name| *name != "ur" && row.contains_key(*name)) {
+                return Ok(Moved::NotOrphaned);
+            }
+            let way = way(&from.at, &lost);
             let mut target = Change::default();
-            target.set("v", number(SCHEMA));
+            target
+                .set("v", number(SCHEMA))
+                .set("gone", text(now.to_string()))
+                .set("ttl", expires(now, TOMBSTONE_DAYS));
             for name in SHOWN.into_iter().chain(HALF) {
                 target.put(name, row.get(name).cloned());
             }
             let actions = vec![
                 self.update(key_of(&from.at, &key), left(&row, half.rev, &way), Some(LOST))?,
-                self.update(key_of(&from.at, &lost), target, None)?,
+                self.update(key_of(&from.at, &lost), target, Some("attribute_not_exists(ur)"))?,
             ];
             match self.transact(actions).await {
                 Ok(()) | Err(StoreError::Busy) => {}
@@ -115,13 +125,18 @@ fn key_of(at: &ItemRef, id: &TransactionId) -> Row {
 /// A row that what was written on it has left. One that is still there goes on counting its changes.
 fn left(row: &Row, read: u64, way: &str) -> Change {
     let mut change = Change::default();
-    change.set("mv", text(way)).value("read", number(read)).value("yes", AttributeValue::Bool(true));
-    let is_there = row.contains_key("id");
-    for name in HALF.into_iter().filter(|name| !is_there || *name != "ur").chain(["gu", "gk"]) {
+    let carried = Reader(row).maybe_text("id");
+    change
+        .set("mv", text(way))
+        .value("read", number(read))
+        .value("yes", AttributeValue::Bool(true))
+        .value("carried", text(carried.unwrap_or_default()));
+    for name in HALF.into_iter().filter(|name| carried.is_none() || *name != "ur") {
         change.remove(name);
     }
-    if is_there {
-        change.set("ur", number(read + 1));
+    // What is written from now on is written on this one; a sync that is under way may write `gu` again.
+    if let Some(carried) = carried {
+        change.set("ur", number(read + 1)).set("gk", text(carried));
     }
     change
 }
