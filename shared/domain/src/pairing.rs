@@ -182,27 +182,36 @@ fn plain_name(name: &str, accounts: [&BankAccount; 2]) -> String {
     name.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
+type Pair<'a> = (&'a Account, &'a BankAccount);
+
 /// Pairs that are the only possibility for both sides, rule by rule.
-fn pairs<'a>(absent: &[&'a Account], strangers: &[&'a BankAccount]) -> Vec<(&'a Account, &'a BankAccount)> {
-    let mut pairs: Vec<(&Account, &BankAccount)> = Vec::new();
-    let rules = RULES.map(|rule| move |old: &Account, new: &BankAccount| rule(&old.bank, new));
-    let undescribed = |old: &Account, _: &BankAccount| is_undescribed(old);
-    let rules = rules.iter().map(|rule| rule as &dyn Fn(&Account, &BankAccount) -> bool);
-    for rule in rules.chain([&undescribed as &dyn Fn(&Account, &BankAccount) -> bool]) {
-        let free_old: Vec<_> =
-            absent.iter().filter(|old| pairs.iter().all(|(o, _)| o.id != old.id)).copied().collect();
-        let free_new: Vec<_> =
-            strangers.iter().filter(|new| pairs.iter().all(|(_, n)| n.id != new.id)).copied().collect();
-        for old in &free_old {
-            let fitting: Vec<_> = free_new.iter().filter(|new| rule(old, new)).collect();
-            let [new] = fitting.as_slice() else { continue };
-            let rivals = free_old.iter().filter(|other| rule(other, new)).count();
-            if rivals == 1 {
-                pairs.push((old, new));
-            }
+fn pairs<'a>(absent: &[&'a Account], strangers: &[&'a BankAccount]) -> Vec<Pair<'a>> {
+    let mut pairs = Vec::new();
+    for rule in RULES {
+        pair(&mut pairs, absent, strangers, |old, new| rule(&old.bank, new));
+    }
+    pair(&mut pairs, absent, strangers, |old, _| is_undescribed(old));
+    pairs
+}
+
+/// Adds the pairs of one rule, of what no other has paired.
+fn pair<'a>(
+    pairs: &mut Vec<Pair<'a>>,
+    absent: &[&'a Account],
+    strangers: &[&'a BankAccount],
+    rule: impl Fn(&Account, &BankAccount) -> bool,
+) {
+    let free_old: Vec<_> =
+        absent.iter().filter(|old| pairs.iter().all(|(o, _)| o.id != old.id)).copied().collect();
+    let free_new: Vec<_> =
+        strangers.iter().filter(|new| pairs.iter().all(|(_, n)| n.id != new.id)).copied().collect();
+    for old in &free_old {
+        let fitting: Vec<_> = free_new.iter().filter(|new| rule(old, new)).collect();
+        let [new] = fitting.as_slice() else { continue };
+        if free_old.iter().filter(|other| rule(other, new)).count() == 1 {
+            pairs.push((old, new));
         }
     }
-    pairs
 }
 
 #[cfg(test)]
@@ -248,7 +257,9 @@ mod tests {
     #[test]
     fn an_account_that_was_kept_is_live_again_once_its_bank_is_linked_anew() {
         let mut accounts = stored(&[bank("a", "Checking", Some("1")), bank("b", "Savings", None)]);
-        accounts.iter_mut().for_each(|account| account.state = AccountState::Manual);
+        for account in &mut accounts {
+            account.state = AccountState::Manual;
+        }
         let item = ItemId::from_entropy([1; 10]);
         let listed = [bank("c", "Checking", Some("1"))];
         let [settled] = settle((&item, 1), &accounts, &listed, Timestamp::UNIX_EPOCH).try_into().unwrap();
