@@ -25,8 +25,7 @@ impl Demo {
         let oldest = transactions.last().cloned().unwrap_or_default();
         let amount: Option<Decimal> = oldest["amount"].as_str().and_then(|text| text.parse().ok());
         let part = Decimal::new(1, 2);
-        // Amounts are told without zeros at their end.
-        let rest = amount.and_then(|amount| amount.checked_sub(part)).unwrap_or_default().normalize();
+        let rest = amount.and_then(|amount| amount.checked_sub(part)).unwrap_or_default();
         let splits = json!([
             {"amount": part.to_string(), "category_id": category, "note": "The cake"},
             {"amount": rest.to_string(), "category_id": null, "note": null},
@@ -43,11 +42,29 @@ impl Demo {
         ok(201, self.api.post("/api/v1/transactions", &entered).await?)?;
         let found = format!("/api/v1/transactions?household_id={household}&q=BOUGÍES&totals=true");
         let found = ok(200, self.api.get(&found).await?)?;
-        expect(found["totals"][0]["out"] == json!("4.5"), "what was entered must be found by its words")?;
+        expect(found["totals"][0]["out"] == json!("4.50"), "what was entered must be found by its words")?;
         print("wrote on a transaction, split it, and entered another by hand");
+        self.budgeted(&cash).await?;
         let written = Written { path, category, splits };
         self.still_written(&written).await?;
         Ok(written)
+    }
+
+    /// An account that is switched off counts in no summary until it is switched on again.
+    async fn budgeted(&self, account: &Value) -> Result<(), StackError> {
+        let account = account.as_str().unwrap_or_default();
+        let (path, household) = (format!("/api/v1/plaid/accounts/{account}"), &self.household);
+        let summary = format!(
+            "/api/v1/transactions/summary?household_id={household}&account_id={account}&group_by=category,month"
+        );
+        for (counts, groups) in [(false, 0), (true, 1)] {
+            ok(200, self.api.patch(&path, &json!({"include_in_budget": counts})).await?)?;
+            let now = ok(200, self.api.get(&summary).await?)?;
+            let is_so = now["groups"].as_array().map(Vec::len) == Some(groups);
+            expect(is_so, "a summary must count the accounts that are in the budget")?;
+        }
+        print("switched an account out of the budget and into it again, and the summary with it");
+        Ok(())
     }
 
     /// All of it is there, on the transaction that it was written on.
