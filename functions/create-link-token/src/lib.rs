@@ -107,16 +107,15 @@ async fn create(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let wanted = LinkRequest { user: request.user, purpose, redirect_uri, hosted };
     let token =
         deps.bank.link_token(&wanted).await.map_err(|error| refusal(error, wanted.redirect_uri.is_some()))?;
-    if hosted {
-        let session = LinkSession {
-            token_hash: fingerprint(&token.link_token),
-            household,
-            user: wanted.user,
-            item: body.item_id,
-            began: deps.clock.now(),
-        };
-        deps.sessions.remember(&session).await?;
-    }
+    let session = LinkSession {
+        token_hash: fingerprint(&token.link_token),
+        household,
+        user: wanted.user,
+        item: body.item_id,
+        is_hosted: hosted,
+        began: deps.clock.now(),
+    };
+    deps.sessions.remember(&session).await?;
     let LinkToken { link_token, expiration, hosted_url } = token;
     Reply::json(200, &Answer { link_token, expiration, hosted_link_url: hosted_url })
 }

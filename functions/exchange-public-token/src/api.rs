@@ -17,6 +17,6 @@ pub fn operation() -> Operation {
         .body::<Body>()
         .answer::<Answer>(201, "The connection and its accounts; the first sync is queued.")
         .problems(&["household_not_found", "public_token_refused", "duplicate_connection", "link_unfinished"])
-        .problems(&["too_many_items", "too_many_requests", "too_slow", "vault_unavailable", "queue_unavailable"])
+        .problems(&["link_session_mismatch", "too_many_items", "too_many_requests", "too_slow", "vault_unavailable", "queue_unavailable"])
         .problems(OF_BANK)
 }

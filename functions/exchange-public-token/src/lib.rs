@@ -18,13 +18,15 @@ use std::{borrow::Cow, sync::Arc};
 
 use domain::{
     account::Account,
+    bank::Meaning,
     household::{Membership, Memberships, Permission, one_household},
-    ids::{HouseholdId, InstitutionId, ItemId},
+    ids::{HouseholdId, InstitutionId, ItemId, UserId, fingerprint},
     item::SyncState,
     limit::{EXCHANGES, MAX_ITEMS},
     link::{self, LinkError},
     money::{self, amount_text},
     secret::PublicToken,
+    store::LinkSessions,
 };
 use edge::{
     Problem,
@@ -41,6 +43,8 @@ pub use api::operation;
 pub struct Deps {
     /// Who belongs where.
     pub memberships: Arc<dyn Memberships>,
+    /// Who opened which Link.
+    pub sessions: Arc<dyn LinkSessions>,
     /// What linking needs.
     pub link: link::Deps,
     /// Requests with a key.
@@ -57,6 +61,10 @@ struct Body {
     institution: Option<LinkedInstitution>,
     #[schemars(length(max = MOST_ACCOUNTS))]
     accounts: Option<Vec<LinkedAccount>>,
+    /// The token that Link was opened with. With it, a public token of another person's session is refused.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = LONGEST_TOKEN))]
+    link_token: Option<String>,
     /// Connects accounts that are connected already.
     #[serde(default)]
     allow_duplicate: Option<bool>,
@@ -170,6 +178,9 @@ async fn connect(deps: &Deps, request: Request) -> Result<HouseholdReply, Proble
         one_household(&*deps.memberships, &request.user, household, Permission::Connect).await?;
     let institution_id = body.institution_id()?;
     deps.once.within(&EXCHANGES, &request.user).await?;
+    if let Some(link_token) = &body.link_token {
+        is_of_session(deps, (&request.user, &household), link_token, &body.public_token).await?;
+    }
     let institution = body.institution;
     let session = link::Session {
         household,
@@ -184,6 +195,33 @@ async fn connect(deps: &Deps, request: Request) -> Result<HouseholdReply, Proble
     match link::link(&deps.link, &session).await {
         Ok(linked) => Ok(Reply::json(201, &answer(&linked))?.of(linked.item.at.household)),
         Err(error) => Err(problem(error)),
+    }
+}
+
+/// Whether the link token was made for this person and household and, as far as Plaid tells, the public token came of it.
+/// Whose else it is, nobody is told.
+async fn is_of_session(
+    deps: &Deps,
+    (user, household): (&UserId, &HouseholdId),
+    link_token: &str,
+    public_token: &str,
+) -> Result<(), Problem> {
+    let refused = || {
+        let words = "The public token is not of this Link session of yours. Open Link again.";
+        Problem::new(422, "link_session_mismatch", words)
+    };
+    let session = deps.sessions.session(&fingerprint(link_token)).await?;
+    if !session.is_some_and(|session| session.user == *user && session.household == *household) {
+        return Err(refused());
+    }
+    match deps.link.bank.public_tokens(link_token).await {
+        Ok(tokens) if tokens.is_empty() || tokens.iter().any(|token| token.expose() == public_token) => {
+            Ok(())
+        }
+        Ok(_) => Err(refused()),
+        Err(error) if matches!(error.meaning, Meaning::Later { .. }) => Err(error.into()),
+        // A Plaid that does not tell of sessions.
+        Err(_) => Ok(()),
     }
 }
 

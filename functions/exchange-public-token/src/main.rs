@@ -39,6 +39,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         clock: Arc::new(System),
         random: Arc::new(System),
     };
-    let deps = Deps { memberships: store, link, once };
+    let deps = Deps { memberships: store.clone(), sessions: store, link, once };
     edge::http::serve(deps, handle).await
 }

@@ -11,7 +11,7 @@ use domain::{
     household::{Households, NewHousehold, Role},
     ids::HouseholdId,
     secret::AccessToken,
-    store::{Connections, Intents},
+    store::{Connections, Intents, LinkSession, LinkSessions},
     sync::{Cause, SyncReads, Trigger},
 };
 use edge::{http::Request, idempotency::Once, system::System};
@@ -28,7 +28,7 @@ fn deps(world: &World) -> Deps {
         clock: Arc::new(System),
         random: Arc::new(System),
     };
-    Deps { memberships: world.store.clone(), link: world.link(), once }
+    Deps { memberships: world.store.clone(), sessions: world.store.clone(), link: world.link(), once }
 }
 
 fn exchange(public_token: &str) -> Request {
@@ -125,6 +125,44 @@ async fn whoever_lost_the_answer_gets_it_again_with_or_without_a_key() {
         assert!(world.store.unfinished().await.unwrap().is_empty());
         assert_eq!(world.sandbox.world().items(), 1);
     }
+}
+
+/// A session of Link, as the endpoint of link tokens remembers it.
+async fn open_link(world: &World, user: &str, household: &HouseholdId) -> String {
+    let wanted = json!({
+        "client_name": "Wumbo", "language": "en", "country_codes": ["US"], "products": ["transactions"],
+        "user": {"client_user_id": user},
+    });
+    let created = world.call_plaid("/link/token/create", &wanted).await;
+    let link_token = created["link_token"].as_str().unwrap().to_owned();
+    let session = LinkSession {
+        token_hash: domain::ids::fingerprint(&link_token),
+        household: household.clone(),
+        user: user.parse().unwrap(),
+        item: None,
+        is_hosted: false,
+        began: Timestamp::now(),
+    };
+    world.store.remember(&session).await.unwrap();
+    link_token
+}
+
+#[tokio::test]
+async fn a_public_token_of_anothers_session_is_refused() {
+    let world = World::new().await;
+    let of_alice = open_link(&world, "alice", &world.household).await;
+    let of_bob = open_link(&world, "bob", &world.other_household).await;
+    let token = world.public_token("user_good", "pass_good").await;
+    let with =
+        |user: &str, link: &str| request(user, &[], "", &json!({"public_token": token, "link_token": link}));
+    for link in [of_alice.as_str(), "link-unknown"] {
+        let (status, answer) = call(&world, with("bob", link)).await;
+        assert_eq!((status, &answer["code"]), (422, &json!("link_session_mismatch")), "{link}");
+    }
+    assert_eq!(call(&world, with("alice", &of_bob)).await.0, 422);
+    // Nothing came of it: the token is still good.
+    assert_eq!(call(&world, with("alice", &of_alice)).await.0, 201);
+    world.queue.take();
 }
 
 #[tokio::test]

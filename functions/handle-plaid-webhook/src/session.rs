@@ -20,7 +20,8 @@ pub(crate) async fn link(deps: &Deps, news: LinkNews, deadline: Timestamp) -> Re
     }
     // One that was opened without us is nobody's.
     let found = deps.sessions.session(&fingerprint(&news.link_token)).await?;
-    let Some(session) = found else { return Ok(()) };
+    // Of one that ends in the app, the app brings what came of it.
+    let Some(session) = found.filter(|session| session.is_hosted) else { return Ok(()) };
     let membership = deps.memberships.membership(&session.user, &session.household).await?;
     if membership.is_none_or(|membership| !membership.role.allows(Permission::Connect)) {
         tracing::warn!(target: "function", "whoever opened a Link may not connect any more");

@@ -190,6 +190,7 @@ async fn open_link(world: &World, user: &str, item: Option<&ItemRef>) {
         household: world.household.clone(),
         user: user.parse().unwrap(),
         item: item.map(|at| at.item.clone()),
+        is_hosted: true,
         began: Timestamp::now(),
     };
     world.store.remember(&session).await.unwrap();

@@ -298,4 +298,7 @@ pub trait Exchange: Send + Sync {
 
     /// Ends the item at Plaid. One that is already gone counts as ended.
     async fn remove(&self, token: &AccessToken) -> Result<(), BankError>;
+
+    /// The public tokens that came of a Link, as far as Plaid tells. Safe to repeat.
+    async fn public_tokens(&self, link_token: &str) -> Result<Vec<PublicToken>, BankError>;
 }

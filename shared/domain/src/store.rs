@@ -102,7 +102,7 @@ pub trait PlaidItems: Send + Sync {
     async fn find(&self, id: &PlaidItemId) -> Result<Option<KnownItem>, StoreError>;
 }
 
-/// Who opened a Link that ends without the app: on a page of Plaid's.
+/// Who opened a Link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkSession {
     /// The SHA-256 of the link token, in hexadecimal.
@@ -113,6 +113,8 @@ pub struct LinkSession {
     pub user: UserId,
     /// The item that is repaired; none for a new connection.
     pub item: Option<ItemId>,
+    /// Whether it ends without the app, on a page of Plaid's: then a webhook brings its connections.
+    pub is_hosted: bool,
     /// When it was opened.
     pub began: Timestamp,
 }

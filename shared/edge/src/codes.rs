@@ -120,6 +120,11 @@ pub const CODES: &[Code] = &[
     ),
     code(
         422,
+        "link_session_mismatch",
+        "The public token is not of a Link session of yours in this household. Open Link again.",
+    ),
+    code(
+        422,
         "public_token_refused",
         "The public token was used before, has expired, or is of another environment. Open Link again.",
     ),

@@ -161,6 +161,41 @@ impl Exchange for Client {
             Ok(_) | Err(_) => Ok(()),
         }
     }
+
+    async fn public_tokens(&self, link_token: &str) -> Result<Vec<PublicToken>, BankError> {
+        let text = self.post("/link/token/get", &LinkTokenLookUp { link_token }, TIMEOUT).await?;
+        let answer: LinkSessionsAnswer = parse(&text)?;
+        let results = answer.link_sessions.into_iter().filter_map(|session| session.results);
+        let added = results.flat_map(|results| results.item_add_results);
+        Ok(added.filter_map(|added| added.public_token).map(PublicToken::new).collect())
+    }
+}
+
+#[derive(Serialize)]
+struct LinkTokenLookUp<'a> {
+    link_token: &'a str,
+}
+
+#[derive(Deserialize)]
+struct LinkSessionsAnswer {
+    #[serde(default)]
+    link_sessions: Vec<LinkSessionAnswer>,
+}
+
+#[derive(Deserialize)]
+struct LinkSessionAnswer {
+    results: Option<LinkResults>,
+}
+
+#[derive(Deserialize)]
+struct LinkResults {
+    #[serde(default)]
+    item_add_results: Vec<ItemAdded>,
+}
+
+#[derive(Deserialize)]
+struct ItemAdded {
+    public_token: Option<String>,
 }
 
 #[derive(Serialize)]

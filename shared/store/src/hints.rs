@@ -1,7 +1,7 @@
 //! What webhooks and people tell of items, and what has been announced.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::AttributeValue};
 use domain::{
     event::News,
     ids::{ItemRef, PlaidItemId},
@@ -133,7 +133,7 @@ impl Hints for Store {
 
     async fn has_new_accounts(&self, at: &ItemRef) -> Result<(), StoreError> {
         let mut change = Change::default();
-        change.set("na", aws_sdk_dynamodb::types::AttributeValue::Bool(true));
+        change.set("na", AttributeValue::Bool(true));
         // One that is not there any more has none.
         self.change_item(at, change, "attribute_exists(pk)").await.map(|_is_there| ())
     }
@@ -183,6 +183,7 @@ impl LinkSessions for Store {
         row.insert("hh".to_owned(), text(session.household.as_str()));
         row.insert("us".to_owned(), text(session.user.as_str()));
         row.insert("ct".to_owned(), text(session.began.to_string()));
+        row.insert("ho".to_owned(), AttributeValue::Bool(session.is_hosted));
         row.extend(session.item.as_ref().map(|item| ("it".to_owned(), text(item.as_str()))));
         row.insert("ttl".to_owned(), number(session.began.as_second() + SESSION_DAYS * DAY_S));
         let put = self.client.put_item().table_name(&self.guards).set_item(Some(row));
@@ -204,6 +205,7 @@ impl LinkSessions for Store {
                 household: row.parsed("hh")?,
                 user: row.parsed("us")?,
                 item: row.maybe_parsed("it"),
+                is_hosted: row.flag("ho"),
                 began: row.time("ct")?,
             })
         })
