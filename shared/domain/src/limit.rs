@@ -22,26 +22,26 @@ const MINUTE: u32 = 60;
 
 /// Link tokens.
 pub const LINK_TOKENS: Limit =
-    Limit { name: "link-tokens", what: "link tokens created", by: "person", max: 60, seconds: HOUR };
+    Limit { name: "link-tokens", what: "link tokens created", by: "person", max: 100, seconds: HOUR };
 /// Exchanges of public tokens.
 pub const EXCHANGES: Limit =
-    Limit { name: "exchanges", what: "public tokens exchanged", by: "person", max: 60, seconds: HOUR };
+    Limit { name: "exchanges", what: "public tokens exchanged", by: "person", max: 100, seconds: HOUR };
 /// Codes of invitations that were tried, right or wrong.
 pub const CODES: Limit =
-    Limit { name: "codes", what: "invitation codes tried", by: "person", max: 20, seconds: HOUR };
+    Limit { name: "codes", what: "invitation codes tried", by: "person", max: 50, seconds: HOUR };
 /// Invitations made.
 pub const INVITATIONS: Limit =
-    Limit { name: "invitations", what: "invitations created", by: "household", max: 60, seconds: HOUR };
+    Limit { name: "invitations", what: "invitations created", by: "household", max: 100, seconds: HOUR };
 /// Syncs that people ask for. Plaid takes 50 a minute for an item, and a span may follow another at once.
 pub const SYNCS: Limit = Limit { name: "syncs", what: "manual syncs", by: "item", max: 25, seconds: MINUTE };
 /// Repairs that people confirm: each lists the accounts at Plaid, which takes 15 a minute for an item.
 pub const REPAIRS: Limit =
     Limit { name: "repairs", what: "repairs confirmed", by: "item", max: 7, seconds: MINUTE };
 /// Exports, each with all of its parts.
-pub const EXPORTS: Limit = Limit { name: "exports", what: "exports", by: "person", max: 60, seconds: HOUR };
+pub const EXPORTS: Limit = Limit { name: "exports", what: "exports", by: "person", max: 30, seconds: HOUR };
 /// Accounts kept by hand that are made.
 pub const ACCOUNTS: Limit =
-    Limit { name: "accounts", what: "manual accounts created", by: "person", max: 60, seconds: HOUR };
+    Limit { name: "accounts", what: "manual accounts created", by: "person", max: 100, seconds: HOUR };
 
 /// All of them.
 pub const ALL: [Limit; 8] = [LINK_TOKENS, EXCHANGES, CODES, INVITATIONS, SYNCS, REPAIRS, EXPORTS, ACCOUNTS];
