@@ -5,6 +5,7 @@
 //! there, and comes once more when Plaid repeats the webhook.
 
 pub mod config;
+mod strangers;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,10 @@ use domain::{
 };
 use edge::{Problem, http::Reply, webhook::Delivery};
 use http::Method;
+use jiff::Timestamp;
 use serde::Serialize;
+
+pub use strangers::Strangers;
 
 /// What this function reaches the world through.
 pub struct Deps {
@@ -26,6 +30,8 @@ pub struct Deps {
     pub queue: Arc<dyn WebhookQueue>,
     /// What was queued.
     pub replays: Replays,
+    /// What strangers have sent.
+    pub strangers: Strangers,
 }
 
 const HEADER: &str = "plaid-verification";
@@ -48,9 +54,17 @@ enum NotTaken {
 /// Takes one webhook.
 pub async fn handle(deps: &Deps, delivery: Delivery) -> Result<Reply, Problem> {
     let outcome = take(deps, &delivery).await;
-    count(&outcome);
-    outcome?;
-    Reply::json(200, &Answer {})
+    match outcome {
+        Err(not_taken) if not_taken.is_of_strangers() => {
+            deps.strangers.count(not_taken.code(), Timestamp::now());
+            Err(Problem::from(not_taken).quiet())
+        }
+        outcome => {
+            count(&outcome);
+            outcome?;
+            Reply::json(200, &Answer {})
+        }
+    }
 }
 
 async fn take(deps: &Deps, delivery: &Delivery) -> Result<(), NotTaken> {
@@ -94,6 +108,16 @@ impl NotTaken {
             Self::Misdirected(problem) => problem.code,
             Self::Refused(refusal) => refusal.code(),
             Self::NotQueued(_) => "queue_unavailable",
+        }
+    }
+
+    /// Whether anybody can make more of it: no line of the log for each.
+    fn is_of_strangers(&self) -> bool {
+        match self {
+            Self::Misdirected(_) => true,
+            // That Plaid cannot be asked is worth a line.
+            Self::Refused(Refusal::KeyUnavailable(_)) | Self::NotQueued(_) => false,
+            Self::Refused(refusal) => !refusal.is_of_plaids_own(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::webhook::{Replays, Verifier};
 use edge::system::System;
 use queue::Queue;
-use receive_plaid_webhook::{Deps, config::Config, handle};
+use receive_plaid_webhook::{Deps, Strangers, config::Config, handle};
 use vault::Credentials;
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,6 +18,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         verifier: Verifier::new(config.environment, Arc::new(keys), Arc::new(System)),
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
         replays: Replays::default(),
+        strangers: Strangers::default(),
     };
     edge::webhook::serve(deps, handle).await
 }

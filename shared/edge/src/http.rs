@@ -198,7 +198,9 @@ pub(crate) fn answer(
     began: Instant,
 ) -> ApiGatewayV2httpResponse {
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    log(request_id, route, &outcome, duration_ms);
+    if !outcome.as_ref().is_err_and(|problem| problem.is_quiet) {
+        log(request_id, route, &outcome, duration_ms);
+    }
 
     match outcome {
         Ok(reply) => response(reply.status, "application/json", reply.body, reply.headers),

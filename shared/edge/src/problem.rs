@@ -30,6 +30,8 @@ pub struct Problem {
     pub count: Option<u64>,
     /// What the log says beside it; never shown to the caller.
     pub cause: Option<String>,
+    /// Whether no line of the log tells of it: strangers choose how many there would be.
+    pub is_quiet: bool,
 }
 
 /// One field that is wrong.
@@ -70,6 +72,7 @@ impl Problem {
             plaid_code: None,
             count: None,
             cause: None,
+            is_quiet: false,
         }
     }
 
@@ -111,6 +114,12 @@ impl Problem {
             "The limit of {max} {what} per {by} in {seconds} seconds is reached. Try again in {retry_after_s} seconds."
         );
         Self { retry_after_s: Some(retry_after_s), ..Self::new(429, "too_many_requests", words) }
+    }
+
+    /// Without a line of the log.
+    #[must_use]
+    pub fn quiet(self) -> Self {
+        Self { is_quiet: true, ..self }
     }
 
     /// Adds what the log should say.
@@ -205,6 +214,7 @@ impl From<Refusal> for Problem {
             | Refusal::ExpiredKey
             | Refusal::Signature
             | Refusal::BodyChanged
+            | Refusal::Unfit
             | Refusal::Stale { .. }
             | Refusal::FromTheFuture
             | Refusal::OtherEnvironment => Self::new(401, refusal.code(), "This is no webhook of Plaid's."),
