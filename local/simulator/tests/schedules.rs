@@ -95,7 +95,7 @@ fn with_a_refused_cursor_kept_it_is_caught() {
 
 #[test]
 fn with_a_webhook_lost_it_is_caught() {
-    caught_from(FIRST_SWARM_SEED + 700, Mutant::LoseAWebhook);
+    caught_from(FIRST_SWARM_SEED + 7_500, Mutant::LoseAWebhook);
 }
 
 /// Seeds that diverged once, each for its cause: a row taken over twice (the first two), a list of accounts without one
