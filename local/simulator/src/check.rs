@@ -84,7 +84,7 @@ fn accounts(scene: &Scene, item: &Item, state: &SyncState) -> Result<(), Diverge
     shared.sort();
     must!(stored == shared, "accounts {stored:?} are stored, {shared:?} are shared");
     // An unshared account was taken away by the bank, or had no recognisable successor: one of which only the id was ever
-    // known has none, unless it has just vanished.
+    // known has none.
     let lineage = scene.lineage();
     let looks_alike = |one: &Account| {
         let others = state.accounts.iter().filter(|other| other.id != one.id);

@@ -115,6 +115,8 @@ fn seeds_that_diverged_are_equal() {
         88_574_478,
         829_312_652_067,
         51_857_492_816,
+        489_768_591_676,
+        658_624_690_413,
     ]) {
         run(&base, &Schedule::of(seed), &tally).unwrap();
     }
