@@ -281,8 +281,12 @@ impl Body {
     }
 
     fn check(&self) -> Result<(), Problem> {
-        if self.public_token.is_empty() || self.public_token.chars().count() > LONGEST_TOKEN {
-            return Err(Problem::field("public_token", "must have 1 to 512 characters"));
+        for (field, token) in
+            [("public_token", Some(&self.public_token)), ("link_token", self.link_token.as_ref())]
+        {
+            if token.is_some_and(|token| token.is_empty() || token.chars().count() > LONGEST_TOKEN) {
+                return Err(Problem::field(field, "must have 1 to 512 characters"));
+            }
         }
         let name = self.institution.as_ref().and_then(|institution| institution.name.as_ref());
         bounded(name, "institution.name", LONGEST_NAME)?;

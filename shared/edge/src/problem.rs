@@ -214,7 +214,6 @@ impl From<Refusal> for Problem {
             | Refusal::ExpiredKey
             | Refusal::Signature
             | Refusal::BodyChanged
-            | Refusal::Unfit
             | Refusal::Stale { .. }
             | Refusal::FromTheFuture
             | Refusal::OtherEnvironment => Self::new(401, refusal.code(), "This is no webhook of Plaid's."),

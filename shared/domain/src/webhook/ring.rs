@@ -63,13 +63,6 @@ impl KeyRing {
         Self { source, clock, state: Mutex::new(state) }
     }
 
-    /// Whether the key of this name is known, or known not to be: then nothing is looked up.
-    pub(super) fn knows(&self, kid: &KeyId) -> bool {
-        let now = self.clock.now();
-        let state = self.state();
-        state.keys.get(kid, now).is_some() || state.absences.get(kid, now).is_some()
-    }
-
     /// The key of this name: from memory, or from Plaid, if the bound allows.
     pub(super) async fn key(&self, kid: &KeyId) -> Result<WebhookKey, KeyError> {
         loop {
