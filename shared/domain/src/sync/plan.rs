@@ -300,9 +300,12 @@ impl<'a> Plan<'a> {
         let digest = facts.digest();
         let Some(row) = self.find(&facts.id) else { return self.insert(facts, digest) };
         let (key, was_guessed) = (row.key.clone(), row.guessed);
+        // An account that was taken for another is told apart later: its rows are its own again.
+        let account = self.accounts.of(&facts.account);
+        let is_elsewhere = row.signature.as_ref().is_some_and(|(signature, _)| signature.account != account);
         match row.carries.clone() {
             Some(id) if id == facts.id => {
-                if row.digest != Some(digest) {
+                if row.digest != Some(digest) || is_elsewhere {
                     self.write(&key, facts, digest, None, modified());
                 }
             }
