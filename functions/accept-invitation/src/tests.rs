@@ -106,7 +106,7 @@ async fn a_code_that_is_no_good_is_always_the_same_problem() {
     assert_eq!(call(&world, with("dora", &used)).await.0, 200);
 }
 
-/// Whoever saw a code does not come back by it, and no later promotion revives one.
+/// A removed member does not come back with a code they saw, and no later promotion makes one valid again.
 #[tokio::test]
 async fn a_departure_ends_every_open_invitation() {
     let change = async |world: &World, household: &HouseholdId, (by, member): (&str, &str), to| {

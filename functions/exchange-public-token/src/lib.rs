@@ -1,7 +1,7 @@
 //! `POST /api/v1/plaid/link/exchange` — turns the public token of a finished Link session into a connection.
 //!
 //! Order of effects: membership → duplicate check → intent row → rehearsal of the sealing → exchange at Plaid → seal →
-//! store the item, in the place of one to the same accounts that works no more → queue its first sync → save its accounts →
+//! store the item, in the place of one to the same accounts that no longer works → queue its first sync → save its accounts →
 //! forget the intent (`domain::link`).
 //!
 //! A crash before the exchange leaves an intent row and nothing else; the same request goes on from there. A crash after
@@ -199,7 +199,7 @@ async fn connect(deps: &Deps, request: Request) -> Result<HouseholdReply, Proble
 }
 
 /// Whether the link token was made for this person and household and, as far as Plaid tells, the public token came of it.
-/// Whose else it is, nobody is told.
+/// The answer does not say which household holds it.
 async fn is_of_session(
     deps: &Deps,
     (user, household): (&UserId, &HouseholdId),

@@ -43,7 +43,7 @@ pub struct Deps {
     pub hints: Arc<dyn Hints>,
     /// Who opened which Link.
     pub sessions: Arc<dyn LinkSessions>,
-    /// Counts what is told of items that nobody knows.
+    /// Counts webhooks of unknown items.
     pub records: Arc<dyn RequestRecords>,
     /// The queue of syncs.
     pub queue: Arc<dyn SyncQueue>,

@@ -46,7 +46,7 @@ pub const ACCOUNTS: Limit =
 /// All of them.
 pub const ALL: [Limit; 8] = [LINK_TOKENS, EXCHANGES, CODES, INVITATIONS, SYNCS, REPAIRS, EXPORTS, ACCOUNTS];
 
-/// Webhooks of an item that nobody knows, which are parked for somebody to look at.
+/// Webhooks of an unknown item, which are parked for somebody to look at.
 pub const UNKNOWN_ITEMS: Limit = Limit {
     name: "unknown-items",
     what: "webhooks parked",

@@ -382,7 +382,7 @@ async fn kept_accounts_go_on_under_a_new_connection() {
     }
 }
 
-/// Whoever looks before the accounts of the new connection are known finds nothing to remove.
+/// A reader that comes before the accounts of the new connection are known finds nothing to remove.
 #[tokio::test]
 async fn a_connection_that_kept_accounts_go_on_under_is_not_forsaken() {
     let world = World::new().await;

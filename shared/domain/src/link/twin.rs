@@ -1,5 +1,5 @@
 //! Whether a session is for accounts that are connected already. A second connection to them would double every
-//! transaction; one that works no more is replaced.
+//! transaction; one that no longer works is replaced.
 
 use super::{Deps, LinkError, Session};
 use crate::{
@@ -108,7 +108,7 @@ fn goes_on(dead: &Connection, new: &[BankAccount], institution: Option<&Institut
     are_all_known || in_common(&dead.item, &kept, new, institution).is_some()
 }
 
-/// Whether a new connection may take its place: it works no more, or only its accounts are left.
+/// Whether a new connection may take its place: it no longer works, or only its accounts are left.
 pub(super) fn is_over(item: &Item, accounts: &[Account]) -> bool {
     is_dead(item) || is_kept(item, accounts)
 }
@@ -121,7 +121,7 @@ fn is_kept(item: &Item, accounts: &[Account]) -> bool {
         && accounts.iter().any(|account| account.state == AccountState::Manual)
 }
 
-/// Whether it works no more as it is.
+/// Whether it no longer works as it is.
 fn is_dead(item: &Item) -> bool {
     match item.health.state {
         HealthState::NeedsLogin | HealthState::Revoked | HealthState::Unsupported => true,
