@@ -138,6 +138,7 @@ impl Fetch<'_> {
                     let told = self.description(page, id);
                     shared().any(|account| is_same(&account.bank, &told))
                         || self.is_listed_otherwise(named, listed, &told)
+                        || self.may_continue(named, listed, &told)
                 }))
     }
 
@@ -157,8 +158,25 @@ impl Fetch<'_> {
         let new = || listed.iter().filter(|bank| self.known(&bank.id).is_none());
         named.iter().filter(|id| !is_listed(id)).any(|id| match self.known(id) {
             Some(old) => new().any(|new| is_same(&old.bank, new)),
-            None => self.is_listed_otherwise(named, listed, &self.description(page, id)),
+            None => {
+                let told = self.description(page, id);
+                self.is_listed_otherwise(named, listed, &told) || self.may_continue(named, listed, &told)
+            }
         })
+    }
+
+    /// Whether an unknown account of the page, of which only the id is told, may continue a stored account that is missing.
+    /// Stored as a new account it would stay one: nothing compares it once it is described.
+    fn may_continue(
+        &self,
+        named: &BTreeSet<&PlaidAccountId>,
+        listed: &[BankAccount],
+        told: &BankAccount,
+    ) -> bool {
+        let is_there =
+            |id: &PlaidAccountId| named.contains(id) || listed.iter().any(|bank| bank.id == *id);
+        let is_missing = |account: &Account| !account.bank.is_placeholder() && !is_there(&account.bank.id);
+        told.is_placeholder() && self.known(&told.id).is_none() && self.accounts.iter().any(is_missing)
     }
 
     /// Whether the list has an unknown account of the page under another id. If the page names both, they are two accounts,
