@@ -10,10 +10,11 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
+    account::shown_account,
+    category::Categories,
     household::{Memberships, Permission, one_item},
     ids::AccountId,
-    item::Connection,
-    store::OneConnection,
+    store::{Connections, OneConnection},
 };
 use edge::{
     Problem,
@@ -29,6 +30,10 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item with its accounts.
     pub connections: Arc<dyn OneConnection>,
+    /// The household's other accounts, of which one may be merged with it.
+    pub household: Arc<dyn Connections>,
+    /// Which accounts are merged.
+    pub categories: Arc<dyn Categories>,
 }
 
 /// Gets an account.
@@ -39,11 +44,11 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let (memberships, connections) = (&*deps.memberships, &*deps.connections);
     let found = one_item(memberships, connections, &request.user, &id.item(), Permission::Read).await;
     let found = found.map_err(|error| Problem::no_access(error, "account_not_found", "account"))?;
-    let Connection { item, accounts } = found;
-    let is_asked = |account: &domain::account::Account| {
-        account.id == id && account.state.is_listed() && !item.awaits_admission
-    };
-    let account = accounts.into_iter().find(is_asked).ok_or_else(missing)?;
+    if found.accounts.iter().all(|account| account.id != id) {
+        return Err(missing());
+    }
+    let shown = shown_account(&*deps.household, &*deps.categories, found, &id).await?;
+    let (item, account) = shown.ok_or_else(missing)?;
     let revision = account.half.rev;
     Ok(Reply::json(200, &AccountView::new(&item, account))?.tagged(revision))
 }

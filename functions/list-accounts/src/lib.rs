@@ -11,9 +11,10 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
+    account::shown,
+    category::Categories,
     household::{Memberships, readable_households},
     ids::HouseholdId,
-    item::Connection,
     store::Connections,
 };
 use edge::{
@@ -32,6 +33,8 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The items with their accounts.
     pub connections: Arc<dyn Connections>,
+    /// Which accounts are merged.
+    pub categories: Arc<dyn Categories>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -47,12 +50,9 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let households = readable_households(&*deps.memberships, &request.user, household.as_ref()).await?;
     let mut accounts = Vec::new();
     for household in &households {
-        let connections = deps.connections.connections(household).await?;
-        for connection in connections.into_iter().filter(|connection| !connection.item.awaits_admission) {
-            let Connection { item, accounts: owned } = connection;
-            let listed = owned.into_iter().filter(|account| account.state.is_listed());
-            accounts.extend(listed.map(|account| AccountView::new(&item, account)));
-        }
+        let tree = deps.categories.tree(household).await?;
+        let shown = shown(tree.merges(), deps.connections.connections(household).await?);
+        accounts.extend(shown.into_iter().map(|(item, account)| AccountView::new(&item, account)));
     }
     Reply::json(200, &Answer { accounts })
 }

@@ -14,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     account::AccountState,
+    category::Categories,
     household::{Memberships, Permission, one_item},
     ids::{AccountId, ItemId, ItemRef},
     item::{HealthState, SyncState},
@@ -37,6 +38,8 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item.
     pub connections: Arc<dyn OneConnection>,
+    /// Which accounts are merged: they go together.
+    pub categories: Arc<dyn Categories>,
     /// The item with its revision.
     pub reads: Arc<dyn SyncReads>,
     /// Begins removals.
@@ -73,8 +76,15 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let found =
         one_item(&*deps.memberships, &*deps.connections, &request.user, &item, Permission::Connect).await;
     let at = found.map_err(|error| Problem::no_access(error, "account_not_found", "account"))?.item.at;
-    let item_removed = stop(deps, &at, &account, data).await?.ok_or_else(missing)?;
-    deps.queue.send(&RemovalMessage::of_item(at), Duration::ZERO).await?;
+    let merged = deps.categories.tree(&at.household).await?.merges().together(&account);
+    let mut item_removed = None;
+    for part in &merged {
+        let at = ItemRef { household: at.household.clone(), item: part.item() };
+        let Some(is_last) = stop(deps, &at, part, data).await? else { continue };
+        item_removed = Some(item_removed.unwrap_or(false) || is_last);
+        deps.queue.send(&RemovalMessage::of_item(at), Duration::ZERO).await?;
+    }
+    let item_removed = item_removed.ok_or_else(missing)?;
     Reply::json(202, &Answer { account_id: account, item_id: item, status: "removing", item_removed })
 }
 
@@ -88,7 +98,7 @@ async fn stop(deps: &Deps, at: &ItemRef, account: &AccountId, data: Data) -> Res
             AccountState::Removed { erased: false } => true,
             AccountState::Removed { erased: true } => return Ok(None),
             AccountState::Manual => data == Data::Keep,
-            AccountState::Live | AccountState::Unshared { .. } => false,
+            AccountState::Live | AccountState::Unshared { .. } | AccountState::Merged => false,
         };
         let keep_data = data == Data::Keep;
         if is_stopped || deps.removals.stop_account(at, state.rev, account, keep_data).await? {

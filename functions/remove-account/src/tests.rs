@@ -20,6 +20,7 @@ async fn call(world: &World, user: &str, account: &AccountId, query: &str) -> (u
     let deps = Deps {
         memberships: world.store.clone(),
         connections: world.store.clone(),
+        categories: world.store.clone(),
         reads: world.store.clone(),
         removals: world.store.clone(),
         queue: world.removals.clone(),

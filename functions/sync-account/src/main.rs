@@ -16,6 +16,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let deps = Deps {
         memberships: store.clone(),
         connection: store.clone(),
+        household: store.clone(),
+        categories: store.clone(),
         requests: store.clone(),
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
         clock: Arc::new(System),

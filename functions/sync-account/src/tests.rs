@@ -22,6 +22,8 @@ async fn send(world: &World, request: Request) -> (u16, Value) {
     let deps = Deps {
         memberships: world.store.clone(),
         connection: world.store.clone(),
+        household: world.store.clone(),
+        categories: world.store.clone(),
         requests: world.store.clone(),
         queue: world.queue.clone(),
         clock: Arc::new(System),

@@ -11,6 +11,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
+    account::joining,
     bank::{BankError, HistoryStatus, Meaning, Patience},
     ids::ItemRef,
     removal::{RemovalMessage, RemovalQueue},
@@ -33,6 +34,8 @@ pub struct Deps {
     pub queue: Arc<dyn SyncQueue>,
     /// The queue of removals, for a new item that is refused.
     pub removals: Arc<dyn RemovalQueue>,
+    /// Compares new accounts with the household's others; none where accounts stay as the bank has them.
+    pub joining: Option<joining::Deps>,
     /// Who is at which item, in this process.
     pub turns: Turns,
 }
@@ -74,6 +77,10 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
         {
             send_next(deps, next_poll(&content)).await
         }
+        // New accounts come with new transactions, or with the looks after a link.
+        Ok(Outcome::Finished { counts, .. }) if counts.added > 0 || content.poll.is_some() => {
+            compare_accounts(deps, &content.at).await
+        }
         Ok(
             Outcome::Finished { .. }
             | Outcome::AlreadyDone { .. }
@@ -86,6 +93,15 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
         Ok(Outcome::HandOver(after)) => send(deps, &content, after).await,
         Ok(Outcome::Failed(error)) => after_refusal(deps, &content, &error).await,
         Err(error) => after_error(&error),
+    }
+}
+
+/// Compares new accounts with the household's others, now that their history is there. It is safe to come again.
+async fn compare_accounts(deps: &Deps, at: &ItemRef) -> Verdict {
+    let Some(joining) = &deps.joining else { return Verdict::Done };
+    match joining::compare(joining, at).await {
+        Ok(()) => Verdict::Done,
+        Err(error) => Verdict::Retry(error.to_string()),
     }
 }
 

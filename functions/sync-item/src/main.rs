@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bus::Bus;
-use domain::sync::{self, Budgets, Limits, Pool, Turns, Webhooks};
+use domain::{
+    account::joining,
+    sync::{self, Budgets, Limits, Pool, Turns, Webhooks},
+};
 use edge::system::System;
 use queue::{DeadLetterQueue, Queue};
 use store::{Store, Tables};
@@ -19,6 +22,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let pool = Pool::per_minute(store.clone(), config.pool, &System);
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
+    let removals = Arc::new(Queue::new(&sdk, config.removal_queue_url));
+    let joining = joining::Deps {
+        categories: store.clone(),
+        connections: store.clone(),
+        rows: store.clone(),
+        removals: removals.clone(),
+        clock: Arc::new(System),
+    };
     let sync = sync::Deps {
         feed: bank.clone(),
         accounts: bank.clone(),
@@ -37,7 +48,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let deps = Deps {
         sync,
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
-        removals: Arc::new(Queue::new(&sdk, config.removal_queue_url)),
+        removals,
+        joining: Some(joining),
         turns: Turns::default(),
     };
     edge::batch::serve(deps, &DeadLetterQueue::new(&sdk, config.dead_letters_url), handle).await

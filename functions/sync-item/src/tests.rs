@@ -3,11 +3,18 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{
+    account::{joining, shown},
+    category::Categories,
+    edit::{Change, Orphans, TransactionEdits},
     ids::ItemRef,
     search::{Search, TransactionSearch},
-    sync::{self, Cause, SyncMessage, Turns},
+    store::Connections,
+    sync::{self, Cause, Edit, SyncMessage, Turns},
 };
-use edge::batch::{Message, Verdict};
+use edge::{
+    batch::{Message, Verdict},
+    system::System,
+};
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 use testkit::{Fault, SkippingClock, World, acting};
@@ -17,7 +24,20 @@ use crate::{Deps, handle};
 /// Waits that the sync makes take no time.
 fn deps(world: &World) -> Deps {
     let sync = sync::Deps { clock: Arc::new(SkippingClock::default()), ..world.sync() };
-    Deps { sync, queue: world.queue.clone(), removals: world.removals.clone(), turns: Turns::default() }
+    let joining = joining::Deps {
+        categories: world.store.clone(),
+        connections: world.store.clone(),
+        rows: world.store.clone(),
+        removals: world.removals.clone(),
+        clock: Arc::new(System),
+    };
+    Deps {
+        sync,
+        queue: world.queue.clone(),
+        removals: world.removals.clone(),
+        joining: Some(joining),
+        turns: Turns::default(),
+    }
 }
 
 async fn run(world: &World, content: SyncMessage) -> Verdict {
@@ -318,4 +338,65 @@ async fn half_of_the_rows_take_a_kilobyte_at_most_and_nearly_all_two() {
         percentile(50),
         percentile(99)
     );
+}
+
+/// The names of the accounts that people see.
+async fn account_names(world: &World) -> Vec<String> {
+    let tree = world.store.tree(&world.household).await.unwrap();
+    let connections = world.store.connections(&world.household).await.unwrap();
+    let shown = shown(tree.merges(), connections).into_iter();
+    let mut names: Vec<_> =
+        shown.map(|(_, account)| format!("{} {}", account.id, account.state.is_stopped())).collect();
+    names.sort();
+    names
+}
+
+/// What people have written, by what they wrote it on.
+async fn notes(world: &World) -> Vec<(String, String)> {
+    let scope = world.store.scope(std::slice::from_ref(&world.household)).await.unwrap();
+    let found = world.store.find(&Search::everything(500), &scope).await.unwrap();
+    let mut notes: Vec<_> = found
+        .transactions
+        .into_iter()
+        .filter_map(|listed| {
+            Some((listed.amount.unwrap().to_string(), listed.half.note?.as_str().to_owned()))
+        })
+        .collect();
+    notes.sort();
+    notes
+}
+
+#[tokio::test]
+async fn accounts_under_other_ids_names_and_cards_go_on_with_their_rows_and_edits() {
+    let world = World::new().await;
+    let (at, _) = world.item("user_good", "pass_good").await;
+    assert_eq!(run(&world, SyncMessage::first(at.clone(), 1)).await, Verdict::Done);
+    let before = (listed(&world).await, account_names(&world).await);
+    for (number, id) in before.0.keys().enumerate().filter(|(number, _)| number % 7 == 0) {
+        let note = Edit::Set(format!("note {number}").parse().unwrap());
+        world
+            .store
+            .edit(&at, &id.parse().unwrap(), &Change { note, ..Change::default() }, None)
+            .await
+            .unwrap();
+    }
+    let written = notes(&world).await;
+    assert!(written.len() > 5);
+    let item = world.sandbox.world().item_ids().remove(0);
+    world
+        .sandbox
+        .world()
+        .change(&item, &serde_json::from_value(json!({"change": "reissue_accounts"})).unwrap())
+        .unwrap();
+    for _ in 0..2 {
+        assert_eq!(run(&world, poll(&at)).await, Verdict::Done);
+        let mut facts: Vec<_> = before.0.values().cloned().collect();
+        let mut now: Vec<_> = listed(&world).await.into_values().collect();
+        facts.sort();
+        now.sort();
+        assert_eq!(now, facts);
+        assert_eq!(account_names(&world).await, before.1);
+        assert_eq!(notes(&world).await, written);
+        assert!(world.store.orphans(&at).await.unwrap().is_empty());
+    }
 }

@@ -11,11 +11,12 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    account::{AccountChange, AccountEdited, AccountEdits, AccountState},
+    account::{Account, AccountChange, AccountEdited, AccountEdits, AccountState, shown_account},
+    category::Categories,
     household::{Memberships, Permission, one_item},
-    ids::AccountId,
+    ids::{AccountId, ItemRef},
     item::Connection,
-    store::OneConnection,
+    store::{Connections, OneConnection},
     sync::Edit,
 };
 use edge::{
@@ -36,6 +37,10 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The account.
     pub connections: Arc<dyn OneConnection>,
+    /// The household's other accounts, of which one may be merged with it.
+    pub household: Arc<dyn Connections>,
+    /// Which accounts are merged.
+    pub categories: Arc<dyn Categories>,
     /// Changes accounts.
     pub accounts: Arc<dyn AccountEdits>,
 }
@@ -63,7 +68,15 @@ struct Body {
     #[serde(default, deserialize_with = "edit")]
     #[schemars(with = "Option<DecimalText>")]
     current_balance: Edit<DecimalText>,
+    /// Null: it is none of the household's other accounts, whatever seems so.
+    #[serde(default, deserialize_with = "edit")]
+    #[schemars(with = "()")]
+    possible_twin: Edit<Nothing>,
 }
+
+/// A value that nobody can give.
+#[derive(Debug, Clone, Deserialize)]
+enum Nothing {}
 
 /// Changes an account.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
@@ -73,9 +86,12 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let (memberships, connections) = (&*deps.memberships, &*deps.connections);
     let found = one_item(memberships, connections, &request.user, &id.item(), Permission::Edit).await;
     let no_access = |error| Problem::no_access(error, "account_not_found", "account");
-    let Connection { item, accounts } = found.map_err(no_access)?;
-    let listed = accounts.into_iter().find(|account| account.id == id && account.state.is_listed());
-    let account = listed.ok_or_else(missing)?;
+    let found: Connection = found.map_err(no_access)?;
+    if found.accounts.iter().all(|account| account.id != id) {
+        return Err(missing());
+    }
+    let shown = shown_account(&*deps.household, &*deps.categories, found, &id).await?;
+    let (item, account) = shown.ok_or_else(missing)?;
     let body: Body = request.json()?;
     let if_rev = request.if_match()?;
     let of_bank = body.of_manual_only();
@@ -84,14 +100,16 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     }
     let change = body.change();
     let edited = if change.is_empty() && if_rev.is_none_or(|rev| rev == account.half.rev) {
-        AccountEdited::Done(Box::new(account))
+        AccountEdited::Done(Box::new(account.clone()))
     } else {
-        deps.accounts.change_account(&item.at, &id, &change, if_rev).await?
+        let at = ItemRef { household: item.at.household.clone(), item: account.id.item() };
+        deps.accounts.change_account(&at, &account.id, &change, if_rev).await?
     };
     match edited {
-        AccountEdited::Done(account) => {
-            let revision = account.half.rev;
-            Ok(Reply::json(200, &AccountView::new(&item, *account))?.tagged(revision))
+        AccountEdited::Done(edited) => {
+            let revision = edited.half.rev;
+            let account = Account { half: edited.half, compared: edited.compared, ..account };
+            Ok(Reply::json(200, &AccountView::new(&item, account))?.tagged(revision))
         }
         AccountEdited::NotFound => Err(missing()),
         AccountEdited::Stale => Err(Problem::stale()),
@@ -120,6 +138,7 @@ impl Body {
             hidden: self.hidden,
             closed: self.closed,
             balance: self.current_balance.map(|balance| balance.0),
+            is_alone: matches!(self.possible_twin, Edit::Clear),
         }
     }
 }

@@ -15,7 +15,13 @@ use testkit::{Fault, World, acting, body, request, with_header};
 use crate::{Deps, handle};
 
 fn deps(world: &World) -> Deps {
-    Deps { memberships: world.store.clone(), connections: world.store.clone(), accounts: world.store.clone() }
+    Deps {
+        memberships: world.store.clone(),
+        connections: world.store.clone(),
+        household: world.store.clone(),
+        categories: world.store.clone(),
+        accounts: world.store.clone(),
+    }
 }
 
 fn patch(user: &str, account: &AccountId, body: &Value) -> Request {

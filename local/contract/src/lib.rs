@@ -53,6 +53,7 @@ pub fn operations() -> Vec<Operation> {
         get_item::operation(),
         list_members::operation(),
         list_transactions::operation(),
+        merge_account::operation(),
         move_edits::operation(),
         remove_account::operation(),
         remove_item::operation(),

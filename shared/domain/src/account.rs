@@ -1,11 +1,16 @@
 //! One bank account: what the bank says of it and what its people decided.
 
+pub mod joining;
+mod merging;
+mod overlap;
 mod people;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+pub use merging::{Merge, Merges, shown, shown_account};
+pub use overlap::{AccountRow, Overlap, same_rows};
 pub use people::{AccountChange, AccountEdited, AccountEdits, AccountHalf, NewManualAccount};
 
 use crate::{
@@ -77,6 +82,8 @@ pub enum AccountState {
     },
     /// It was stopped and its data kept: its people write on it by hand.
     Manual,
+    /// Another account goes on for it: the two are shown as one.
+    Merged,
     /// It was stopped and its data goes. Its row stays, so that the sync knows what to leave out.
     Removed {
         /// Whether its data has gone.
@@ -89,7 +96,7 @@ impl AccountState {
     pub fn is_stopped(self) -> bool {
         match self {
             Self::Live | Self::Unshared { .. } => false,
-            Self::Manual | Self::Removed { .. } => true,
+            Self::Manual | Self::Merged | Self::Removed { .. } => true,
         }
     }
 
@@ -97,14 +104,14 @@ impl AccountState {
     pub fn is_unshared(self) -> bool {
         match self {
             Self::Unshared { .. } => true,
-            Self::Live | Self::Manual | Self::Removed { .. } => false,
+            Self::Live | Self::Manual | Self::Merged | Self::Removed { .. } => false,
         }
     }
 
     /// Whether people see it.
     pub fn is_listed(self) -> bool {
         match self {
-            Self::Live | Self::Unshared { .. } | Self::Manual => true,
+            Self::Live | Self::Unshared { .. } | Self::Manual | Self::Merged => true,
             Self::Removed { .. } => false,
         }
     }
@@ -137,6 +144,20 @@ pub struct Account {
     pub state: AccountState,
     /// Under which of its ids it goes on.
     pub generation: Generation,
+    /// Whether its history was compared with the household's other accounts.
+    pub compared: Compared,
+}
+
+/// What came of comparing an account's history with those of the household's other accounts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Compared {
+    /// It was not compared: its history is not there yet.
+    #[default]
+    Not,
+    /// It is none of the others, or a person said so.
+    Alone,
+    /// It may be this one. A person decides.
+    PossibleTwin(AccountId),
 }
 
 impl Account {
@@ -148,13 +169,27 @@ impl Account {
             half: AccountHalf::default(),
             state: AccountState::Live,
             generation: Generation::default(),
+            compared: Compared::default(),
         }
+    }
+
+    /// Whether it was compared with the others.
+    pub fn is_compared(&self) -> bool {
+        self.compared != Compared::Not
     }
 
     /// A new account of an item that so many others went before in its place.
     pub fn of(succession: u32, id: AccountId, bank: BankAccount) -> Self {
         let new = Self::new(id, bank);
         Self { generation: Generation { item: succession, ..new.generation }, ..new }
+    }
+
+    /// The account that it may be.
+    pub fn possible_twin(&self) -> Option<&AccountId> {
+        match &self.compared {
+            Compared::PossibleTwin(twin) => Some(twin),
+            Compared::Not | Compared::Alone => None,
+        }
     }
 
     /// The account once the bank's side lists it as `bank`.
@@ -181,9 +216,10 @@ impl Account {
     pub fn balance(&self) -> Option<Decimal> {
         match self.state {
             AccountState::Manual => self.half.balance.or(self.bank.balances.current),
-            AccountState::Live | AccountState::Unshared { .. } | AccountState::Removed { .. } => {
-                self.bank.balances.current
-            }
+            AccountState::Live
+            | AccountState::Unshared { .. }
+            | AccountState::Merged
+            | AccountState::Removed { .. } => self.bank.balances.current,
         }
     }
 }

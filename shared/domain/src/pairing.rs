@@ -30,9 +30,12 @@ pub fn settle(
             None => strangers.push(bank),
         }
     }
-    // Whoever links a bank anew and chooses an account that was removed wants it: it begins anew.
+    // Whoever links a bank anew and chooses an account that was removed wants it: it begins anew. For a merged one another
+    // account goes on.
     let is_over = |account: &&Account| {
-        matches!(account.state, AccountState::Removed { .. }) && account.generation.item != succession
+        let is_of_before = account.generation.item != succession;
+        account.state == AccountState::Merged
+            || (matches!(account.state, AccountState::Removed { .. }) && is_of_before)
     };
     let absent: Vec<_> = absent.into_iter().filter(|account| !is_over(account)).collect();
     let pairs = pairs(&absent, &strangers);
@@ -144,6 +147,13 @@ pub fn is_twin(old: &BankAccount, new: &BankAccount, banks: Banks) -> bool {
     }
 }
 
+/// Whether descriptions suggest that two accounts are one, which they do not prove: an equal mask, or a name that differs in
+/// spelling at most.
+pub fn may_be_same(old: &BankAccount, new: &BankAccount) -> bool {
+    !are_two(old, new)
+        && (is_alike(old, new) || (is_of_kind(old, new) && masks_agree(old, new) == Some(true)))
+}
+
 /// Whether two descriptions differ in spelling at most: a mask may be missing or shorter, and be part of the name.
 pub fn is_alike(old: &BankAccount, new: &BankAccount) -> bool {
     let masks = masks_agree(old, new);
@@ -152,7 +162,8 @@ pub fn is_alike(old: &BankAccount, new: &BankAccount) -> bool {
     says_enough && masks != Some(false) && is_of_kind(old, new) && name(old) == name(new)
 }
 
-fn is_of_kind(old: &BankAccount, new: &BankAccount) -> bool {
+/// Whether two accounts are of one type, and of one subtype where both tell theirs.
+pub fn is_of_kind(old: &BankAccount, new: &BankAccount) -> bool {
     let is_same_subtype = match (&old.subtype, &new.subtype) {
         (Some(old), Some(new)) => old == new,
         (None, _) | (_, None) => true,

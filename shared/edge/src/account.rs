@@ -69,6 +69,8 @@ pub struct AccountView {
     pub health: AccountHealth,
     /// When it was last brought up to date.
     pub last_synced_at: Option<Timestamp>,
+    /// Another account of the household that may be the same one: a person merges them (`merge-into`), or sets this to null.
+    pub possible_twin: Option<AccountId>,
     /// Counts what people have changed; its entity tag.
     pub revision: u64,
 }
@@ -105,7 +107,7 @@ impl AccountView {
             is_active: match account.state {
                 AccountState::Live => item.health.is_active(),
                 AccountState::Manual => !account.half.closed,
-                AccountState::Unshared { .. } | AccountState::Removed { .. } => false,
+                AccountState::Unshared { .. } | AccountState::Merged | AccountState::Removed { .. } => false,
             },
             is_manual: account.state == AccountState::Manual,
             sync_error: trouble(item, account.state),
@@ -115,6 +117,7 @@ impl AccountView {
             },
             last_synced_at: item.last_run.map(|run| run.at),
             include_in_budget: !account.half.is_left_out,
+            possible_twin: account.possible_twin().cloned(),
             hidden: account.half.hidden,
             closed: account.half.closed,
             revision: account.half.rev,
@@ -138,6 +141,6 @@ fn trouble(item: &Item, state: AccountState) -> Option<String> {
     match state {
         AccountState::Live => item.trouble(),
         AccountState::Unshared { .. } => Some(item.trouble().unwrap_or_else(|| unshared.to_owned())),
-        AccountState::Manual | AccountState::Removed { .. } => None,
+        AccountState::Manual | AccountState::Merged | AccountState::Removed { .. } => None,
     }
 }

@@ -47,6 +47,9 @@ pub const CODES: &[Code] = &[
     ),
     code(409, "account_gone", "The bank does not share the account any more."),
     code(409, "account_inactive", "The account is not synced any more; `detail` says why."),
+    code(409, "account_merged", "The account is shown as another one already. Undo that merge first."),
+    code(409, "account_not_merged", "The account was not merged into another one."),
+    code(409, "accounts_differ", "The accounts are of different types, or in different currencies."),
     code(409, "already_member", "You are in this household already."),
     code(
         409,
@@ -84,6 +87,7 @@ pub const CODES: &[Code] = &[
         "last_owner",
         "A household needs an owner. Make somebody else one first, or delete the household.",
     ),
+    code(409, "merge_too_old", "A merge can be undone for 30 days."),
     code(
         409,
         "request_in_progress",

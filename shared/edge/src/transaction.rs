@@ -175,6 +175,7 @@ impl WholeView {
 impl TransactionView {
     /// The view of a transaction, by its household's categories.
     pub fn new(listed: Listed, tree: &Tree) -> Self {
+        let account_id = tree.merges().shown_as(&listed.account).clone();
         let half = listed.half;
         let category = effective(tree, half.category.as_ref(), listed.category);
         let splits_stale = half.splits.as_ref().is_some_and(|splits| splits.is_stale(listed.amount));
@@ -183,7 +184,7 @@ impl TransactionView {
         let parts = half.splits.as_ref().map(Splits::parts).unwrap_or_default();
         Self {
             id: listed.id,
-            account_id: listed.account,
+            account_id,
             item_id: listed.item,
             household_id: listed.household,
             date: listed.date,

@@ -18,7 +18,7 @@ use domain::{
 use crate::{
     Store, decode,
     encode::{self, SCHEMA},
-    keys,
+    keys, merging,
     outcome::{Cancelled, cancelled, unavailable},
     row::{Change, Row, key, number, text},
 };
@@ -80,7 +80,10 @@ impl AccountEdits for Store {
             }
             let read = found.half.rev;
             let half = found.half.with(change);
-            match self.write_account(at, account, (read, row.get("st").cloned()), &half).await {
+            match self
+                .write_account(at, account, (read, row.get("st").cloned()), &half, change.is_alone)
+                .await
+            {
                 Ok(Some(row)) => {
                     let account = decode::account(&at.item, account.tail(), &row)?;
                     return Ok(AccountEdited::Done(Box::new(account)));
@@ -113,6 +116,7 @@ impl Store {
         account: &AccountId,
         (read, state): (u64, Option<AttributeValue>),
         half: &AccountHalf,
+        is_alone: bool,
     ) -> Result<Option<Row>, StoreError> {
         let flag = |is_set: bool| is_set.then_some(AttributeValue::Bool(true));
         let mut change = Change::default();
@@ -123,6 +127,9 @@ impl Store {
             .put("uh", flag(half.hidden))
             .put("cl", flag(half.closed))
             .put("ub", half.balance.map(number));
+        if is_alone {
+            change.set("tw", merging::alone());
+        }
         if read > 0 {
             change.value("read", number(read));
         }

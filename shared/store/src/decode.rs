@@ -15,6 +15,7 @@ use domain::{
 use crate::{
     admission::{AWAITS, TWIN},
     encode::{self, health_name, read_currency},
+    merging,
     row::{Reader, Row},
 };
 
@@ -117,6 +118,7 @@ fn account_state(name: Option<&str>) -> Result<AccountState, StoreError> {
         AccountState::Unshared { missed_sweep: false },
         AccountState::Unshared { missed_sweep: true },
         AccountState::Manual,
+        AccountState::Merged,
         AccountState::Removed { erased: false },
         AccountState::Removed { erased: true },
     ];
@@ -196,5 +198,6 @@ pub(crate) fn account(item: &ItemId, tail: &str, row: &Row) -> Result<Account, S
             item: row.maybe_number("gi").unwrap_or_default(),
             reaches: row.maybe_number("gr").unwrap_or_default(),
         },
+        compared: merging::compared(row),
     })
 }

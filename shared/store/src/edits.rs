@@ -13,7 +13,7 @@ use domain::{
     store::StoreError,
 };
 
-pub(crate) use half::{is_guessed, user_half};
+pub(crate) use half::{HALF, is_guessed, user_half};
 
 use crate::{
     Store,
@@ -167,7 +167,9 @@ impl Orphans for Store {
             .table_name(&self.data)
             .set_exclusive_start_key(after.map(|id| key(&partition, keys::transaction(id))))
             .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
-            .filter_expression("attribute_exists(ur) AND attribute_not_exists(id)")
+            .filter_expression(
+                "attribute_exists(ur) AND attribute_not_exists(id) AND attribute_not_exists(sp)",
+            )
             .expression_attribute_values(":pk", text(&partition))
             .expression_attribute_values(":sk", text("T#"));
         let page = query.send().await.map_err(|error| unavailable(&error))?;

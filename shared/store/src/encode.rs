@@ -160,6 +160,7 @@ pub(crate) fn account_state(state: AccountState) -> Option<&'static str> {
         AccountState::Unshared { missed_sweep: false } => Some("unshared"),
         AccountState::Unshared { missed_sweep: true } => Some("unshared_unswept"),
         AccountState::Manual => Some("manual"),
+        AccountState::Merged => Some("merged"),
         AccountState::Removed { erased: false } => Some("removed"),
         AccountState::Removed { erased: true } => Some("erased"),
     }

@@ -17,6 +17,7 @@ mod invitations;
 mod keys;
 mod ledger;
 mod members;
+mod merging;
 mod night;
 mod outcome;
 mod removal;

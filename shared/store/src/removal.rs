@@ -152,6 +152,19 @@ impl RemovalStarts for Store {
         account: &AccountId,
         keep_data: bool,
     ) -> Result<bool, StoreError> {
+        self.write_state(at, rev, account, stopped(keep_data)).await
+    }
+}
+
+impl Store {
+    /// An account has a state from now on; false if its item has another revision than `rev`.
+    pub(crate) async fn write_state(
+        &self,
+        at: &ItemRef,
+        rev: u64,
+        account: &AccountId,
+        state: AccountState,
+    ) -> Result<bool, StoreError> {
         let mut item = Change::default();
         // The night looks at what has something to be erased, one that was never connected too.
         item.set("rev", number(rev + 1))
@@ -160,7 +173,7 @@ impl RemovalStarts for Store {
             .value("read", number(rev));
         let item_key = key(keys::household(&at.household), keys::item(&at.item));
         let mut stop = Change::default();
-        stop.put("st", encode::account_state(stopped(keep_data)).map(text));
+        stop.put("st", encode::account_state(state).map(text));
         let account_key = key(keys::household(&at.household), keys::account(account));
         let request = self
             .client
@@ -211,7 +224,9 @@ impl RemovalSteps for Store {
     }
 
     async fn remove_forsaken(&self, state: &SyncState, now: Timestamp) -> Result<(), StoreError> {
-        let keep_data = state.accounts.iter().any(|account| account.state == AccountState::Manual);
+        let is_kept =
+            |account: &Account| matches!(account.state, AccountState::Manual | AccountState::Merged);
+        let keep_data = state.accounts.iter().any(is_kept);
         let mut change = removing(keep_data, now);
         change.set("rev", number(state.rev + 1)).value("read", number(state.rev));
         let condition = "rev = :read AND NOT hs IN (:hs, :removed)";
@@ -304,7 +319,8 @@ impl Store {
             return self.delete(row_key);
         }
         let mut change = Change::default();
-        change.put("st", encode::account_state(AccountState::Manual).map(text));
+        let kept = if account.state == AccountState::Merged { account.state } else { AccountState::Manual };
+        change.put("st", encode::account_state(kept).map(text));
         self.update(row_key, change, Some("attribute_exists(pk)"))
     }
 

@@ -249,6 +249,7 @@ impl World {
             queue: Arc::new(self.night.clone()),
             leftovers,
             removals: Arc::new(Outbox(self.clone())),
+            joining: None,
             dead_letters: Arc::new(Outbox(self.clone())),
         };
         while self.store.counts().items() < u64::from(self.mix.items) {

@@ -42,6 +42,8 @@ pub struct AccountChange {
     pub closed: Option<bool>,
     /// What is on it.
     pub balance: Edit<Decimal>,
+    /// Whether it is none of the household's other accounts, whatever seems so.
+    pub is_alone: bool,
 }
 
 impl AccountChange {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Category, CategoryName, Colour, Effective, Icon, Kind, Source, system};
-use crate::{ids::CategoryId, transaction::BankCategory};
+use crate::{account::Merges, ids::CategoryId, transaction::BankCategory};
 
 /// A household's categories.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,9 @@ pub struct KeptTree {
     /// What deleted ones mean now. Never leads to another deleted one.
     #[serde(rename = "m", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) moves: BTreeMap<CategoryId, CategoryId>,
+    /// The household's merged accounts: whoever shows transactions needs both.
+    #[serde(rename = "a", default, skip_serializing_if = "Merges::is_empty")]
+    pub(super) merges: Merges,
 }
 
 /// One of the household's own.
@@ -102,6 +105,15 @@ impl Tree {
     /// What is to be kept of it.
     pub fn kept(&self) -> &KeptTree {
         &self.kept
+    }
+
+    /// The household's merged accounts.
+    pub fn merges(&self) -> &Merges {
+        &self.kept.merges
+    }
+
+    pub(crate) fn merges_mut(&mut self) -> &mut Merges {
+        &mut self.kept.merges
     }
 
     /// A category as it is; none that was deleted.

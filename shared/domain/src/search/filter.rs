@@ -170,6 +170,13 @@ impl<'a> Matcher<'a> {
         self.tree
     }
 
+    /// A transaction under the account that people see it on.
+    #[must_use]
+    pub fn shown(&self, listed: Listed) -> Listed {
+        let account = self.tree.merges().shown_as(&listed.account).clone();
+        Listed { account, ..listed }
+    }
+
     /// Whether a category is among the chosen ones: all are, if none was chosen.
     pub fn includes(&self, category: Option<&CategoryId>) -> bool {
         if self.filter.categories.is_empty() {

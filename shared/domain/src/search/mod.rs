@@ -204,6 +204,12 @@ impl HouseholdScope {
         self.account(id).is_some()
     }
 
+    /// The accounts that are shown as one with any of these.
+    fn together(&self, accounts: &BTreeSet<AccountId>) -> BTreeSet<AccountId> {
+        let here = accounts.iter().filter(|id| self.has_account(id));
+        here.flat_map(|id| self.tree.merges().together(id)).collect()
+    }
+
     /// The accounts that do not count in budgets.
     pub fn left_out(&self) -> BTreeSet<AccountId> {
         let accounts = self.connections.iter().flat_map(|connection| &connection.accounts);
@@ -217,6 +223,16 @@ impl SearchScope {
         accounts.iter().all(|id| self.account(id).is_some())
     }
 
+    /// The accounts with all that are shown as one with them.
+    pub fn together(&self, accounts: &BTreeSet<AccountId>) -> BTreeSet<AccountId> {
+        self.households.iter().flat_map(|here| here.together(accounts)).collect()
+    }
+
+    /// The filter, asking also for accounts that are shown as the ones that it asks for.
+    pub fn widened(&self, filter: &Filter) -> Filter {
+        Filter { accounts: self.together(&filter.accounts), ..filter.clone() }
+    }
+
     /// An account with its item.
     pub fn account(&self, id: &AccountId) -> Option<(&Item, &Account)> {
         self.households.iter().find_map(|here| here.account(id))
@@ -224,6 +240,7 @@ impl SearchScope {
 
     /// Whether all that banks have of these accounts has been fetched; of all accounts, if none is given.
     pub fn history(&self, accounts: &BTreeSet<AccountId>) -> History {
+        let accounts = self.together(accounts);
         let is_asked = |connection: &&Connection| {
             accounts.is_empty() || connection.accounts.iter().any(|account| accounts.contains(&account.id))
         };

@@ -173,8 +173,7 @@ impl Fetch<'_> {
         listed: &[BankAccount],
         told: &BankAccount,
     ) -> bool {
-        let is_there =
-            |id: &PlaidAccountId| named.contains(id) || listed.iter().any(|bank| bank.id == *id);
+        let is_there = |id: &PlaidAccountId| named.contains(id) || listed.iter().any(|bank| bank.id == *id);
         let is_missing = |account: &Account| !account.bank.is_placeholder() && !is_there(&account.bank.id);
         told.is_placeholder() && self.known(&told.id).is_none() && self.accounts.iter().any(is_missing)
     }

@@ -13,9 +13,13 @@ use crate::{
     Store,
     decode::{ItemRow, item_row},
     keys,
+    merging::superseding,
     row::{Reader, Row, key, text, unpack},
     search::listed,
 };
+
+/// Rows that may have gone on for each other, one merge of accounts after another.
+const MERGES: usize = 8;
 
 #[async_trait]
 impl OneTransaction for Store {
@@ -37,7 +41,10 @@ impl OneTransaction for Store {
             };
             let here = match Reader(row).maybe_parsed("of") {
                 Some(of) => self.found_at(at, &of).await?,
-                None => Some(read(at, id.clone(), row)?),
+                None => match superseding(at, Reader(row)) {
+                    Some((at, key)) => self.found_at(&at, &key).await?,
+                    None => Some(read(at, id.clone(), row)?),
+                },
             };
             // What is there counts before what was.
             if here.as_ref().is_some_and(|here| here.whole.is_some()) || found.is_none() {
@@ -58,8 +65,15 @@ impl Store {
         at: &ItemRef,
         id: &TransactionId,
     ) -> Result<Option<Found>, StoreError> {
-        let Some((key, row)) = self.read_followed(at, id).await? else { return Ok(None) };
-        read(at, key, &row).map(Some)
+        let (mut at, mut id) = (at.clone(), id.clone());
+        for _ in 0..MERGES {
+            let Some((key, row)) = self.read_followed(&at, &id).await? else { return Ok(None) };
+            match superseding(&at, Reader(&row)) {
+                Some(next) => (at, id) = next,
+                None => return read(&at, key, &row).map(Some),
+            }
+        }
+        Ok(None)
     }
 
     /// The items of a household, those that were removed and left something here among them.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What a person's half consists of.
-pub(super) const HALF: [&str; 8] = ["ur", "uc", "un", "ut", "uf", "uh", "us", "ux"];
+pub(crate) const HALF: [&str; 8] = ["ur", "uc", "un", "ut", "uf", "uh", "us", "ux"];
 
 /// A person's half, all of it: what nobody says is taken away.
 pub(super) fn encode(half: &UserHalf) -> Change {

@@ -72,6 +72,7 @@ impl TransactionSearch for Store {
     }
 
     async fn find(&self, search: &Search, scope: &SearchScope) -> Result<FoundPage, StoreError> {
+        let search = &Search { filter: scope.widened(&search.filter), ..search.clone() };
         let places = places(&search.filter, scope);
         let months = months_of_page(search, &places);
         let mut filling = Filling { search, found: FoundPage::default(), bytes: search.bytes, months: 0 };
@@ -98,6 +99,7 @@ impl TransactionSearch for Store {
         scope: &SearchScope,
         show: &mut Show<'_>,
     ) -> Result<Scanned, StoreError> {
+        let filter = &scope.widened(filter);
         let places = places(filter, scope);
         let range = Range::new(filter, None);
         let mut reads = Vec::new();
@@ -116,7 +118,7 @@ impl TransactionSearch for Store {
                 return Ok(Scanned::TooMuch);
             }
             for row in &page.rows {
-                let listed = listed(&place.scope.household, row)?;
+                let listed = place.matcher.shown(listed(&place.scope.household, row)?);
                 if place.matcher.matches(&listed) {
                     show(&place.matcher, listed);
                 }
