@@ -21,6 +21,8 @@ pub struct Config {
     pub plaid_url: String,
     /// The secret with our keys at Plaid.
     pub plaid_secret: String,
+    /// The secret with the names of keys that Plaid has confirmed.
+    pub webhook_keys: String,
     /// Countries whose banks are offered.
     pub country_codes: Vec<String>,
 }
@@ -38,6 +40,7 @@ impl Config {
             dead_letters_url: env.required("DEAD_LETTERS_URL"),
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
+            webhook_keys: env.required("WEBHOOK_KEYS_ID"),
             country_codes: env.words("PLAID_COUNTRY_CODES"),
         };
         env.finish(config)

@@ -21,7 +21,7 @@ use domain::{
     store::{Hints, KnownItem, LinkSessions, OneConnection, PlaidItems, StoreError, SyncRequests, Wanted},
     sync::{Cause, LONGEST_DELAY, PACE, QueueError, SyncMessage, SyncQueue},
     time::{Clock, later, until},
-    webhook::ReceivedWebhook,
+    webhook::{Confirmer, ReceivedWebhook},
 };
 use edge::{
     batch::{Message, Verdict},
@@ -47,6 +47,8 @@ pub struct Deps {
     pub records: Arc<dyn RequestRecords>,
     /// The queue of syncs.
     pub queue: Arc<dyn SyncQueue>,
+    /// Remembers the keys that webhooks were signed with.
+    pub confirmer: Confirmer,
     /// What linking needs.
     pub link: link::Deps,
 }
@@ -88,6 +90,9 @@ impl From<QueueError> for Halt {
 /// Deals with one webhook.
 pub async fn handle(deps: &Deps, message: Message<ReceivedWebhook>) -> Verdict {
     let Message { content, deadline } = message;
+    if let Some(kid) = &content.kid {
+        deps.confirmer.note(kid).await;
+    }
     let notice = Notice::read(&content.body, content.received_at);
     report(&notice);
     let dealt_with = match notice {

@@ -10,7 +10,7 @@ use domain::{
 use edge::batch::{Message, Verdict};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{Fault, World, acting};
+use testkit::{FakeKeyNames, Fault, World, acting};
 
 use super::*;
 
@@ -24,12 +24,13 @@ fn deps(world: &World) -> Deps {
         sessions: world.store.clone(),
         records: world.store.clone(),
         queue: world.queue.clone(),
+        confirmer: Confirmer::new(Arc::new(FakeKeyNames::default())),
         link: world.link(),
     }
 }
 
 async fn receive_at(world: &World, body: &Value, received_at: Timestamp) -> Verdict {
-    let content = ReceivedWebhook { body: body.to_string(), received_at };
+    let content = ReceivedWebhook { body: body.to_string(), received_at, kid: None };
     acting!(handle(&deps(world), Message { content, deadline: Timestamp::MAX })).await
 }
 
@@ -276,4 +277,19 @@ async fn what_a_later_sync_has_brought_asks_for_nothing() {
     }
     assert_eq!(world.queue.take().len(), 0, "a run has begun since");
     assert_eq!(world.store.state(&at).await.unwrap().unwrap().item.want, 1);
+}
+
+#[tokio::test]
+async fn the_key_of_a_webhook_is_confirmed() {
+    use domain::webhook::{ConfirmedKeys, KeyId};
+    let world = World::new().await;
+    let names = std::sync::Arc::new(FakeKeyNames::default());
+    let deps = Deps { confirmer: Confirmer::new(names.clone()), ..deps(&world) };
+    let kid: KeyId = "bfbd5111-8e33-4643-8ced-b2e642a72f3c".parse().unwrap();
+    for _ in 0..2 {
+        let body = webhook("TRANSACTIONS", "SOMETHING", "unknown").to_string();
+        let content = ReceivedWebhook { body, received_at: Timestamp::now(), kid: Some(kid.clone()) };
+        acting!(handle(&deps, Message { content, deadline: Timestamp::MAX })).await;
+    }
+    assert_eq!(names.confirmed().await.unwrap(), [kid]);
 }

@@ -12,6 +12,8 @@ pub struct Config {
     pub plaid_url: String,
     /// The secret with our keys at Plaid.
     pub plaid_secret: String,
+    /// The secret with the names of keys that Plaid has confirmed.
+    pub webhook_keys: String,
     /// Whose webhooks are taken.
     pub environment: Environment,
 }
@@ -24,6 +26,7 @@ impl Config {
             queue_url: env.required("WEBHOOK_QUEUE_URL"),
             plaid_url: env.required("PLAID_BASE_URL"),
             plaid_secret: env.required("PLAID_SECRET_ID"),
+            webhook_keys: env.required("WEBHOOK_KEYS_ID"),
             environment: env.choice("PLAID_ENVIRONMENT", Environment::Sandbox),
         };
         // Keys of the other environment would prove every webhook false.

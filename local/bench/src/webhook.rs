@@ -8,7 +8,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde_json::json;
-use testkit::{KeyEndpoint, Signer, StandingClock};
+use testkit::{FakeKeyNames, KeyEndpoint, Signer, StandingClock};
 
 use crate::Outcome;
 
@@ -19,7 +19,12 @@ pub(crate) async fn measure() -> Outcome {
     let plaid = Arc::new(KeyEndpoint::default());
     let signer = Signer::new("6c5516e1-92dc-479e-a8ff-5a51992e0001");
     plaid.add(signer.jwk());
-    let verifier = Verifier::new(Environment::Sandbox, plaid.client(), Arc::new(StandingClock::at(now)));
+    let verifier = Verifier::new(
+        Environment::Sandbox,
+        plaid.client(),
+        Arc::new(FakeKeyNames::default()),
+        Arc::new(StandingClock::at(now)),
+    );
     for (name, size) in [("a body as Plaid's are", 200), ("the largest body", LARGEST_BODY)] {
         let body = format!(r#"{{"a":"{}"}}"#, "x".repeat(size - 8));
         let token = signer.token(body.as_bytes(), now);

@@ -45,7 +45,7 @@ pub(crate) fn every_function_has_an_entry(root: &Path, functions: &[Function]) -
     Ok(())
 }
 
-/// Makes the tables, the queues and the secret.
+/// Makes the tables, the queues and the secrets.
 pub(crate) async fn create(
     template: &Template,
     services: &Emulators,
@@ -71,8 +71,10 @@ pub(crate) async fn create(
         Plaid::BuiltIn => (CLIENT_ID, SECRET),
         Plaid::At { client_id, secret, .. } => (client_id.as_str(), secret.as_str()),
     };
-    for id in template.of_type("AWS::SecretsManager::Secret").into_keys() {
-        let text = json!({"client_id": client_id, "secret": secret}).to_string();
+    let keys = json!({"client_id": client_id, "secret": secret}).to_string();
+    for (id, definition) in template.of_type("AWS::SecretsManager::Secret") {
+        // The one without a value of its own has Plaid's keys.
+        let text = definition["Properties"]["SecretString"].as_str().unwrap_or(&keys);
         let request = json!({"Name": names::secret(&id), "SecretString": text});
         services.ask("secretsmanager.CreateSecret", &request).await?;
     }

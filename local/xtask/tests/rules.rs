@@ -215,7 +215,7 @@ fn every_route_has_an_authorizer_but_for_the_apis_description_which_touches_noth
     }
 }
 
-/// The other exception from the rule above. What anybody can call may touch a queue and a secret, and nothing else: neither
+/// The other exception from the rule above. What anybody can call may fill a queue and read two secrets, and nothing else: neither
 /// a table nor a key. It is bounded, so that a flood of it leaves the others room.
 #[test]
 fn the_door_for_webhooks_is_the_only_function_url_and_has_the_smallest_role() {
@@ -230,7 +230,9 @@ fn the_door_for_webhooks_is_the_only_function_url_and_has_the_smallest_role() {
     let mut resources: Vec<_> =
         door.statements.iter().flat_map(|s| &s.resources).map(ToString::to_string).collect();
     resources.sort();
-    assert_eq!(resources, [r#"{"Fn::GetAtt":["WebhookQueue","Arn"]}"#, r#"{"Ref":"PlaidSecret"}"#]);
+    let expected =
+        [r#"{"Fn::GetAtt":["WebhookQueue","Arn"]}"#, r#"{"Ref":"PlaidSecret"}"#, r#"{"Ref":"WebhookKeys"}"#];
+    assert_eq!(resources, expected);
 }
 
 #[test]

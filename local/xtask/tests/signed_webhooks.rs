@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 use domain::webhook::{Environment, ReceivedWebhook, Refusal, Verifier};
 use jiff::Timestamp;
 use serde_json::Value;
-use testkit::{KeyEndpoint, StandingClock};
+use testkit::{FakeKeyNames, KeyEndpoint, StandingClock};
 
 /// Beside the repository, where they are given; the project does not need them.
 fn folder() -> Option<PathBuf> {
@@ -33,7 +33,8 @@ async fn verify(
     let plaid = Arc::new(KeyEndpoint::default());
     plaid.add(jwk.clone());
     let clock = Arc::new(StandingClock::at(Timestamp::from_second(at_s).unwrap()));
-    let verifier = Verifier::new(Environment::Sandbox, plaid.client(), clock);
+    let verifier =
+        Verifier::new(Environment::Sandbox, plaid.client(), Arc::new(FakeKeyNames::default()), clock);
     let outcome = verifier.verify(Some(token.as_bytes()), body).await;
     (outcome, plaid.asked())
 }

@@ -212,6 +212,7 @@ impl From<Refusal> for Problem {
             | Refusal::KeyId
             | Refusal::UnknownKey
             | Refusal::ExpiredKey
+            | Refusal::Unlikely
             | Refusal::Signature
             | Refusal::BodyChanged
             | Refusal::Stale { .. }

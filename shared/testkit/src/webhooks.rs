@@ -11,12 +11,37 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::ids::fingerprint;
+use domain::{
+    ids::fingerprint,
+    webhook::{Confirmations, ConfirmedKeys, KeyError, KeyId},
+};
 use jiff::Timestamp;
 use plaid::{Call, RawAnswer, Transport, TransportError};
 use serde_json::{Value, json};
 
 use crate::world::Keys;
+
+/// The list of confirmed keys.
+#[derive(Default)]
+pub struct FakeKeyNames(Mutex<Vec<KeyId>>);
+
+#[async_trait]
+impl ConfirmedKeys for FakeKeyNames {
+    async fn confirmed(&self) -> Result<Vec<KeyId>, KeyError> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+#[async_trait]
+impl Confirmations for FakeKeyNames {
+    async fn confirm(&self, kid: &KeyId) -> Result<(), KeyError> {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !names.contains(kid) {
+            names.push(kid.clone());
+        }
+        Ok(())
+    }
+}
 
 /// A key that signs as Plaid's do.
 pub struct Signer {

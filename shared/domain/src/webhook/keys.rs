@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::ids::IdError;
@@ -12,8 +13,23 @@ const LONGEST_ID: usize = 128;
 
 /// The name of a key (`kid`), as a stranger gave it: of bounded length, and of letters, digits and `-._~` alone, so that
 /// it can be sent to Plaid.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct KeyId(String);
+
+impl TryFrom<String> for KeyId {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<KeyId> for String {
+    fn from(kid: KeyId) -> Self {
+        kid.0
+    }
+}
 
 impl KeyId {
     /// The id as text.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::keys::KeyId;
 use crate::sync::QueueError;
 
 /// A webhook that is Plaid's. What it says has not been looked at.
@@ -15,6 +16,9 @@ pub struct ReceivedWebhook {
     pub body: String,
     /// When it came.
     pub received_at: Timestamp,
+    /// The name of the key that signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid: Option<KeyId>,
 }
 
 /// The end of a hosted session brings public tokens: the body is never shown.
@@ -38,7 +42,7 @@ mod tests {
     #[test]
     fn debug_does_not_show_the_body() {
         let body = r#"{"public_tokens":["public-sandbox-1"]}"#.to_owned();
-        let webhook = ReceivedWebhook { body, received_at: Timestamp::UNIX_EPOCH };
+        let webhook = ReceivedWebhook { body, received_at: Timestamp::UNIX_EPOCH, kid: None };
         assert_eq!(format!("{webhook:?}"), "ReceivedWebhook { received_at: 1970-01-01T00:00:00Z, .. }");
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! What is proven false is refused. What could not be checked is not: Plaid sends it again.
 
+mod confirmed;
 mod environment;
 mod keys;
 mod lookups;
@@ -15,6 +16,7 @@ mod ring;
 mod token;
 mod verify;
 
+pub use confirmed::{Confirmations, ConfirmedKeys, Confirmer, MOST_CONFIRMED};
 pub use environment::Environment;
 pub use keys::{KeyError, KeyId, VerifyingKey, WebhookKey, WebhookKeys};
 pub use message::{ReceivedWebhook, WebhookQueue};
