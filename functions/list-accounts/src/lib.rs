@@ -1,7 +1,7 @@
 //! `GET /api/v1/plaid/accounts` — the accounts of a household, or of all households of the caller, with balances, health
 //! and freshness.
 //!
-//! Reads only: the memberships, then one query a household.
+//! Reads only: the memberships, then one query and the merged accounts of each household.
 
 mod api;
 pub mod config;
@@ -50,8 +50,9 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let households = readable_households(&*deps.memberships, &request.user, household.as_ref()).await?;
     let mut accounts = Vec::new();
     for household in &households {
-        let tree = deps.categories.tree(household).await?;
-        let shown = shown(tree.merges(), deps.connections.connections(household).await?);
+        let (tree, connections) = (deps.categories.tree(household), deps.connections.connections(household));
+        let (tree, connections) = tokio::try_join!(tree, connections)?;
+        let shown = shown(tree.merges(), connections);
         accounts.extend(shown.into_iter().map(|(item, account)| AccountView::new(&item, account)));
     }
     Reply::json(200, &Answer { accounts })

@@ -73,12 +73,12 @@ async fn what_the_bank_refused_is_told_in_words() {
 }
 
 #[tokio::test]
-async fn it_costs_the_membership_and_one_query() {
+async fn it_costs_the_membership_the_merges_and_one_query() {
     let world = World::new().await;
     world.item("user_good", "pass_good").await;
     call(&world, "alice", &format!("household_id={}", world.household)).await;
     let calls = world.aws.take_calls();
-    assert_eq!(calls.into_iter().collect::<Vec<_>>(), [("GetItem".to_owned(), 1), ("Query".to_owned(), 1)]);
+    assert_eq!(calls.into_iter().collect::<Vec<_>>(), [("GetItem".to_owned(), 2), ("Query".to_owned(), 1)]);
 }
 
 #[tokio::test]

@@ -400,3 +400,66 @@ async fn accounts_under_other_ids_names_and_cards_go_on_with_their_rows_and_edit
         assert!(world.store.orphans(&at).await.unwrap().is_empty());
     }
 }
+
+/// A log-in at a bank with one account and its transactions.
+fn person(name: &str, mask: &str, amounts: &[u32]) -> String {
+    let spent = |(number, amount): (usize, &u32)| {
+        let day = format!("2026-0{}-{:02}", 1 + number / 20, 1 + number % 20);
+        json!({"date_transacted": day, "date_posted": day, "amount": amount, "description": format!("Shop {amount}"), "currency": "USD"})
+    };
+    let transactions: Vec<_> = amounts.iter().enumerate().map(spent).collect();
+    json!({"override_accounts": [{
+        "type": "depository", "subtype": "checking", "starting_balance": 100, "meta": {"name": name, "mask": mask},
+        "transactions": transactions,
+    }]})
+    .to_string()
+}
+
+/// A connection that has ended at the bank, with a note on one of its rows, and another one to what may be the same account.
+async fn linked_again(world: &World, amounts: [&[u32]; 2]) -> ItemRef {
+    let (old, token) = world.item("user_custom", &person("Everyday", "1111", amounts[0])).await;
+    run(world, SyncMessage::first(old.clone(), 1)).await;
+    let first = listed(world).await.into_keys().next().unwrap();
+    let note = Change { note: Edit::Set("mine".parse().unwrap()), ..Change::default() };
+    world.store.edit(&old, &first.parse().unwrap(), &note, None).await.unwrap();
+    world.call_plaid("/item/remove", &json!({"access_token": token.expose()})).await;
+    run(world, poll(&old)).await;
+    let (new, _) = world.item("user_custom", &person("Current", "2222", amounts[1])).await;
+    run(world, SyncMessage::first(new, 1)).await;
+    world.queue.take();
+    old
+}
+
+#[tokio::test]
+async fn an_account_of_another_connection_goes_on_if_its_history_is_the_same() {
+    let amounts: Vec<u32> = (1..=30).collect();
+    let world = World::new().await;
+    linked_again(&world, [&amounts, &amounts]).await;
+    assert_eq!(listed(&world).await.len(), 30);
+    assert_eq!(account_names(&world).await.len(), 1);
+    assert_eq!(notes(&world).await.len(), 1);
+    // The old connection has no account any more: it is removed at Plaid.
+    assert_eq!(world.removals.take().len(), 1);
+}
+
+#[tokio::test]
+async fn an_account_that_only_seems_to_be_another_is_a_question() {
+    let amounts: Vec<u32> = (1..=30).collect();
+    let (half, other): (Vec<u32>, Vec<u32>) = (
+        amounts.iter().map(|amount| if amount % 3 == 0 { amount + 100 } else { *amount }).collect(),
+        (200..230).collect(),
+    );
+    for (new, is_asked) in [(half, true), (other, false)] {
+        let world = World::new().await;
+        let old = linked_again(&world, [&amounts, &new]).await;
+        assert_eq!(listed(&world).await.len(), 60);
+        let connections = world.store.connections(&world.household).await.unwrap();
+        let twins: Vec<_> = connections
+            .iter()
+            .flat_map(|connection| &connection.accounts)
+            .filter_map(|account| account.possible_twin())
+            .map(|twin| twin.item())
+            .collect();
+        assert_eq!(twins, if is_asked { vec![old.item] } else { vec![] });
+    }
+}

@@ -55,22 +55,23 @@ async fn what_plaid_has_signed_verifies_while_it_is_fresh() {
             assert_eq!((webhook.unwrap().body.as_bytes(), asked), (body.as_slice(), 1), "{at_s}");
         }
         let (stale, _) = verify(jwk, until + 1, token, &body).await;
-        assert_eq!(stale, Err(Refusal::Stale { age_s: until + 1 - from }));
+        assert_eq!(stale, Err(Refusal::Unlikely));
         let (early, _) = verify(jwk, from - 61, token, &body).await;
-        assert_eq!(early, Err(Refusal::FromTheFuture));
+        assert_eq!(early, Err(Refusal::Unlikely));
     }
 }
 
-/// What a mutation's `expect` says, in our words, and whether a key may be asked for.
+/// What a mutation's `expect` says, in our words, and whether a key may be asked for. Nothing is asked for a token that is of
+/// another body or time by its own word.
 fn reason(id: &str, expect: &str) -> (fn(&Refusal) -> bool, bool) {
     match expect.split('(').next().unwrap_or_default().trim() {
         "reject: algorithm" => (|refusal| *refusal == Refusal::Algorithm, false),
-        "reject: signature" => (|refusal| *refusal == Refusal::Signature, true),
-        "reject: body hash" => (|refusal| *refusal == Refusal::BodyChanged, true),
+        "reject: signature" => (|refusal| matches!(refusal, Refusal::Signature | Refusal::Unlikely), true),
+        "reject: body hash" => (|refusal| *refusal == Refusal::Unlikely, false),
         "reject: malformed" => (|refusal| *refusal == Refusal::Malformed, false),
         "reject before any call to Plaid" => (|refusal| *refusal == Refusal::KeyId, false),
         text if text.starts_with("reject when clock > iat+300") => {
-            (|refusal| matches!(refusal, Refusal::Stale { .. }), true)
+            (|refusal| *refusal == Refusal::Unlikely, false)
         }
         other => panic!("{id}: {other} is no reason that is known here"),
     }
@@ -93,6 +94,6 @@ async fn every_mutation_is_refused_for_its_own_reason() {
             verify(jwk, at_s, text("plaid_verification"), text("body_utf8").as_bytes()).await;
         let refusal = outcome.expect_err(text("id"));
         assert!(is_it(&refusal), "{}: {refusal:?}", text("id"));
-        assert_eq!(asked, usize::from(may_ask), "{}", text("id"));
+        assert!(asked <= usize::from(may_ask), "{}", text("id"));
     }
 }

@@ -90,6 +90,34 @@ impl Demo {
         self.equals_ledger(stack, linked).await
     }
 
+    /// The ids and masks of the accounts of an item.
+    async fn accounts(&self, linked: &Linked) -> Result<Vec<(Value, Value)>, StackError> {
+        let path = format!("/api/v1/plaid/accounts?household_id={}", self.household);
+        let answer = ok(200, self.api.get(&path).await?)?;
+        let all = answer["accounts"].as_array().into_iter().flatten();
+        let of_item = all.filter(|account| account["item_id"] == json!(linked.item_id));
+        Ok(of_item.map(|account| (account["id"].clone(), account["mask"].clone())).collect())
+    }
+
+    /// The bank gives its accounts new ids, names and cards, and all transactions new ids.
+    pub(super) async fn reissued(&self, stack: &Stack, linked: &Linked) -> Result<(), StackError> {
+        let before = self.accounts(linked).await?;
+        tell(stack, linked, &json!({"change": "reissue_accounts"}))?;
+        until("the accounts go on under other cards", async || {
+            let now = self.accounts(linked).await?;
+            let is_new = |(id, mask): &(Value, Value)| {
+                before.iter().any(|(old, old_mask)| old == id && old_mask != mask)
+            };
+            Ok(now.len() == before.len() && now.iter().all(is_new))
+        })
+        .await?;
+        print(&format!(
+            "the bank gave its {} accounts new ids, names and cards: they go on, by their history",
+            before.len()
+        ));
+        self.equals_ledger(stack, linked).await
+    }
+
     /// One account goes and its siblings stay; then the bank goes, at Plaid too.
     pub(super) async fn removed(
         &self,

@@ -60,6 +60,7 @@ async fn story(stack: &Stack) -> Result<(), StackError> {
     demo.strangers_see_nothing(&first).await?;
     demo.webhook(stack, &second).await?;
     demo.lost_and_repaired(stack, &second).await?;
+    demo.reissued(stack, &second).await?;
     night::run_here(stack).await?;
     demo.still_written(&written).await?;
     print("what was written is still there, after all of that");
