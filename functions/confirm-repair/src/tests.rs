@@ -3,8 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    ids::ItemRef,
-    sync::{Cause, Outcome, Trigger, sync},
+    account::{Account, AccountState},
+    ids::{AccountId, ItemRef},
+    removal::{RemovalStarts, RemovalSteps},
+    search::{Search, TransactionSearch},
+    store::Hints,
+    sync::{Cause, Outcome, SyncReads, Trigger, sync},
 };
 use edge::{http::Request, idempotency::Once, system::System};
 use jiff::Timestamp;
@@ -103,4 +107,43 @@ async fn a_key_looks_once() {
     let first = send(&world, keyed()).await;
     assert_eq!(first.0, 200, "{first:?}");
     assert_eq!(send(&world, keyed()).await, first);
+}
+
+/// The ids of the accounts that are kept up to date, and how many transactions people see.
+async fn live(world: &World, at: &ItemRef) -> (Vec<AccountId>, usize) {
+    let accounts = world.store.state(at).await.unwrap().unwrap().accounts;
+    let live = accounts.into_iter().filter(|account| account.state == AccountState::Live);
+    let scope = world.store.scope(std::slice::from_ref(&at.household)).await.unwrap();
+    let found = world.store.find(&Search::everything(500), &scope).await.unwrap();
+    (live.map(|account| account.id).collect(), found.transactions.len())
+}
+
+#[tokio::test]
+async fn a_stopped_account_starts_again_once_it_is_chosen_in_link() {
+    for (keeps_data, gets_new_ids) in [(true, false), (true, true), (false, false)] {
+        let world = World::new().await;
+        let (at, _) = world.item("user_good", "pass_good").await;
+        world.run(&at, Cause::Link).await;
+        let before = live(&world, &at).await;
+        let state = world.store.state(&at).await.unwrap().unwrap();
+        let is_checking = |account: &&Account| account.bank.subtype.as_deref() == Some("checking");
+        let stopped = state.accounts.iter().find(is_checking).unwrap().id.clone();
+        assert!(world.store.stop_account(&at, state.rev, &stopped, keeps_data).await.unwrap());
+        if !keeps_data {
+            while world.store.erase_some(&at, Some(&stopped)).await.unwrap() {}
+            world.store.account_erased(&at, &stopped).await.unwrap();
+            assert!(live(&world, &at).await.1 < before.1);
+        }
+        // A repair without a choice of accounts leaves it stopped.
+        assert_eq!(call(&world, "alice", at.item.as_str(), &json!({})).await.0, 200);
+        assert_eq!(live(&world, &at).await.0.len(), before.0.len() - 1);
+        world.store.are_being_chosen(&at, Timestamp::now()).await.unwrap();
+        if gets_new_ids {
+            change(&world, &json!({"change": "renumber_accounts"}));
+        }
+        for _ in 0..2 {
+            assert_eq!(call(&world, "alice", at.item.as_str(), &json!({})).await.0, 200);
+            assert_eq!(live(&world, &at).await, before, "{keeps_data} {gets_new_ids}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use domain::{
     household::{Memberships, Permission, one_household, one_item},
     ids::{HouseholdId, ItemId, fingerprint},
     limit::LINK_TOKENS,
-    store::{LinkSession, LinkSessions, OneConnection},
+    store::{Hints, LinkSession, LinkSessions, OneConnection},
     sync::SyncReads,
     time::Clock,
     vault::TokenOpener,
@@ -39,6 +39,8 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item that is to be repaired.
     pub connections: Arc<dyn OneConnection>,
+    /// What the sync is told of items.
+    pub hints: Arc<dyn Hints>,
     /// The item with its token.
     pub reads: Arc<dyn SyncReads>,
     /// Opens the token.
@@ -75,7 +77,8 @@ struct Body {
     redirect_uri: Option<String>,
     /// The item to be repaired: update mode.
     item_id: Option<ItemId>,
-    /// In update mode: whether the user chooses the accounts anew. By default if there are new ones, or none is shared.
+    /// In update mode: whether the user chooses the accounts anew. By default if there are new ones, or none is shared. After the
+    /// repair all accounts that are shared are kept up to date, those that were stopped too.
     select_accounts: Option<bool>,
     /// Whether Plaid shows Link on a page of its own.
     hosted_link: Option<bool>,
@@ -155,6 +158,9 @@ async fn update(
     let token = deps.vault.open(&item.at, &state.token).await?;
     let mut mode = UpdateMode::mending(item.health.reason.as_deref().unwrap_or_default());
     mode.select_accounts = body.select_accounts.unwrap_or(mode.select_accounts || item.new_accounts);
+    if mode.select_accounts {
+        deps.hints.are_being_chosen(&item.at, deps.clock.now()).await?;
+    }
     Ok((item.at.household, LinkPurpose::Update { token, mode }))
 }
 

@@ -19,6 +19,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let deps = Deps {
         memberships: store.clone(),
         connections: store.clone(),
+        hints: store.clone(),
         reads: store.clone(),
         vault: Arc::new(Opener::new(&sdk, config.key)),
         sessions: store.clone(),

@@ -33,6 +33,7 @@ fn deps(world: &World, down: bool) -> Deps {
     Deps {
         memberships: world.store.clone(),
         connections: world.store.clone(),
+        hints: world.store.clone(),
         reads: world.store.clone(),
         vault: world.opener.clone(),
         sessions: world.store.clone(),

@@ -7,12 +7,40 @@ use crate::{
     ids::{AccountId, InstitutionId, ItemId},
 };
 
+/// Whether people have just chosen which accounts of an item they share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chosen {
+    /// They have not: what was stopped stays so.
+    Nothing,
+    /// They have: what is listed is wanted, though it was stopped before.
+    Listed,
+}
+
+impl Chosen {
+    /// By whether they have chosen.
+    pub fn by(are_chosen: bool) -> Self {
+        if are_chosen { Self::Listed } else { Self::Nothing }
+    }
+
+    /// An account that is listed, started again if that is wanted. One whose data is still being erased is not yet.
+    fn started(self, account: &Account) -> Account {
+        let can_start =
+            matches!(account.state, AccountState::Manual | AccountState::Removed { erased: true });
+        if self == Self::Listed && can_start {
+            Account { state: AccountState::Unshared { missed_sweep: true }, ..account.clone() }
+        } else {
+            account.clone()
+        }
+    }
+}
+
 /// What the full list of an item's accounts makes of those that are stored: the ones that are new or other than before.
 ///
 /// An account that is no longer listed is unshared, unless an unknown one continues it: then it goes on under the new
 /// id, and what was decided about it (its names, that it was stopped) stays.
 pub fn settle(
     (item, succession): (&ItemId, u32),
+    chosen: Chosen,
     stored: &[Account],
     listed: &[BankAccount],
     now: Timestamp,
@@ -26,7 +54,7 @@ pub fn settle(
     let mut strangers = Vec::new();
     for bank in listed {
         match known.iter().find(|account| account.bank.id == bank.id) {
-            Some(account) => settled.push(account.shared_as(bank)),
+            Some(account) => settled.push(chosen.started(account).shared_as(bank)),
             None => strangers.push(bank),
         }
     }
@@ -41,7 +69,7 @@ pub fn settle(
     let pairs = pairs(&absent, &strangers);
     for bank in strangers {
         settled.push(match pairs.iter().find(|(_, new)| new.id == bank.id) {
-            Some((account, _)) => continued(account, bank, succession, now),
+            Some((account, _)) => continued(&chosen.started(account), bank, succession, now),
             None => Account::of(succession, free_id(item, bank, stored), bank.clone()),
         });
     }
@@ -223,11 +251,11 @@ mod tests {
 
     fn stored(banks: &[BankAccount]) -> Vec<Account> {
         let item = ItemId::from_entropy([1; 10]);
-        settle((&item, 0), &[], banks, Timestamp::UNIX_EPOCH)
+        settle((&item, 0), Chosen::Nothing, &[], banks, Timestamp::UNIX_EPOCH)
     }
 
     fn settle_again(accounts: &[Account], listed: &[BankAccount]) -> Vec<Account> {
-        settle((&ItemId::from_entropy([1; 10]), 0), accounts, listed, Timestamp::UNIX_EPOCH)
+        settle((&ItemId::from_entropy([1; 10]), 0), Chosen::Nothing, accounts, listed, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -256,7 +284,9 @@ mod tests {
         }
         let item = ItemId::from_entropy([1; 10]);
         let listed = [bank("c", "Checking", Some("1"))];
-        let [settled] = settle((&item, 1), &accounts, &listed, Timestamp::UNIX_EPOCH).try_into().unwrap();
+        let [settled] = settle((&item, 1), Chosen::Nothing, &accounts, &listed, Timestamp::UNIX_EPOCH)
+            .try_into()
+            .unwrap();
         assert_eq!((&settled.id, settled.state), (&accounts[0].id, AccountState::Live));
     }
 

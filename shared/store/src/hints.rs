@@ -1,5 +1,7 @@
 //! What webhooks and people tell of items, and what has been announced.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::AttributeValue};
 use domain::{
@@ -8,6 +10,7 @@ use domain::{
     item::{Health, HealthState},
     store::{Hints, KnownItem, LinkSession, LinkSessions, PlaidItems, StoreError, Wanted},
     sync::Announcements,
+    time::until,
 };
 use jiff::Timestamp;
 
@@ -22,6 +25,8 @@ use crate::{
 /// A Link on a page of Plaid's may stay open for three weeks.
 const SESSION_DAYS: i64 = 22;
 const DAY_S: i64 = 86_400;
+/// A link token of update mode is good for half an hour; whoever has not come back long after has chosen nothing.
+const CHOOSING: Duration = Duration::from_hours(4);
 
 impl Store {
     /// Changes an item's row if a condition holds; false if not.
@@ -90,6 +95,12 @@ impl Hints for Store {
         self.want(at, change).await
     }
 
+    async fn are_being_chosen(&self, at: &ItemRef, now: Timestamp) -> Result<(), StoreError> {
+        let mut change = Change::default();
+        change.set("sa", text(now.to_string()));
+        self.change_item(at, change, "attribute_exists(pk)").await.map(|_is_there| ())
+    }
+
     async fn expires(
         &self,
         at: &ItemRef,
@@ -123,9 +134,13 @@ impl Hints for Store {
             // Another state by now is one that a sync has found out: it knows more.
             self.set_health(at, HealthState::Expiring, &item.health.restored(now)).await?;
         }
-        if item.new_accounts {
+        let chosen: Option<Timestamp> = Reader(&row).maybe_parsed("sa");
+        if item.new_accounts || chosen.is_some() {
             let mut change = Change::default();
-            change.remove("na");
+            change.remove("na").remove("sa");
+            if chosen.is_some_and(|since| until(since, now) < CHOOSING) {
+                change.set("ch", AttributeValue::Bool(true));
+            }
             self.change_item(at, change, "attribute_exists(pk)").await?;
         }
         Ok(())

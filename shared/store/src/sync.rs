@@ -182,6 +182,9 @@ fn item_change(commit: &Commit) -> Change {
     if let Some(full_at) = patch.budget {
         change.set("bu", text(full_at.to_string()));
     }
+    if patch.are_restarted {
+        change.remove("ch");
+    }
     if let Some(looked) = patch.looked {
         change.set("ad", number(looked)).set("lk", text(commit.now.to_string()));
     }

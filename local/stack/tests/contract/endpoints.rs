@@ -77,6 +77,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("listItems", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
     row("listMembers", "", "", [404, 200, 200, 200, 200, 404]),
     row("listTransactions", "household_id={household_id}", "", [404, 200, 200, 200, 200, 404]),
+    row("mergeAccount", "", r#"{"account_id": "{own_account_id}"}"#, [404, 403, 200, 200, 200, 404]),
     row("moveEdits", "", r#"{"to": "{transaction_id}"}"#, [404, 403, 200, 200, 200, 404]),
     row("removeAccount", "data=keep", "", [404, 403, 202, 202, 202, 404]),
     row("removeItem", "data=keep", "", [404, 403, 202, 202, 202, 404]),
@@ -217,6 +218,7 @@ impl<'a> Place<'a> {
             "category_id" => self.category().await,
             "word" => format!("word {}", COUNT.fetch_add(1, Ordering::Relaxed)),
             "public_token" => public_token(self.stack).await,
+            "own_account_id" => self.own_account().await,
             "item_id" | "account_id" => {
                 if !self.made.contains_key(name) {
                     self.link().await;
@@ -239,6 +241,14 @@ impl<'a> Place<'a> {
             }
             other => panic!("nothing stands for {{{other}}}: tests/contract/endpoints.rs makes it"),
         }
+    }
+
+    /// An account that is kept by hand.
+    async fn own_account(&self) -> String {
+        let body = json!({"household_id": self.household, "name": "Cash", "currency": "EUR"});
+        let (status, answer) = self.owner().await.post("/api/v1/plaid/accounts", &body).await.unwrap();
+        assert_eq!(status, 201, "{answer}");
+        answer["id"].as_str().unwrap().to_owned()
     }
 
     /// A transaction that somebody has entered.
@@ -322,6 +332,8 @@ impl<'a> Place<'a> {
     pub(crate) async fn request(&mut self, endpoint: &Endpoint) -> (String, Option<String>) {
         // What was written moves from one that is no more.
         let lost = endpoint.path.replace("{transaction_id}/move-edits", "{orphan_id}/move-edits");
+        // A merged account is shown as another one: the others need theirs.
+        let lost = lost.replace("{account_id}/merge-into", "{own_account_id}/merge-into");
         let mut path = self.fill(&lost).await;
         if !endpoint.row.query.is_empty() {
             path = format!("{path}?{}", self.fill(endpoint.row.query).await);

@@ -16,7 +16,7 @@ use crate::{
     bank::{BankError, BankItem, Meaning, Patience, SyncPage},
     ids::PlaidAccountId,
     item::{Health, HealthState, Stage},
-    pairing::{is_same, settle},
+    pairing::{Chosen, is_same, settle},
     time::until,
 };
 
@@ -98,7 +98,8 @@ impl Fetch<'_> {
                 let unlisted: Vec<_> = told.into_iter().filter(is_new).collect();
                 listed.extend(unlisted);
                 let item = (&self.state.item.at.item, self.state.succession);
-                settle(item, &self.accounts, listed, self.deps.clock.now())
+                let chosen = Chosen::by(self.state.are_chosen_anew);
+                settle(item, chosen, &self.accounts, listed, self.deps.clock.now())
             }
             None => told.iter().filter_map(|bank| Some(self.known(&bank.id)?.shared_as(bank))).collect(),
         };
@@ -269,10 +270,17 @@ impl Fetch<'_> {
         let (balances, generation, missed_sweep) = match before {
             Some(known) if known == account => return,
             // Nobody wants to know what is on an account that was stopped.
-            Some(known) if known.state.is_stopped() && known.bank.id == account.bank.id => return,
+            Some(known)
+                if known.state.is_stopped()
+                    && account.state.is_stopped()
+                    && known.bank.id == account.bank.id =>
+            {
+                return;
+            }
             Some(known) => {
                 let known = std::mem::replace(known, account.clone());
-                let missed_sweep = known.state == AccountState::Unshared { missed_sweep: true };
+                let missed_sweep =
+                    known.state == AccountState::Unshared { missed_sweep: true } || known.state.is_stopped();
                 (Some(known.bank.balances), known.generation, missed_sweep)
             }
             None => {
