@@ -13,6 +13,8 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
+    account::Merges,
+    category::Categories,
     household::{Memberships, Permission, one_item},
     ids::{AccountId, ItemId},
     item::{Connection, HealthState},
@@ -39,6 +41,8 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item, while it is waited for.
     pub connections: Arc<dyn OneConnection>,
+    /// Which accounts are merged.
+    pub categories: Arc<dyn Categories>,
     /// Where the look is asked for.
     pub hints: Arc<dyn Hints>,
     /// The queue of syncs.
@@ -93,19 +97,19 @@ async fn confirm(deps: &Deps, request: &Request) -> Result<HouseholdReply, Probl
         Waited::Running => Reply::json(202, &Running { status: "running" })?,
         Waited::Covered(_) => {
             let now = deps.connections.connection(&at).await?.ok_or_else(missing)?;
-            Reply::json(200, &answer(&now))?
+            let tree = deps.categories.tree(&at.household).await?;
+            Reply::json(200, &answer(&now, tree.merges()))?
         }
     };
     Ok(reply.of(at.household))
 }
 
-fn answer(connection: &Connection) -> Answer {
+fn answer(connection: &Connection, merges: &Merges) -> Answer {
     let Connection { item, accounts } = connection;
-    let listed = accounts.iter().filter(|account| account.state.is_listed());
     Answer {
         item_id: item.at.item.clone(),
         health: item.health.state,
         last_synced_at: item.last_run.map(|run| run.at),
-        account_ids: listed.map(|account| account.id.clone()).collect(),
+        account_ids: merges.ids_of(accounts),
     }
 }

@@ -16,6 +16,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let deps = Deps {
         memberships: store.clone(),
         connections: store.clone(),
+        categories: store.clone(),
         hints: store.clone(),
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
         clock: Arc::new(System),

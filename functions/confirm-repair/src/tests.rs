@@ -26,6 +26,7 @@ async fn send(world: &World, request: Request) -> (u16, Value) {
     let deps = Deps {
         memberships: world.store.clone(),
         connections: world.store.clone(),
+        categories: world.store.clone(),
         hints: world.store.clone(),
         queue: world.queue.clone(),
         clock: Arc::new(System),

@@ -10,6 +10,7 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
+    category::Categories,
     household::{Memberships, Permission, one_item},
     ids::ItemId,
     store::OneConnection,
@@ -28,6 +29,8 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item with its accounts.
     pub connections: Arc<dyn OneConnection>,
+    /// Which accounts are merged.
+    pub categories: Arc<dyn Categories>,
 }
 
 /// Gets a connection.
@@ -41,5 +44,6 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     if !ItemView::is_listed(&connection.item) {
         return Err(missing());
     }
-    Reply::json(200, &ItemView::new(&connection))
+    let tree = deps.categories.tree(&connection.item.at.household).await?;
+    Reply::json(200, &ItemView::new(&connection, tree.merges()))
 }

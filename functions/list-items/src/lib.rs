@@ -11,6 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
+    category::Categories,
     household::{Memberships, readable_households},
     ids::HouseholdId,
     store::Connections,
@@ -31,6 +32,8 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The items with their accounts.
     pub connections: Arc<dyn Connections>,
+    /// Which accounts are merged.
+    pub categories: Arc<dyn Categories>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -46,12 +49,10 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let households = readable_households(&*deps.memberships, &request.user, household.as_ref()).await?;
     let mut items = Vec::new();
     for household in &households {
-        let connections = deps.connections.connections(household).await?.into_iter();
-        items.extend(
-            connections
-                .filter(|connection| ItemView::is_listed(&connection.item))
-                .map(|connection| ItemView::new(&connection)),
-        );
+        let (tree, connections) = (deps.categories.tree(household), deps.connections.connections(household));
+        let (tree, connections) = tokio::try_join!(tree, connections)?;
+        let listed = connections.iter().filter(|connection| ItemView::is_listed(&connection.item));
+        items.extend(listed.map(|connection| ItemView::new(connection, tree.merges())));
     }
     Reply::json(200, &Answer { items })
 }

@@ -11,6 +11,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env(&edge::env::variable)?;
     let sdk = aws::sdk_config(aws::settings()?)?;
     let store = Arc::new(Store::new(&sdk, Tables { data: config.table, ..Tables::default() }));
-    let deps = Deps { memberships: store.clone(), connections: store };
+    let deps = Deps { memberships: store.clone(), connections: store.clone(), categories: store };
     edge::http::serve(deps, handle).await
 }

@@ -11,7 +11,11 @@ use testkit::{World, acting, body, request};
 use crate::{Deps, handle};
 
 async fn call(world: &World, user: &str, query: &str) -> (u16, Value) {
-    let deps = Deps { memberships: world.store.clone(), connections: world.store.clone() };
+    let deps = Deps {
+        memberships: world.store.clone(),
+        connections: world.store.clone(),
+        categories: world.store.clone(),
+    };
     body(acting!(handle(&deps, request(user, &[], query, &Value::Null))).await)
 }
 

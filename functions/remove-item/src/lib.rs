@@ -12,10 +12,14 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
+    account::{Account, AccountState},
+    category::Categories,
     household::{Memberships, Permission, one_item},
-    ids::ItemId,
+    ids::{ItemId, ItemRef},
+    item::{Connection, Item},
     removal::{Begun, Data, RemovalMessage, RemovalQueue, RemovalStarts},
-    store::OneConnection,
+    store::{OneConnection, StoreError},
+    sync::SyncReads,
     time::Clock,
 };
 use edge::{
@@ -34,6 +38,10 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item.
     pub connections: Arc<dyn OneConnection>,
+    /// Other items, of which an account is merged with one of this.
+    pub reads: Arc<dyn SyncReads>,
+    /// Which accounts are merged.
+    pub categories: Arc<dyn Categories>,
     /// Begins removals.
     pub removals: Arc<dyn RemovalStarts>,
     /// The queue of removals.
@@ -58,12 +66,37 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let item: ItemId = request.path("item_id", missing)?;
     let found =
         one_item(&*deps.memberships, &*deps.connections, &request.user, &item, Permission::Connect).await;
-    let at = found.map_err(|error| Problem::no_access(error, "item_not_found", "item"))?.item.at;
+    let found = found.map_err(|error| Problem::no_access(error, "item_not_found", "item"))?;
+    let Connection { item: Item { at, .. }, accounts } = found;
     let (clock, keep_data) = (&*deps.clock, data == Data::Keep);
     match ask(clock, async || deps.removals.remove_item(&at, keep_data, clock.now()).await).await? {
         Begun::NotThere => return Err(missing()),
         Begun::Removing => {}
     }
+    if data == Data::Delete {
+        remove_merged(deps, &at, &accounts).await?;
+    }
     deps.queue.send(&RemovalMessage::of_item(at), Duration::ZERO).await?;
     Reply::json(202, &Answer { item_id: item, status: "removing" })
+}
+
+/// What is shown as one with an account of the item is deleted with it, whichever item has it.
+async fn remove_merged(deps: &Deps, at: &ItemRef, accounts: &[Account]) -> Result<(), Problem> {
+    let tree = deps.categories.tree(&at.household).await?;
+    let together = accounts.iter().flat_map(|account| tree.merges().together(&account.id));
+    for part in together.filter(|part| part.item() != at.item) {
+        let other = ItemRef { household: at.household.clone(), item: part.item() };
+        let stop = async || {
+            let Some(state) = deps.reads.state(&other).await? else { return Ok(()) };
+            let stands = state.accounts.iter().find(|account| account.id == part);
+            let is_over = stands.is_none_or(|account| matches!(account.state, AccountState::Removed { .. }));
+            if is_over || deps.removals.stop_account(&other, state.rev, &part, false).await? {
+                return Ok(());
+            }
+            Err(StoreError::Busy)
+        };
+        ask(&*deps.clock, stop).await?;
+        deps.queue.send(&RemovalMessage::of_item(other), Duration::ZERO).await?;
+    }
+    Ok(())
 }

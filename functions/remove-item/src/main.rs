@@ -16,6 +16,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let deps = Deps {
         memberships: store.clone(),
         connections: store.clone(),
+        reads: store.clone(),
+        categories: store.clone(),
         removals: store,
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
         clock: Arc::new(System),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use domain::{
+    account::joining,
     removal::RemovalMessage,
-    sync::{Cause, Outcome},
+    sync::{Cause, Outcome, SyncReads},
 };
 use edge::system::System;
 use serde_json::{Value, json};
@@ -16,6 +17,8 @@ async fn call(world: &World, user: &str, item: &str, query: &str) -> (u16, Value
     let deps = Deps {
         memberships: world.store.clone(),
         connections: world.store.clone(),
+        reads: world.store.clone(),
+        categories: world.store.clone(),
         removals: world.store.clone(),
         queue: world.removals.clone(),
         clock: Arc::new(System),
@@ -55,4 +58,32 @@ async fn a_store_that_fails_is_said() {
     let (at, _) = world.item("user_good", "pass_good").await;
     world.aws.fault("UpdateItem", 0, 9, Fault::Refuse);
     assert_eq!(call(&world, "alice", at.item.as_str(), "").await.1["code"], "store_unavailable");
+}
+
+#[tokio::test]
+async fn what_is_merged_with_one_of_its_accounts_goes_with_it() {
+    let world = World::new().await;
+    let mut accounts = Vec::new();
+    for _ in 0..2 {
+        let (at, _) = world.item("user_good", "pass_good").await;
+        world.run(&at, Cause::Link).await;
+        let mut of_item = world.store.state(&at).await.unwrap().unwrap().accounts.into_iter();
+        let checking = of_item.find(|account| account.bank.subtype.as_deref() == Some("checking"));
+        accounts.push((at, checking.unwrap().id));
+    }
+    let [(stays, part), (goes, whole)] = accounts.try_into().unwrap();
+    let joining = joining::Deps {
+        categories: world.store.clone(),
+        connections: world.store.clone(),
+        rows: world.store.clone(),
+        removals: world.removals.clone(),
+        clock: Arc::new(System),
+    };
+    joining::merge(&joining, &goes.household, &part, &whole).await.unwrap();
+    assert_eq!(call(&world, "alice", goes.item.as_str(), "").await.0, 202);
+    let accounts = world.store.state(&stays).await.unwrap().unwrap().accounts;
+    let states: Vec<_> =
+        accounts.iter().filter(|account| !account.state.is_listed()).map(|a| &a.id).collect();
+    assert_eq!(states, [&part]);
+    assert_eq!(world.removals.take().len(), 2);
 }

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 pub use merging::{Merge, Merges, shown, shown_account};
-pub use overlap::{AccountRow, Overlap, same_rows};
+pub use overlap::{AccountRow, Overlap, Presence, same_rows};
 pub use people::{AccountChange, AccountEdited, AccountEdits, AccountHalf, NewManualAccount};
 
 use crate::{

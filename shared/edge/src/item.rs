@@ -1,6 +1,7 @@
 //! A connection as answers show it: one shape, whichever endpoint answers.
 
 use domain::{
+    account::Merges,
     ids::{AccountId, HouseholdId, InstitutionId, ItemId, UserId},
     item::{Connection, HealthState, Item, NextAction},
 };
@@ -52,10 +53,10 @@ impl ItemView {
     }
 
     /// The view of a connection.
-    pub fn new(connection: &Connection) -> Self {
+    pub fn new(connection: &Connection, merges: &Merges) -> Self {
         let Connection { item, accounts } = connection;
         let health = &item.health;
-        let listed = accounts.iter().filter(|account| account.state.is_listed() && !item.awaits_admission);
+        let account_ids = if item.awaits_admission { Vec::new() } else { merges.ids_of(accounts) };
         Self {
             id: item.at.item.clone(),
             household_id: item.at.household.clone(),
@@ -72,7 +73,7 @@ impl ItemView {
             history: item.history.as_str().to_owned(),
             last_synced_at: item.last_run.map(|run| run.at),
             retry_at: item.failure.as_ref().and_then(|failure| failure.retry_at),
-            account_ids: listed.map(|account| account.id.clone()).collect(),
+            account_ids,
         }
     }
 }

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use domain::{
-    account::{AccountRow, AccountState, joining::MergeSteps},
+    account::{AccountRow, AccountState, Presence, joining::MergeSteps},
     ids::{AccountId, ItemRef, TransactionId},
     store::StoreError,
     transaction::Month,
@@ -219,8 +219,11 @@ fn account_row(at: &ItemRef, row: &Row) -> Result<Option<AccountRow>, StoreError
         currency: row.maybe_text("cu").map(read_currency),
         date,
         name: row.text("nm")?.to_owned(),
-        pending: row.flag("pe"),
-        is_there: row.has("id"),
+        presence: match (row.has("id"), row.flag("pe")) {
+            (true, false) => Presence::Posted,
+            (true, true) => Presence::Pending,
+            (false, _) => Presence::Gone,
+        },
         is_edited: row.has("ur"),
         is_superseded: row.has("sp"),
     }))

@@ -225,17 +225,11 @@ pub async fn compare(deps: &Deps, at: &ItemRef) -> Result<(), MergeError> {
     for (_, account) in &new {
         let rows = deps.rows.account_rows(at, &account.id).await?;
         let candidates = old.iter().filter(|(_, old, _)| are_alike(old, account));
-        let candidates = candidates.map(|(item, old, history)| {
-            let has_gone = item.at == *at && old.state.is_unshared();
-            let balances = [&old.bank, &account.bank].map(|bank| bank.balances.current);
-            Candidate {
-                id: &old.id,
-                overlap: Overlap::of(history, &rows),
-                is_quiet: is_quiet(item, old),
-                has_gone,
-                is_bare: has_gone && history.is_empty() && rows.is_empty() && balances[0] == balances[1],
-                says_so: is_quiet(item, old) && may_be_same(&old.bank, &account.bank),
-            }
+        let candidates = candidates.map(|(item, old, history)| Candidate {
+            id: &old.id,
+            overlap: Overlap::of(history, &rows),
+            evidence: evidence((item, old, history), (at, account, &rows)),
+            is_quiet: is_quiet(item, old),
         });
         compared.push((*account, candidates.collect::<Vec<_>>()));
     }
@@ -249,33 +243,52 @@ pub async fn compare(deps: &Deps, at: &ItemRef) -> Result<(), MergeError> {
             deps.rows.set_compared(at, &account.id, None).await?;
             continue;
         }
-        let hint = candidates.iter().filter(|one| one.overlap.is_hint() || one.says_so || one.has_gone);
-        let hint = hint.max_by_key(|one| (one.overlap, one.says_so, one.has_gone)).map(|one| one.id);
+        let hint = candidates.iter().filter(|one| one.evidence != Evidence::Nothing);
+        let hint = hint.max_by_key(|one| (one.overlap, one.evidence)).map(|one| one.id);
         deps.rows.set_compared(at, &account.id, hint).await?;
     }
     Ok(())
+}
+
+/// What suggests that two accounts are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Evidence {
+    Nothing,
+    /// A person should be asked.
+    Hint,
+    /// Their histories are the same.
+    Proof,
 }
 
 /// An account that a new one may be.
 struct Candidate<'a> {
     id: &'a AccountId,
     overlap: Overlap,
+    evidence: Evidence,
     /// Whether it is not kept up to date any more.
     is_quiet: bool,
-    /// Whether the connection that shows the new one shows it no more.
-    has_gone: bool,
-    /// Whether neither has any history, and both have the same balance: to merge them changes no sum.
-    is_bare: bool,
-    /// Whether what the bank says of both suggests it.
-    says_so: bool,
+}
+
+/// What suggests that a new account of an item is the old one.
+fn evidence(
+    (item, old, history): (&Item, &Account, &[AccountRow]),
+    (at, new, rows): (&ItemRef, &Account, &[AccountRow]),
+) -> Evidence {
+    let overlap = Overlap::of(history, rows);
+    let has_gone = item.at == *at && old.state.is_unshared();
+    let balances = [old, new].map(|account| account.bank.balances.current);
+    // To merge two accounts without any history changes no sum.
+    let are_bare = history.is_empty() && rows.is_empty() && balances[0] == balances[1];
+    if overlap.is_proof() || (has_gone && (overlap.is_whole() || are_bare)) {
+        return Evidence::Proof;
+    }
+    let words_agree = is_quiet(item, old) && may_be_same(&old.bank, &new.bank);
+    if overlap.is_hint() || has_gone || words_agree { Evidence::Hint } else { Evidence::Nothing }
 }
 
 /// The only account that the histories prove to be the same, if it is not kept up to date any more.
 fn proven<'a>(candidates: &[Candidate<'a>]) -> Option<&'a AccountId> {
-    let is_proof = |one: &&Candidate<'_>| {
-        one.overlap.is_proof() || (one.has_gone && one.overlap.is_whole()) || one.is_bare
-    };
-    let mut proven = candidates.iter().filter(is_proof);
+    let mut proven = candidates.iter().filter(|one| one.evidence == Evidence::Proof);
     let one = proven.next()?;
     (one.is_quiet && proven.next().is_none()).then_some(one.id)
 }

@@ -67,6 +67,19 @@ impl Merges {
         parts.chain([shown]).cloned().collect()
     }
 
+    /// The ids under which people see accounts of one connection, each once.
+    pub fn ids_of(&self, accounts: &[Account]) -> Vec<AccountId> {
+        let kept = accounts.iter().filter(|account| account.state.is_listed());
+        let mut ids = Vec::new();
+        for account in kept.filter(|account| account.state != AccountState::Merged) {
+            let id = self.shown_as(&account.id);
+            if !ids.contains(id) {
+                ids.push(id.clone());
+            }
+        }
+        ids
+    }
+
     pub(crate) fn insert(&mut self, account: &AccountId, merge: Merge) {
         self.0.insert(account.clone(), merge);
     }

@@ -32,14 +32,23 @@ pub struct AccountRow {
     pub date: Date,
     /// The bank's text.
     pub name: String,
-    /// Whether it was pending when it was last told.
-    pub pending: bool,
-    /// Whether the transaction is there; else the row waits with what people wrote on it, or expires.
-    pub is_there: bool,
+    /// Whether its transaction is there.
+    pub presence: Presence,
     /// Whether people have written on it.
     pub is_edited: bool,
     /// Whether another row goes on for it already.
     pub is_superseded: bool,
+}
+
+/// Whether a row's transaction is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It has posted.
+    Posted,
+    /// It is pending.
+    Pending,
+    /// It went away: the row waits with what people wrote on it, or expires.
+    Gone,
 }
 
 impl AccountRow {
@@ -97,7 +106,7 @@ impl Overlap {
 }
 
 fn is_posted(row: &AccountRow) -> bool {
-    !row.pending && row.amount.is_some()
+    row.presence != Presence::Pending && row.amount.is_some()
 }
 
 fn span(rows: &[AccountRow]) -> Option<(Date, Date)> {
@@ -109,8 +118,9 @@ fn span(rows: &[AccountRow]) -> Option<(Date, Date)> {
 /// multisets, so that two equal ones stay two: first what is equal to the name, then to the day, then what is nearest.
 pub fn same_rows<'a>(old: &'a [AccountRow], new: &'a [AccountRow]) -> Vec<(&'a AccountRow, &'a AccountRow)> {
     let counts = |row: &&AccountRow| !row.is_superseded && row.amount.is_some();
-    let mut old: Vec<_> = old.iter().filter(counts).filter(|row| row.is_there || row.is_edited).collect();
-    let mut new: Vec<_> = new.iter().filter(counts).filter(|row| row.is_there).collect();
+    let mut old: Vec<_> =
+        old.iter().filter(counts).filter(|row| row.presence != Presence::Gone || row.is_edited).collect();
+    let mut new: Vec<_> = new.iter().filter(counts).filter(|row| row.presence != Presence::Gone).collect();
     // What people have written finds its transaction first.
     old.sort_by_key(|row| (!row.is_edited, row.date, row.key.clone()));
     new.sort_by_key(|row| (row.date, row.key.clone()));

@@ -175,7 +175,11 @@ impl Fetch<'_> {
         told: &BankAccount,
     ) -> bool {
         let is_there = |id: &PlaidAccountId| named.contains(id) || listed.iter().any(|bank| bank.id == *id);
-        let is_missing = |account: &Account| !account.bank.is_placeholder() && !is_there(&account.bank.id);
+        let is_missing = |account: &Account| {
+            account.state != AccountState::Merged
+                && !account.bank.is_placeholder()
+                && !is_there(&account.bank.id)
+        };
         told.is_placeholder() && self.known(&told.id).is_none() && self.accounts.iter().any(is_missing)
     }
 
