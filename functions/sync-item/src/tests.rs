@@ -6,7 +6,7 @@ use domain::{
     account::{joining, shown},
     category::Categories,
     edit::{Change, Orphans, TransactionEdits},
-    ids::ItemRef,
+    ids::{AccountId, ItemRef},
     search::{Search, TransactionSearch},
     store::Connections,
     sync::{self, Cause, Edit, SyncMessage, Turns},
@@ -458,7 +458,7 @@ async fn an_account_that_only_seems_to_be_another_is_a_question() {
             .iter()
             .flat_map(|connection| &connection.accounts)
             .filter_map(|account| account.possible_twin())
-            .map(|twin| twin.item())
+            .map(AccountId::item)
             .collect();
         assert_eq!(twins, if is_asked { vec![old.item] } else { vec![] });
     }
