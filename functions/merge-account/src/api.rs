@@ -24,6 +24,6 @@ pub fn operation() -> Operation {
         .body::<Body>()
         .answer::<AccountView>(200, "The account that is shown for both; the one of the path if the merge was undone.")
         .tagged()
-        .problems(&["account_not_found", "account_merged", "accounts_differ", "account_not_merged", "merge_too_old"])
+        .problems(&["account_not_found", "account_merged", "accounts_differ", "account_not_merged", "history_coming", "merge_too_old"])
         .problems(&["queue_unavailable"])
 }

@@ -115,6 +115,11 @@ fn problem(error: MergeError) -> Problem {
             "accounts_differ",
             "The accounts are of different types, or in different currencies.",
         ),
+        MergeError::Coming => Problem::new(
+            409,
+            "history_coming",
+            "The history of one of the accounts is still being fetched. Try again once it is there.",
+        ),
         MergeError::NotMerged => {
             Problem::new(409, "account_not_merged", "The account was not merged into another one.")
         }

@@ -14,7 +14,7 @@ use domain::{
 use edge::{idempotency::Once, system::System};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use testkit::{StandingClock, World, acting, body, request};
+use testkit::{Fault, StandingClock, World, acting, body, request};
 
 use crate::{Deps, handle};
 
@@ -131,6 +131,13 @@ async fn two_accounts_are_shown_as_one_in_either_direction_and_as_two_again() {
             let notes: Vec<_> = rows.values().filter_map(|(.., note)| note.clone()).collect();
             assert_eq!(notes.len(), 2, "{notes:?}");
         }
+        // Either id finds them all.
+        for id in [part, whole] {
+            let mut search = Search::everything(500);
+            search.filter.accounts = [id.clone()].into();
+            let scope = world.store.scope(std::slice::from_ref(&world.household)).await.unwrap();
+            assert_eq!(world.store.find(&search, &scope).await.unwrap().transactions.len(), 12);
+        }
         let [shown] = accounts(&world).await.try_into().unwrap();
         assert_eq!((&shown.id, shown.state), (whole, AccountState::Live));
         // What comes later is on the one account, once.
@@ -197,6 +204,29 @@ async fn what_cannot_be_merged_stays_as_it_is() {
         assert_eq!((status, answer["code"].as_str().unwrap()), expected, "{answer}");
     }
     assert_eq!(accounts(&world).await.len(), all.len());
+}
+
+#[tokio::test]
+async fn what_a_crash_has_left_of_a_merge_is_finished_by_the_same_request_or_the_next_sync() {
+    for by_sync in [false, true] {
+        let world = World::new().await;
+        let ([_, new_at], [old, new]) = twins(&world).await;
+        // The rows are the second step.
+        world.aws.fault("TransactWriteItems", 2, 1, Fault::HangBefore);
+        let deps = deps_at(&world, Timestamp::now());
+        tokio::select! {
+            outcome = joining::merge(&deps.joining, &world.household, &new, &old) => panic!("{outcome:?}"),
+            () = world.aws.hung() => {}
+        }
+        if by_sync {
+            joining::compare(&deps.joining, &new_at).await.unwrap();
+        } else {
+            assert_eq!(merge(&world, &new, &old).await.0, 200);
+        }
+        world.removals.take();
+        assert_eq!(listed(&world).await.len(), 12);
+        assert_eq!(accounts(&world).await.len(), 1);
+    }
 }
 
 #[tokio::test]

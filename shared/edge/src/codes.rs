@@ -78,6 +78,11 @@ pub const CODES: &[Code] = &[
         "The accounts are connected already. Repair that connection; `allow_duplicate`, sent with the first request of a session, insists.",
     ),
     code(409, "edits_not_orphaned", "The transaction is still there, or nothing is written on it."),
+    code(
+        409,
+        "history_coming",
+        "The history of an account is still being fetched. Try again once it is there.",
+    ),
     code(409, "household_full", "The household has as many members as it may have."),
     code(409, "item_gone", "The connection has ended. Connect the bank again."),
     code(409, "item_needs_attention", "The bank refused; `detail` says what a person can do about it."),

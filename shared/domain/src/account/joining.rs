@@ -86,6 +86,9 @@ pub enum MergeError {
     /// They are of two types, or hold two currencies.
     #[error("the accounts are of different kinds")]
     Different,
+    /// The history of one is still being fetched: what comes later would stand beside what the other has.
+    #[error("the history of an account is not there yet")]
+    Coming,
     /// There is nothing to be undone.
     #[error("the account is not merged")]
     NotMerged,
@@ -128,6 +131,9 @@ pub async fn merge(
         }
         if !are_alike(old, new) {
             return Err(MergeError::Different);
+        }
+        if all.is_history_coming(account) || all.is_history_coming(&into) {
+            return Err(MergeError::Coming);
         }
         let sides = [account, &into].map(|shown| tree.merges().together(shown));
         let [is_old_live, is_new_live] = [&sides[0], &sides[1]].map(|side| all.live(side).is_some());
@@ -210,6 +216,13 @@ pub async fn compare(deps: &Deps, at: &ItemRef) -> Result<(), MergeError> {
         return Ok(());
     }
     let tree = deps.categories.tree(&at.household).await?;
+    // What an earlier run, or a person, has begun.
+    let (begun, new): (Vec<_>, Vec<_>) =
+        new.into_iter().partition(|(_, account)| tree.merges().get(&account.id).is_some());
+    for (_, account) in begun {
+        finish(deps, &all, tree.merges(), &account.id).await?;
+        deps.rows.set_compared(at, &account.id, None).await?;
+    }
     let mut old = Vec::new();
     for (item, account) in all.all().filter(|(_, account)| !new.iter().any(|(_, new)| new.id == account.id)) {
         let is_seen = account.state.is_listed() && account.state != AccountState::Merged;
@@ -343,6 +356,10 @@ impl Accounts {
         let is_seen =
             |(item, account): &(&Item, &Account)| account.state.is_listed() && !item.awaits_admission;
         self.find(id).filter(is_seen).map(|(_, account)| account).ok_or(MergeError::NotFound)
+    }
+
+    fn is_history_coming(&self, id: &AccountId) -> bool {
+        self.find(id).is_some_and(|(item, _)| item.health.may_sync() && item.is_history_coming())
     }
 
     /// Whether no other account of its connection is kept up to date.
