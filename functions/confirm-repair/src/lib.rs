@@ -41,7 +41,7 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item, while it is waited for.
     pub connections: Arc<dyn OneConnection>,
-    /// Which accounts are merged.
+    /// The household's merges.
     pub categories: Arc<dyn Categories>,
     /// Where the look is asked for.
     pub hints: Arc<dyn Hints>,
@@ -110,6 +110,6 @@ fn answer(connection: &Connection, merges: &Merges) -> Answer {
         item_id: item.at.item.clone(),
         health: item.health.state,
         last_synced_at: item.last_run.map(|run| run.at),
-        account_ids: merges.ids_of(accounts),
+        account_ids: merges.visible_ids(accounts),
     }
 }

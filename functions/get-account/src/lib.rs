@@ -10,7 +10,7 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    account::shown_account,
+    account::visible_account,
     category::Categories,
     household::{Memberships, Permission, one_item},
     ids::AccountId,
@@ -30,9 +30,9 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item with its accounts.
     pub connections: Arc<dyn OneConnection>,
-    /// The household's other accounts, of which one may be merged with it.
+    /// The household's accounts, for a merged account.
     pub household: Arc<dyn Connections>,
-    /// Which accounts are merged.
+    /// The household's merges.
     pub categories: Arc<dyn Categories>,
 }
 
@@ -44,11 +44,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let (memberships, connections) = (&*deps.memberships, &*deps.connections);
     let found = one_item(memberships, connections, &request.user, &id.item(), Permission::Read).await;
     let found = found.map_err(|error| Problem::no_access(error, "account_not_found", "account"))?;
-    if found.accounts.iter().all(|account| account.id != id) {
-        return Err(missing());
-    }
-    let shown = shown_account(&*deps.household, &*deps.categories, found, &id).await?;
-    let (item, account) = shown.ok_or_else(missing)?;
+    let visible = visible_account(&*deps.household, &*deps.categories, found, &id).await?;
+    let (item, account) = visible.ok_or_else(missing)?;
     let revision = account.half.rev;
     Ok(Reply::json(200, &AccountView::new(&item, account))?.tagged(revision))
 }

@@ -29,7 +29,7 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item with its accounts.
     pub connections: Arc<dyn OneConnection>,
-    /// Which accounts are merged.
+    /// The household's merges.
     pub categories: Arc<dyn Categories>,
 }
 

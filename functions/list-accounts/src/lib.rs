@@ -11,7 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    account::shown,
+    account::visible_accounts,
     category::Categories,
     household::{Memberships, readable_households},
     ids::HouseholdId,
@@ -33,7 +33,7 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The items with their accounts.
     pub connections: Arc<dyn Connections>,
-    /// Which accounts are merged.
+    /// The household's merges.
     pub categories: Arc<dyn Categories>,
 }
 
@@ -52,8 +52,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     for household in &households {
         let (tree, connections) = (deps.categories.tree(household), deps.connections.connections(household));
         let (tree, connections) = tokio::try_join!(tree, connections)?;
-        let shown = shown(tree.merges(), connections);
-        accounts.extend(shown.into_iter().map(|(item, account)| AccountView::new(&item, account)));
+        let visible = visible_accounts(tree.merges(), connections);
+        accounts.extend(visible.into_iter().map(|(item, account)| AccountView::new(&item, account)));
     }
     Reply::json(200, &Answer { accounts })
 }

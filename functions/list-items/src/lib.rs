@@ -32,7 +32,7 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The items with their accounts.
     pub connections: Arc<dyn Connections>,
-    /// Which accounts are merged.
+    /// The household's merges.
     pub categories: Arc<dyn Categories>,
 }
 

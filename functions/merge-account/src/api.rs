@@ -13,16 +13,16 @@ pub fn operation() -> Operation {
     let route = ("POST", "/api/v1/plaid/accounts/{account_id}/merge-into");
     Operation::new(route, "merge-account", "Merge two accounts that are one", Access::Allowed(Permission::Connect))
         .about(
-            "For an account that the bank shows under another id, name or card, or that another connection has. Both are shown as \
-             the account of the body: its id, its name, the transactions of both. Transactions that both have, by amount and day, \
-             are shown once, with what was written on either. The account that its bank still keeps up to date goes on; if that is \
-             both, the one of the path is stopped, and its connection ends with its last account. `null` undoes the merge within 30 \
-             days; what was written since stays where it is shown.",
+            "For an account that the bank lists under another id, name or card, or that another connection has as well. The account \
+             in the body remains visible, with its id, its name and the transactions of both. Transactions that both have, by \
+             amount and day, are listed once, with the edits of both. The account that its bank still keeps up to date continues. If \
+             that is both, the account in the path is stopped, and its connection ends with its last account. `null` undoes the merge \
+             within 30 days; later edits stay, and a stopped account is synced again from the next night on.",
         )
-        .path::<AccountId>("account_id", "The account that is not to be shown by itself any more.")
+        .path::<AccountId>("account_id", "The account to be merged, which is not listed afterwards.")
         .idempotent()
         .body::<Body>()
-        .answer::<AccountView>(200, "The account that is shown for both; the one of the path if the merge was undone.")
+        .answer::<AccountView>(200, "The visible account; the account in the path after an undo.")
         .tagged()
         .problems(&["account_not_found", "account_merged", "accounts_differ", "account_not_merged", "history_coming", "merge_too_old"])
         .problems(&["queue_unavailable"])

@@ -1,8 +1,7 @@
-//! `POST /api/v1/plaid/accounts/{account_id}/merge-into` — two accounts that are one are shown as one, or a merge is undone.
+//! `POST /api/v1/plaid/accounts/{account_id}/merge-into` — merges an account into another one of the household, or undoes the
+//! merge.
 //!
-//! Order of effects: the household's list of merges → the account that is no longer kept up to date is stopped → its rows that
-//! the other account has too are superseded → message to whoever removes items. A crash in between leaves transactions that
-//! are shown twice; the same request goes on.
+//! Order of effects: `domain::account::merging`. After a crash the same request continues.
 
 mod api;
 pub mod config;
@@ -12,10 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    account::{
-        joining::{self, MergeError, merge, undo},
-        shown_account,
-    },
+    account::merging::{self, MergeError, merge, undo, visible},
     household::{Memberships, Permission, one_item},
     ids::{AccountId, HouseholdId},
     item::Connection,
@@ -32,14 +28,14 @@ use serde::Deserialize;
 
 pub use api::operation;
 
-/// What this function reaches the world through.
+/// Dependencies.
 pub struct Deps {
-    /// Who belongs where.
+    /// Memberships.
     pub memberships: Arc<dyn Memberships>,
     /// The account.
     pub connection: Arc<dyn OneConnection>,
     /// Merges.
-    pub joining: joining::Deps,
+    pub merging: merging::Deps,
     /// Requests with a key.
     pub once: Once,
 }
@@ -47,7 +43,7 @@ pub struct Deps {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
-    /// The account that both are shown as, of the same household; null undoes the merge.
+    /// The account that remains visible, of the same household; null undoes the merge.
     #[serde(deserialize_with = "Option::deserialize")]
     account_id: Option<AccountId>,
 }
@@ -68,16 +64,13 @@ async fn merge_them(deps: &Deps, request: &Request) -> Result<HouseholdReply, Pr
         None => None,
     };
     let done = match &into {
-        Some(into) => merge(&deps.joining, &household, &account, into).await,
-        None => undo(&deps.joining, &household, &account).await,
+        Some(into) => merge(&deps.merging, &household, &account, into).await,
+        None => undo(&deps.merging, &household, &account).await,
     };
     done.map_err(problem)?;
-    let found = find(deps, request, &account).await?;
-    let (connections, categories) = (&*deps.joining.connections, &*deps.joining.categories);
-    let shown = shown_account(connections, categories, found, &account).await?;
-    let (item, shown) = shown.ok_or_else(missing)?;
-    let revision = shown.half.rev;
-    Ok(Reply::json(200, &AccountView::new(&item, shown))?.tagged(revision).of(household))
+    let (item, account) = visible(&deps.merging, &household, &account).await?.ok_or_else(missing)?;
+    let revision = account.half.rev;
+    Ok(Reply::json(200, &AccountView::new(&item, account))?.tagged(revision).of(household))
 }
 
 /// The other account, if it is of the same household.
@@ -105,23 +98,19 @@ fn missing() -> Problem {
 fn problem(error: MergeError) -> Problem {
     match error {
         MergeError::NotFound => missing(),
-        MergeError::Merged => Problem::new(
-            409,
-            "account_merged",
-            "The account is shown as another one already. Undo that merge first.",
-        ),
-        MergeError::Different => Problem::new(
-            409,
-            "accounts_differ",
-            "The accounts are of different types, or in different currencies.",
-        ),
-        MergeError::Coming => Problem::new(
+        MergeError::Merged => {
+            Problem::new(409, "account_merged", "The account is merged already. Undo that merge first.")
+        }
+        MergeError::Different => {
+            Problem::new(409, "accounts_differ", "The accounts differ in type or currency.")
+        }
+        MergeError::HistoryComing => Problem::new(
             409,
             "history_coming",
             "The history of one of the accounts is still being fetched. Try again once it is there.",
         ),
         MergeError::NotMerged => {
-            Problem::new(409, "account_not_merged", "The account was not merged into another one.")
+            Problem::new(409, "account_not_merged", "The account is not merged into another account.")
         }
         MergeError::TooLate => Problem::new(409, "merge_too_old", "A merge can be undone for 30 days."),
         MergeError::Store(error) => error.into(),

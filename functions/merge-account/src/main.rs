@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::account::joining;
+use domain::account::merging;
 use edge::{idempotency::Once, system::System};
 use merge_account::{Deps, config::Config, handle};
 use queue::Queue;
@@ -17,10 +17,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let deps = Deps {
         memberships: store.clone(),
         connection: store.clone(),
-        joining: joining::Deps {
+        merging: merging::Deps {
             categories: store.clone(),
-            connections: store.clone(),
-            rows: store.clone(),
+            admissions: store.clone(),
+            store: store.clone(),
             removals: Arc::new(Queue::new(&sdk, config.removal_queue_url)),
             clock: Arc::new(System),
         },

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
-    account::{Account, AccountState, joining, shown},
+    account::{Account, AccountState, merging, visible_accounts},
     category::Categories,
     edit::{Change, TransactionEdits},
     ids::{AccountId, ItemRef},
@@ -22,10 +22,10 @@ fn deps_at(world: &World, now: Timestamp) -> Deps {
     Deps {
         memberships: world.store.clone(),
         connection: world.store.clone(),
-        joining: joining::Deps {
+        merging: merging::Deps {
             categories: world.store.clone(),
-            connections: world.store.clone(),
-            rows: world.store.clone(),
+            admissions: world.store.clone(),
+            store: world.store.clone(),
             removals: world.removals.clone(),
             clock: Arc::new(StandingClock::at(now)),
         },
@@ -86,7 +86,7 @@ async fn ledger(world: &World) -> Vec<(String, Option<String>)> {
 async fn accounts(world: &World) -> Vec<Account> {
     let tree = world.store.tree(&world.household).await.unwrap();
     let all = world.store.connections(&world.household).await.unwrap();
-    shown(tree.merges(), all).into_iter().map(|(_, account)| account).collect()
+    visible_accounts(tree.merges(), all).into_iter().map(|(_, account)| account).collect()
 }
 
 async fn note(world: &World, at: &ItemRef, place: usize, text: &str) {
@@ -98,7 +98,7 @@ async fn note(world: &World, at: &ItemRef, place: usize, text: &str) {
 }
 
 async fn silence(world: &World, at: &ItemRef, account: &AccountId) {
-    use domain::account::joining::MergeSteps;
+    use domain::account::merging::MergeStore;
     let gone = AccountState::Unshared { missed_sweep: false };
     world.store.set_state(at, account, gone).await.unwrap();
 }
@@ -215,11 +215,11 @@ async fn what_a_crash_has_left_of_a_merge_is_finished_by_the_same_request_or_the
         world.aws.fault("TransactWriteItems", 2, 1, Fault::HangBefore);
         let deps = deps_at(&world, Timestamp::now());
         tokio::select! {
-            outcome = joining::merge(&deps.joining, &world.household, &new, &old) => panic!("{outcome:?}"),
+            outcome = merging::merge(&deps.merging, &world.household, &new, &old) => panic!("{outcome:?}"),
             () = world.aws.hung() => {}
         }
         if by_sync {
-            joining::compare(&deps.joining, &new_at).await.unwrap();
+            merging::compare(&deps.merging, &new_at).await.unwrap();
         } else {
             assert_eq!(merge(&world, &new, &old).await.0, 200);
         }

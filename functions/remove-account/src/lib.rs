@@ -38,7 +38,7 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item.
     pub connections: Arc<dyn OneConnection>,
-    /// Which accounts are merged: they go together.
+    /// The household's merges: merged accounts are removed together.
     pub categories: Arc<dyn Categories>,
     /// The item with its revision.
     pub reads: Arc<dyn SyncReads>,
@@ -76,9 +76,9 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let found =
         one_item(&*deps.memberships, &*deps.connections, &request.user, &item, Permission::Connect).await;
     let at = found.map_err(|error| Problem::no_access(error, "account_not_found", "account"))?.item.at;
-    let merged = deps.categories.tree(&at.household).await?.merges().together(&account);
+    let group = deps.categories.tree(&at.household).await?.merges().group(&account);
     let mut item_removed = None;
-    for part in &merged {
+    for part in &group {
         let at = ItemRef { household: at.household.clone(), item: part.item() };
         let Some(is_last) = stop(deps, &at, part, data).await? else { continue };
         item_removed = Some(item_removed.unwrap_or(false) || is_last);

@@ -40,7 +40,7 @@ pub struct Deps {
     pub connections: Arc<dyn OneConnection>,
     /// Other items, of which an account is merged with one of this.
     pub reads: Arc<dyn SyncReads>,
-    /// Which accounts are merged.
+    /// The household's merges.
     pub categories: Arc<dyn Categories>,
     /// Begins removals.
     pub removals: Arc<dyn RemovalStarts>,
@@ -83,7 +83,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
 /// What is shown as one with an account of the item is deleted with it, whichever item has it.
 async fn remove_merged(deps: &Deps, at: &ItemRef, accounts: &[Account]) -> Result<(), Problem> {
     let tree = deps.categories.tree(&at.household).await?;
-    let together = accounts.iter().flat_map(|account| tree.merges().together(&account.id));
+    let together = accounts.iter().flat_map(|account| tree.merges().group(&account.id));
     for part in together.filter(|part| part.item() != at.item) {
         let other = ItemRef { household: at.household.clone(), item: part.item() };
         let stop = async || {

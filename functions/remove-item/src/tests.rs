@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{
-    account::joining,
+    account::merging,
     removal::RemovalMessage,
     sync::{Cause, Outcome, SyncReads},
 };
@@ -72,14 +72,14 @@ async fn what_is_merged_with_one_of_its_accounts_goes_with_it() {
         accounts.push((at, checking.unwrap().id));
     }
     let [(stays, part), (goes, whole)] = accounts.try_into().unwrap();
-    let joining = joining::Deps {
+    let merging = merging::Deps {
         categories: world.store.clone(),
-        connections: world.store.clone(),
-        rows: world.store.clone(),
+        admissions: world.store.clone(),
+        store: world.store.clone(),
         removals: world.removals.clone(),
         clock: Arc::new(System),
     };
-    joining::merge(&joining, &goes.household, &part, &whole).await.unwrap();
+    merging::merge(&merging, &goes.household, &part, &whole).await.unwrap();
     assert_eq!(call(&world, "alice", goes.item.as_str(), "").await.0, 202);
     let accounts = world.store.state(&stays).await.unwrap().unwrap().accounts;
     let states: Vec<_> =

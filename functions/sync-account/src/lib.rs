@@ -12,7 +12,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    account::shown_account,
+    account::visible_account,
     category::Categories,
     household::{Memberships, Permission, one_item},
     ids::AccountId,
@@ -40,9 +40,9 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item, while it is waited for.
     pub connection: Arc<dyn OneConnection>,
-    /// The household's other accounts, of which one may be merged with it.
+    /// The household's accounts, for a merged account.
     pub household: Arc<dyn Connections>,
-    /// Which accounts are merged.
+    /// The household's merges.
     pub categories: Arc<dyn Categories>,
     /// Where syncs are asked for.
     pub requests: Arc<dyn SyncRequests>,
@@ -123,12 +123,9 @@ async fn find(deps: &Deps, request: &Request, account: &AccountId) -> Result<Opt
     let (memberships, connection) = (&*deps.memberships, &*deps.connection);
     let found = one_item(memberships, connection, &request.user, &account.item(), Permission::Connect).await;
     let no_access = |error| Problem::no_access(error, "account_not_found", "account");
-    let found: Connection = found.map_err(no_access)?;
-    if found.accounts.iter().all(|stored| stored.id != *account) {
-        return Ok(None);
-    }
-    let shown = shown_account(&*deps.household, &*deps.categories, found, account).await?;
-    let Some((item, account)) = shown else { return Ok(None) };
+    let found = found.map_err(no_access)?;
+    let visible = visible_account(&*deps.household, &*deps.categories, found, account).await?;
+    let Some((item, account)) = visible else { return Ok(None) };
     if account.state.is_stopped() || !item.health.may_sync() {
         let advice = item.health.advice().unwrap_or("The account was stopped.");
         return Err(Problem::new(409, "account_inactive", advice));

@@ -11,7 +11,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    account::joining,
+    account::merging::{self, MergeError},
     bank::{BankError, HistoryStatus, Meaning, Patience},
     ids::ItemRef,
     removal::{RemovalMessage, RemovalQueue},
@@ -34,8 +34,8 @@ pub struct Deps {
     pub queue: Arc<dyn SyncQueue>,
     /// The queue of removals, for a new item that is refused.
     pub removals: Arc<dyn RemovalQueue>,
-    /// Compares new accounts with the household's others; none where accounts stay as the bank has them.
-    pub joining: Option<joining::Deps>,
+    /// Compares new accounts with the others of the household; `None` in the simulator, whose ledger has no merged accounts.
+    pub merging: Option<merging::Deps>,
     /// Who is at which item, in this process.
     pub turns: Turns,
 }
@@ -77,13 +77,9 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
         {
             send_next(deps, next_poll(&content)).await
         }
-        // New accounts come with new transactions, or with the looks after a link.
-        Ok(Outcome::Finished { counts, .. }) if counts.added > 0 || content.poll.is_some() => {
-            compare_accounts(deps, &content.at).await
-        }
+        Ok(outcome @ Outcome::Finished { .. }) => compare_accounts(deps, &content, &outcome).await,
         Ok(
-            Outcome::Finished { .. }
-            | Outcome::AlreadyDone { .. }
+            Outcome::AlreadyDone { .. }
             | Outcome::NoItem
             | Outcome::Inactive
             | Outcome::Gone
@@ -96,12 +92,22 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
     }
 }
 
-/// Compares new accounts with the household's others, now that their history is there. It is safe to come again.
-async fn compare_accounts(deps: &Deps, at: &ItemRef) -> Verdict {
-    let Some(joining) = &deps.joining else { return Verdict::Done };
-    match joining::compare(joining, at).await {
+/// Compares new accounts with the others of the household. Idempotent, so a redelivery is safe.
+async fn compare_accounts(deps: &Deps, message: &SyncMessage, outcome: &Outcome) -> Verdict {
+    let Some(merging) = &deps.merging else { return Verdict::Done };
+    match merging::compare_after(merging, &message.at, outcome, message.poll.is_some()).await {
         Ok(()) => Verdict::Done,
-        Err(error) => Verdict::Retry(error.to_string()),
+        Err(MergeError::Store(error)) => after_error(&error.into()),
+        Err(MergeError::Queue(error)) => Verdict::Retry(error.to_string()),
+        // The accounts changed meanwhile: the next run compares them as they are then.
+        Err(
+            MergeError::NotFound
+            | MergeError::Merged
+            | MergeError::Different
+            | MergeError::HistoryComing
+            | MergeError::NotMerged
+            | MergeError::TooLate,
+        ) => Verdict::Done,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bus::Bus;
 use domain::{
-    account::joining,
+    account::merging,
     sync::{self, Budgets, Limits, Pool, Turns, Webhooks},
 };
 use edge::system::System;
@@ -23,10 +23,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let keys = Arc::new(Credentials::new(&sdk, config.plaid_secret));
     let bank = Arc::new(plaid::Client::new(&config.plaid_url, keys)?);
     let removals = Arc::new(Queue::new(&sdk, config.removal_queue_url));
-    let joining = joining::Deps {
+    let merging = merging::Deps {
         categories: store.clone(),
-        connections: store.clone(),
-        rows: store.clone(),
+        admissions: store.clone(),
+        store: store.clone(),
         removals: removals.clone(),
         clock: Arc::new(System),
     };
@@ -49,7 +49,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         sync,
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
         removals,
-        joining: Some(joining),
+        merging: Some(merging),
         turns: Turns::default(),
     };
     edge::batch::serve(deps, &DeadLetterQueue::new(&sdk, config.dead_letters_url), handle).await

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{
-    account::{joining, shown},
+    account::{merging, visible_accounts},
     category::Categories,
     edit::{Change, Orphans, TransactionEdits},
     ids::{AccountId, ItemRef},
@@ -24,10 +24,10 @@ use crate::{Deps, handle};
 /// Waits that the sync makes take no time.
 fn deps(world: &World) -> Deps {
     let sync = sync::Deps { clock: Arc::new(SkippingClock::default()), ..world.sync() };
-    let joining = joining::Deps {
+    let merging = merging::Deps {
         categories: world.store.clone(),
-        connections: world.store.clone(),
-        rows: world.store.clone(),
+        admissions: world.store.clone(),
+        store: world.store.clone(),
         removals: world.removals.clone(),
         clock: Arc::new(System),
     };
@@ -35,7 +35,7 @@ fn deps(world: &World) -> Deps {
         sync,
         queue: world.queue.clone(),
         removals: world.removals.clone(),
-        joining: Some(joining),
+        merging: Some(merging),
         turns: Turns::default(),
     }
 }
@@ -344,7 +344,7 @@ async fn half_of_the_rows_take_a_kilobyte_at_most_and_nearly_all_two() {
 async fn account_names(world: &World) -> Vec<String> {
     let tree = world.store.tree(&world.household).await.unwrap();
     let connections = world.store.connections(&world.household).await.unwrap();
-    let shown = shown(tree.merges(), connections).into_iter();
+    let shown = visible_accounts(tree.merges(), connections).into_iter();
     let mut names: Vec<_> =
         shown.map(|(_, account)| format!("{} {}", account.id, account.state.is_stopped())).collect();
     names.sort();

@@ -12,6 +12,7 @@ mod tests;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use domain::{
+    account::merging,
     bank::{BankError, Meaning},
     night::{FRESH, NightCounting, NightCounts, NightItem, NightMessage, NightQueue, Settled, Watch, letter},
     queue::DeadLetters,
@@ -40,6 +41,8 @@ pub struct Deps {
     pub leftovers: Arc<Leftovers>,
     /// The queue of removals, for items that are stuck on their way out.
     pub removals: Arc<dyn RemovalQueue>,
+    /// Compares new accounts with the others of the household; `None` in the simulator, whose ledger has no merged accounts.
+    pub merging: Option<merging::Deps>,
     /// Where what nobody understood is put aside.
     pub dead_letters: Arc<dyn DeadLetters>,
 }
@@ -105,6 +108,12 @@ async fn run(deps: &Deps, message: &NightMessage, item: &NightItem, deadline: Ti
         fresh_within: Some(FRESH),
     };
     let outcome = sync::sync(&deps.sync, &trigger).await;
+    if let (Some(merging), Ok(outcome)) = (&deps.merging, &outcome) {
+        // After a failure the next run that adds transactions compares again.
+        match merging::compare_after(merging, &item.at, outcome, false).await {
+            Ok(()) | Err(_) => {}
+        }
+    }
     let next = next(item, &outcome);
     report(message, item, &outcome);
     next

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bus::Bus;
 use domain::{
+    account::merging,
     night::{Guarded, Watch},
     sync::{self, Budgets, Limits, Pool, Webhooks},
 };
@@ -26,6 +27,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let bank = Arc::new(Guarded::new(plaid.clone(), watch.clone()));
     let dead_letters = Arc::new(DeadLetterQueue::new(&sdk, config.dead_letters_url));
     let leftovers = Arc::new(Leftovers::new(store.clone()));
+    let removals = Arc::new(Queue::new(&sdk, config.removal_queue_url));
+    let merging = merging::Deps {
+        categories: store.clone(),
+        admissions: store.clone(),
+        store: store.clone(),
+        removals: removals.clone(),
+        clock: Arc::new(System),
+    };
     let sync = sync::Deps {
         feed: bank.clone(),
         accounts: bank,
@@ -47,7 +56,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         counting: store,
         queue: Arc::new(Queue::new(&sdk, config.queue_url)),
         leftovers,
-        removals: Arc::new(Queue::new(&sdk, config.removal_queue_url)),
+        removals,
+        merging: Some(merging),
         dead_letters: dead_letters.clone(),
     };
     edge::batch::serve(deps, &*dead_letters, handle).await

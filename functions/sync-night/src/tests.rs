@@ -63,6 +63,7 @@ impl Test {
             queue: queue.clone(),
             leftovers,
             removals: removals.clone(),
+            merging: None,
             dead_letters: dead_letters.clone(),
         };
         Self { world, queue, removals, dead_letters, clock, deps }

@@ -11,7 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use domain::{
-    account::{Account, AccountChange, AccountEdited, AccountEdits, AccountState, shown_account},
+    account::{Account, AccountChange, AccountEdited, AccountEdits, AccountState, visible_account},
     category::Categories,
     household::{Memberships, Permission, one_item},
     ids::{AccountId, ItemRef},
@@ -37,9 +37,9 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The account.
     pub connections: Arc<dyn OneConnection>,
-    /// The household's other accounts, of which one may be merged with it.
+    /// The household's accounts, for a merged account.
     pub household: Arc<dyn Connections>,
-    /// Which accounts are merged.
+    /// The household's merges.
     pub categories: Arc<dyn Categories>,
     /// Changes accounts.
     pub accounts: Arc<dyn AccountEdits>,
@@ -86,12 +86,9 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let (memberships, connections) = (&*deps.memberships, &*deps.connections);
     let found = one_item(memberships, connections, &request.user, &id.item(), Permission::Edit).await;
     let no_access = |error| Problem::no_access(error, "account_not_found", "account");
-    let found: Connection = found.map_err(no_access)?;
-    if found.accounts.iter().all(|account| account.id != id) {
-        return Err(missing());
-    }
-    let shown = shown_account(&*deps.household, &*deps.categories, found, &id).await?;
-    let (item, account) = shown.ok_or_else(missing)?;
+    let found = found.map_err(no_access)?;
+    let visible = visible_account(&*deps.household, &*deps.categories, found, &id).await?;
+    let (item, account) = visible.ok_or_else(missing)?;
     let body: Body = request.json()?;
     let if_rev = request.if_match()?;
     let of_bank = body.of_manual_only();

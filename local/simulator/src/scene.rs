@@ -336,7 +336,7 @@ impl Scene {
             },
             queue: Arc::new(self.queue.clone()),
             removals: Arc::new(NoRemovals),
-            joining: None,
+            merging: None,
             turns: sync::Turns::default(),
         }
     }

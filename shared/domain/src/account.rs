@@ -1,16 +1,16 @@
 //! One bank account: what the bank says of it and what its people decided.
 
-pub mod joining;
-mod merging;
-mod overlap;
+mod history;
+mod merges;
+pub mod merging;
 mod people;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-pub use merging::{Merge, Merges, shown, shown_account};
-pub use overlap::{AccountRow, Overlap, Presence, same_rows};
+pub use history::{AccountRow, Overlap, Presence, same_rows};
+pub use merges::{Merge, Merges, visible_account, visible_accounts};
 pub use people::{AccountChange, AccountEdited, AccountEdits, AccountHalf, NewManualAccount};
 
 use crate::{

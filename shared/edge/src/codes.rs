@@ -47,9 +47,9 @@ pub const CODES: &[Code] = &[
     ),
     code(409, "account_gone", "The bank does not share the account any more."),
     code(409, "account_inactive", "The account is not synced any more; `detail` says why."),
-    code(409, "account_merged", "The account is shown as another one already. Undo that merge first."),
-    code(409, "account_not_merged", "The account was not merged into another one."),
-    code(409, "accounts_differ", "The accounts are of different types, or in different currencies."),
+    code(409, "account_merged", "The account is merged already. Undo that merge first."),
+    code(409, "account_not_merged", "The account is not merged into another account."),
+    code(409, "accounts_differ", "The accounts differ in type or currency."),
     code(409, "already_member", "You are in this household already."),
     code(
         409,

@@ -56,7 +56,7 @@ impl ItemView {
     pub fn new(connection: &Connection, merges: &Merges) -> Self {
         let Connection { item, accounts } = connection;
         let health = &item.health;
-        let account_ids = if item.awaits_admission { Vec::new() } else { merges.ids_of(accounts) };
+        let account_ids = if item.awaits_admission { Vec::new() } else { merges.visible_ids(accounts) };
         Self {
             id: item.at.item.clone(),
             household_id: item.at.household.clone(),

@@ -175,7 +175,7 @@ impl WholeView {
 impl TransactionView {
     /// The view of a transaction, by its household's categories.
     pub fn new(listed: Listed, tree: &Tree) -> Self {
-        let account_id = tree.merges().shown_as(&listed.account).clone();
+        let account_id = tree.merges().visible_id(&listed.account).clone();
         let half = listed.half;
         let category = effective(tree, half.category.as_ref(), listed.category);
         let splits_stale = half.splits.as_ref().is_some_and(|splits| splits.is_stale(listed.amount));

@@ -37,7 +37,11 @@ impl AccountEdits for Store {
         let account = manual_account(new)?;
         let actions = vec![
             self.put_new(item_row(new))?,
-            self.update(row_key(&new.at, &account.id), encode::account(&AccountWrite::from(&account)), None)?,
+            self.update(
+                account_key(&new.at, &account.id),
+                encode::account(&AccountWrite::from(&account)),
+                None,
+            )?,
             self.lives(&new.at.household)?,
         ];
         for _ in 0..TRIES {
@@ -103,7 +107,7 @@ impl Store {
             .client
             .get_item()
             .table_name(&self.data)
-            .set_key(Some(row_key(at, account)))
+            .set_key(Some(account_key(at, account)))
             .consistent_read(true);
         let Some(row) = get.send().await.map_err(|error| unavailable(&error))?.item else { return Ok(None) };
         Ok(Some((decode::account(&at.item, account.tail(), &row)?, row)))
@@ -143,7 +147,7 @@ impl Store {
             .client
             .update_item()
             .table_name(&self.data)
-            .set_key(Some(row_key(at, account)))
+            .set_key(Some(account_key(at, account)))
             .update_expression(expression)
             .condition_expression(format!("{condition} AND {as_it_was}"))
             .set_expression_attribute_names(names)
@@ -159,7 +163,8 @@ impl Store {
     }
 }
 
-fn row_key(at: &ItemRef, account: &AccountId) -> Row {
+/// The primary key of an account's row.
+pub(crate) fn account_key(at: &ItemRef, account: &AccountId) -> Row {
     key(keys::household(&at.household), keys::account(account))
 }
 

@@ -97,14 +97,7 @@ impl Store {
     ) -> Result<Option<(TransactionId, Row)>, StoreError> {
         let mut id = id.clone();
         for _ in 0..HOPS {
-            let get = self
-                .client
-                .get_item()
-                .table_name(&self.data)
-                .set_key(Some(key(keys::transactions(at), keys::transaction(&id))))
-                .consistent_read(true);
-            let row = get.send().await.map_err(|error| unavailable(&error))?.item;
-            let Some(row) = row else { return Ok(None) };
+            let Some(row) = self.read_row(at, &id).await? else { return Ok(None) };
             match Reader(&row).maybe_parsed("of") {
                 Some(of) => id = of,
                 None => return Ok(Some((id, row))),

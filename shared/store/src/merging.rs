@@ -1,12 +1,12 @@
 //! Rows of merged accounts.
 //!
-//! `sp` of a row is the item and the key of the row that goes on for it, `sm` the merge. What was copied to that row is named by
-//! `mb`, with the merge (`mm`) and the revision that it had then (`mr`). A superseded row has no place in the index of months.
+//! Attributes of a superseded row: `sp`, the reference to its successor; `sm`, the merge. It is not in the index of months.
+//! Attributes of a successor: `mm`, the merge; `mb`, the names of the copied attributes; `mr`, the edit revision after the copy.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use domain::{
-    account::{AccountRow, AccountState, Presence, joining::MergeSteps},
+    account::{AccountRow, AccountState, Presence, merging::MergeStore},
     ids::{AccountId, ItemRef, TransactionId},
     store::StoreError,
     transaction::Month,
@@ -14,23 +14,23 @@ use domain::{
 
 use crate::{
     Store,
+    accounts::account_key,
     edits::HALF,
     encode::read_currency,
     keys,
-    outcome::unavailable,
-    row::{Change, Reader, Row, key, number, text, texts},
-    transactions::transaction_id,
+    row::{Change, Reader, Row, number, text, texts},
+    transactions::{reference, transaction_id, transaction_key},
 };
 
-/// How often a pair starts over because somebody else was at a row.
-const TRIES: usize = 8;
-/// Rows without copies that one transaction supersedes.
-const AT_ONCE: usize = 50;
-/// Stands where a twin would: there is none.
+/// Attempts to write a row or a pair of rows beside other writers.
+const MAX_ATTEMPTS: usize = 8;
+/// Rows that one transaction supersedes.
+const BATCH: usize = 50;
+/// The value of `tw` of an account without a possible twin.
 const ALONE: &str = "-";
 
 #[async_trait]
-impl MergeSteps for Store {
+impl MergeStore for Store {
     async fn account_rows(&self, at: &ItemRef, account: &AccountId) -> Result<Vec<AccountRow>, StoreError> {
         let query =
             self.rows_query(at, "ac = :wanted AND attribute_exists(nm) AND attribute_not_exists(#of)");
@@ -46,7 +46,7 @@ impl MergeSteps for Store {
         account: &AccountId,
         state: AccountState,
     ) -> Result<(), StoreError> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let Some(read) = self.read_state(at).await? else { return Ok(()) };
             if read.accounts.iter().all(|stored| stored.id != *account || stored.state == state) {
                 return Ok(());
@@ -64,7 +64,7 @@ impl MergeSteps for Store {
         merge: &AccountId,
     ) -> Result<(), StoreError> {
         let (edited, plain): (Vec<_>, Vec<_>) = pairs.iter().partition(|(old, _)| old.is_edited);
-        for some in plain.chunks(AT_ONCE) {
+        for some in plain.chunks(BATCH) {
             let actions = some.iter().map(|(old, new)| self.superseded(old, new, merge));
             self.transact(actions.collect::<Result<_, _>>()?).await?;
         }
@@ -79,8 +79,8 @@ impl MergeSteps for Store {
         let rows = self.all(query.expression_attribute_values(":wanted", text(merge.as_str()))).await?;
         for row in rows {
             let id = transaction_id(Reader(&row))?;
-            for _ in 0..TRIES {
-                let Some(row) = self.transaction_row(at, &id).await? else { break };
+            for _ in 0..MAX_ATTEMPTS {
+                let Some(row) = self.read_row(at, &id).await? else { break };
                 let Some(mut change) = restored(at, &id, Reader(&row), merge)? else { break };
                 let condition = match row.get("ur") {
                     Some(read) => {
@@ -89,7 +89,7 @@ impl MergeSteps for Store {
                     }
                     None => "attribute_exists(pk) AND attribute_not_exists(ur)",
                 };
-                if self.change_row(row_key(at, &id), change, condition).await? {
+                if self.change_row(transaction_key(at, &id), change, condition).await? {
                     break;
                 }
             }
@@ -105,8 +105,7 @@ impl MergeSteps for Store {
     ) -> Result<(), StoreError> {
         let mut change = Change::default();
         change.set("tw", text(twin.map_or(ALONE, AccountId::as_str)));
-        let row_key = key(keys::household(&at.household), keys::account(account));
-        self.change_row(row_key, change, "attribute_exists(pk)").await.map(|_is_there| ())
+        self.change_row(account_key(at, account), change, "attribute_exists(pk)").await.map(|_is_there| ())
     }
 }
 
@@ -126,11 +125,6 @@ impl Store {
             .expression_attribute_values(":sk", text("T#"))
     }
 
-    async fn transaction_row(&self, at: &ItemRef, id: &TransactionId) -> Result<Option<Row>, StoreError> {
-        let get = self.client.get_item().table_name(&self.data).set_key(Some(row_key(at, id)));
-        Ok(get.consistent_read(true).send().await.map_err(|error| unavailable(&error))?.item)
-    }
-
     fn superseded(
         &self,
         old: &AccountRow,
@@ -138,28 +132,26 @@ impl Store {
         merge: &AccountId,
     ) -> Result<TransactWriteItem, StoreError> {
         let mut change = Change::default();
-        change.set("sp", text(place(&new.at, &new.key))).set("sm", text(merge.as_str()));
+        change.set("sp", text(reference(&new.at, &new.key))).set("sm", text(merge.as_str()));
         change.remove("mp").remove("ms");
-        self.update(row_key(&old.at, &old.key), change, Some("attribute_exists(pk)"))
+        self.update(transaction_key(&old.at, &old.key), change, Some("attribute_exists(pk)"))
     }
 
-    /// The same of a row that people have written on: what the other row does not say yet is copied to it.
+    /// Supersedes an edited row and copies its edits to the successor, except where the successor has its own.
     async fn supersede_edited(
         &self,
         old: &AccountRow,
         new: &AccountRow,
         merge: &AccountId,
     ) -> Result<(), StoreError> {
-        for _ in 0..TRIES {
-            let (from, to) = (
-                self.transaction_row(&old.at, &old.key).await?,
-                self.transaction_row(&new.at, &new.key).await?,
-            );
+        for _ in 0..MAX_ATTEMPTS {
+            let (from, to) =
+                (self.read_row(&old.at, &old.key).await?, self.read_row(&new.at, &new.key).await?);
             let (Some(from), Some(to)) = (from, to) else { return Ok(()) };
             if from.contains_key("sp") {
                 return Ok(());
             }
-            // What was hidden is hidden only where nobody could take it for another.
+            // `hidden` is copied only between rows of equal date and name: the pair is certain.
             let is_certain = (old.date, &old.name) == (new.date, &new.name);
             let goes = |name: &&str| *name != "ur" && (*name != "uh" || is_certain);
             let is_copied = |name: &&str| goes(name) && from.contains_key(*name) && !to.contains_key(*name);
@@ -182,7 +174,7 @@ impl Store {
             };
             let actions = vec![
                 self.superseded(old, new, merge)?,
-                self.update(row_key(&new.at, &new.key), change, Some(condition))?,
+                self.update(transaction_key(&new.at, &new.key), change, Some(condition))?,
             ];
             match self.transact(actions).await {
                 Ok(()) => return Ok(()),
@@ -194,16 +186,7 @@ impl Store {
     }
 }
 
-fn row_key(at: &ItemRef, id: &TransactionId) -> Row {
-    key(keys::transactions(at), keys::transaction(id))
-}
-
-/// Where the row is that goes on for another.
-fn place(at: &ItemRef, id: &TransactionId) -> String {
-    format!("{}#{id}", at.item)
-}
-
-/// The row that goes on for a superseded one.
+/// The successor of a superseded row.
 pub(crate) fn superseding(at: &ItemRef, row: Reader<'_>) -> Option<(ItemRef, TransactionId)> {
     let (item, id) = row.maybe_text("sp")?.split_once('#')?;
     Some((ItemRef { household: at.household.clone(), item: item.parse().ok()? }, id.parse().ok()?))
@@ -229,7 +212,7 @@ fn account_row(at: &ItemRef, row: &Row) -> Result<Option<AccountRow>, StoreError
     }))
 }
 
-/// A row as it was before a merge; none if that is how it is.
+/// The change that reverts a merge on a row; `None` if the row has no part in it.
 fn restored(
     at: &ItemRef,
     id: &TransactionId,
@@ -260,7 +243,7 @@ fn restored(
     Ok(is_changed.then_some(change))
 }
 
-/// What a row says of the comparison of its account.
+/// The result of an account's comparison, as its row has it.
 pub(crate) fn compared(row: Reader<'_>) -> domain::account::Compared {
     use domain::account::Compared;
     match row.maybe_text("tw") {
@@ -270,7 +253,7 @@ pub(crate) fn compared(row: Reader<'_>) -> domain::account::Compared {
     }
 }
 
-/// A person says that it is none of the others.
+/// The value of `tw` once a person has said that an account has no twin.
 pub(crate) fn alone() -> AttributeValue {
     text(ALONE)
 }

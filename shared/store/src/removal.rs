@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::{
     Store,
+    accounts::account_key,
     actions::expires,
     encode, keys,
     outcome::{Cancelled, cancelled, unavailable, unbuildable},
@@ -157,7 +158,7 @@ impl RemovalStarts for Store {
 }
 
 impl Store {
-    /// An account has a state from now on; false if its item has another revision than `rev`.
+    /// Sets the state of an account; false if its item has another revision than `rev`.
     pub(crate) async fn write_state(
         &self,
         at: &ItemRef,
@@ -166,20 +167,19 @@ impl Store {
         state: AccountState,
     ) -> Result<bool, StoreError> {
         let mut item = Change::default();
+        item.set("rev", number(rev + 1)).value("read", number(rev));
         // The night looks at what has something to be erased, one that was never connected too.
-        item.set("rev", number(rev + 1))
-            .set("dp", text(keys::due(&at.item)))
-            .set("ds", text(keys::transactions(at)))
-            .value("read", number(rev));
+        if state == (AccountState::Removed { erased: false }) {
+            item.set("dp", text(keys::due(&at.item))).set("ds", text(keys::transactions(at)));
+        }
         let item_key = key(keys::household(&at.household), keys::item(&at.item));
         let mut stop = Change::default();
         stop.put("st", encode::account_state(state).map(text));
-        let account_key = key(keys::household(&at.household), keys::account(account));
         let request = self
             .client
             .transact_write_items()
             .transact_items(self.update(item_key, item, Some("rev = :read"))?)
-            .transact_items(self.update(account_key, stop, Some("attribute_exists(pk)"))?);
+            .transact_items(self.update(account_key(at, account), stop, Some("attribute_exists(pk)"))?);
         match request.send().await {
             Ok(_) => Ok(true),
             Err(error) => match cancelled(&error) {
@@ -213,7 +213,7 @@ impl RemovalSteps for Store {
 
     async fn account_erased(&self, at: &ItemRef, account: &AccountId) -> Result<(), StoreError> {
         let Some(state) = self.read_state(at).await? else { return Ok(()) };
-        let row_key = key(keys::household(&at.household), keys::account(account));
+        let row_key = account_key(at, account);
         if state.item.health.state == HealthState::Removed {
             return self.transact(vec![self.delete(row_key)?, self.without(&state, account)?]).await;
         }
@@ -314,7 +314,7 @@ impl Store {
         account: &Account,
         keep_data: bool,
     ) -> Result<TransactWriteItem, StoreError> {
-        let row_key = key(keys::household(&at.household), keys::account(&account.id));
+        let row_key = account_key(at, &account.id);
         if !keep_data || !account.state.is_listed() {
             return self.delete(row_key);
         }

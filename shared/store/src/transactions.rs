@@ -59,6 +59,12 @@ impl Store {
         Ok(rows)
     }
 
+    /// A transaction's row, read consistently. Aliases are not followed.
+    pub(crate) async fn read_row(&self, at: &ItemRef, id: &TransactionId) -> Result<Option<Row>, StoreError> {
+        let get = self.client.get_item().table_name(&self.data).set_key(Some(transaction_key(at, id)));
+        Ok(get.consistent_read(true).send().await.map_err(|error| unavailable(&error))?.item)
+    }
+
     pub(crate) async fn read_rows(
         &self,
         at: &ItemRef,
@@ -148,6 +154,16 @@ fn stored(at: &ItemRef, row: &Row) -> Result<Stored, StoreError> {
         generation: row.maybe_number("ge").unwrap_or_default(),
         guessed: row.flag("gu"),
     }))
+}
+
+/// The primary key of a transaction's row.
+pub(crate) fn transaction_key(at: &ItemRef, id: &TransactionId) -> Row {
+    key(keys::transactions(at), keys::transaction(id))
+}
+
+/// A reference from one row to another one of the household.
+pub(crate) fn reference(at: &ItemRef, id: &TransactionId) -> String {
+    format!("{}#{id}", at.item)
 }
 
 /// The id that a transaction's row is kept under.

@@ -249,6 +249,7 @@ impl World {
             queue: Arc::new(self.night.clone()),
             leftovers,
             removals: Arc::new(Outbox(self.clone())),
+            merging: None,
             dead_letters: Arc::new(Outbox(self.clone())),
         };
         while self.store.counts().items() < u64::from(self.mix.items) {
@@ -289,7 +290,7 @@ impl World {
             sync: self.sync(self.webhook_bank.clone(), Budgets::with_pool(ITEM_SYNCS, share, self.pool())),
             queue: Arc::new(Later(self.clone())),
             removals: Arc::new(Outbox(self.clone())),
-            joining: None,
+            merging: None,
             turns: domain::sync::Turns::default(),
         };
         while !self.is_over.load(Ordering::Relaxed) {

@@ -170,10 +170,10 @@ impl<'a> Matcher<'a> {
         self.tree
     }
 
-    /// A transaction under the account that people see it on.
+    /// The transaction with the account that merged accounts are visible as.
     #[must_use]
-    pub fn shown(&self, listed: Listed) -> Listed {
-        let account = self.tree.merges().shown_as(&listed.account).clone();
+    pub fn with_visible_account(&self, listed: Listed) -> Listed {
+        let account = self.tree.merges().visible_id(&listed.account).clone();
         Listed { account, ..listed }
     }
 

@@ -205,9 +205,9 @@ impl HouseholdScope {
     }
 
     /// The accounts that are shown as one with any of these.
-    fn together(&self, accounts: &BTreeSet<AccountId>) -> BTreeSet<AccountId> {
+    fn group(&self, accounts: &BTreeSet<AccountId>) -> BTreeSet<AccountId> {
         let here = accounts.iter().filter(|id| self.has_account(id));
-        here.flat_map(|id| self.tree.merges().together(id)).collect()
+        here.flat_map(|id| self.tree.merges().group(id)).collect()
     }
 
     /// The accounts that do not count in budgets.
@@ -224,13 +224,13 @@ impl SearchScope {
     }
 
     /// The accounts with all that are shown as one with them.
-    pub fn together(&self, accounts: &BTreeSet<AccountId>) -> BTreeSet<AccountId> {
-        self.households.iter().flat_map(|here| here.together(accounts)).collect()
+    pub fn group(&self, accounts: &BTreeSet<AccountId>) -> BTreeSet<AccountId> {
+        self.households.iter().flat_map(|here| here.group(accounts)).collect()
     }
 
     /// The filter, asking also for accounts that are shown as the ones that it asks for.
     pub fn widened(&self, filter: &Filter) -> Filter {
-        Filter { accounts: self.together(&filter.accounts), ..filter.clone() }
+        Filter { accounts: self.group(&filter.accounts), ..filter.clone() }
     }
 
     /// An account with its item.
@@ -240,7 +240,7 @@ impl SearchScope {
 
     /// Whether all that banks have of these accounts has been fetched; of all accounts, if none is given.
     pub fn history(&self, accounts: &BTreeSet<AccountId>) -> History {
-        let accounts = self.together(accounts);
+        let accounts = self.group(accounts);
         let is_asked = |connection: &&Connection| {
             accounts.is_empty() || connection.accounts.iter().any(|account| accounts.contains(&account.id))
         };

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     edit::{EditMoves, Found, Moved, UserHalf},
-    ids::{ItemRef, TransactionId},
+    ids::TransactionId,
     store::StoreError,
 };
 use jiff::Timestamp;
@@ -18,8 +18,8 @@ use crate::{
     Store,
     actions::{TOMBSTONE_DAYS, expires},
     encode::SCHEMA,
-    keys,
-    row::{Change, Reader, Row, key, number, text},
+    row::{Change, Reader, Row, number, text},
+    transactions::{reference, transaction_key},
 };
 
 /// Unchanged since it was read, and still not the transaction's own.
@@ -28,7 +28,7 @@ const LOST: &str = "(attribute_not_exists(id) OR (gu = :yes AND id = :carried)) 
 #[async_trait]
 impl EditMoves for Store {
     async fn move_edits(&self, from: &Found, to: &Found) -> Result<Moved, StoreError> {
-        let way = way(&to.at, &to.key);
+        let way = reference(&to.at, &to.key);
         for _ in 0..TRIES {
             let Some((_, source)) = self.read_followed(&from.at, &from.key).await? else {
                 return Ok(Moved::NotOrphaned);
@@ -54,10 +54,10 @@ impl EditMoves for Store {
                 target.value("read", number(there.rev));
             }
             let condition = if there.rev > 0 { LATER } else { FIRST };
-            let row_key = key_of(&to.at, &key);
+            let target_key = transaction_key(&to.at, &key);
             let actions = vec![
-                self.update(key_of(&from.at, &from.key), left(&source, half.rev, &way), Some(LOST))?,
-                self.update(row_key, target, Some(condition))?,
+                self.update(transaction_key(&from.at, &from.key), left(&source, half.rev, &way), Some(LOST))?,
+                self.update(target_key, target, Some(condition))?,
             ];
             match self.transact(actions).await {
                 // Read again: by then a sync may have changed it too.
@@ -79,14 +79,15 @@ impl EditMoves for Store {
             let (lost, before) = (lost(half.rev), lost(half.rev.saturating_sub(1)));
             let (lost, before) =
                 lost.and_then(|lost| Ok((lost, before?))).map_err(|_bad| StoreError::Corrupt("sk"))?;
-            let is_done = half.is_empty() && Reader(&row).maybe_text("mv") == Some(&way(&from.at, &before));
+            let is_done =
+                half.is_empty() && Reader(&row).maybe_text("mv") == Some(&reference(&from.at, &before));
             if is_done {
                 return Ok(Moved::Done(Box::new(whole)));
             }
             if is_own(&row) || !HALF.iter().any(|name| *name != "ur" && row.contains_key(*name)) {
                 return Ok(Moved::NotOrphaned);
             }
-            let way = way(&from.at, &lost);
+            let way = reference(&from.at, &lost);
             let mut target = Change::default();
             target
                 .set("v", number(SCHEMA))
@@ -96,8 +97,8 @@ impl EditMoves for Store {
                 target.put(name, row.get(name).cloned());
             }
             let actions = vec![
-                self.update(key_of(&from.at, &key), left(&row, half.rev, &way), Some(LOST))?,
-                self.update(key_of(&from.at, &lost), target, Some("attribute_not_exists(ur)"))?,
+                self.update(transaction_key(&from.at, &key), left(&row, half.rev, &way), Some(LOST))?,
+                self.update(transaction_key(&from.at, &lost), target, Some("attribute_not_exists(ur)"))?,
             ];
             match self.transact(actions).await {
                 Ok(()) | Err(StoreError::Busy) => {}
@@ -118,10 +119,6 @@ fn is_own(row: &Row) -> bool {
     row.contains_key("id") && !is_guessed(Reader(row))
 }
 
-fn key_of(at: &ItemRef, id: &TransactionId) -> Row {
-    key(keys::transactions(at), keys::transaction(id))
-}
-
 /// A row that what was written on it has left. One that is still there goes on counting its changes.
 fn left(row: &Row, read: u64, way: &str) -> Change {
     let mut change = Change::default();
@@ -139,9 +136,4 @@ fn left(row: &Row, read: u64, way: &str) -> Change {
         change.set("ur", number(read + 1)).set("gk", text(carried));
     }
     change
-}
-
-/// Where a half has gone, as its old row remembers it.
-fn way(at: &ItemRef, key: &TransactionId) -> String {
-    format!("{}#{key}", at.item)
 }

@@ -118,7 +118,7 @@ impl TransactionSearch for Store {
                 return Ok(Scanned::TooMuch);
             }
             for row in &page.rows {
-                let listed = place.matcher.shown(listed(&place.scope.household, row)?);
+                let listed = place.matcher.with_visible_account(listed(&place.scope.household, row)?);
                 if place.matcher.matches(&listed) {
                     show(&place.matcher, listed);
                 }

@@ -73,7 +73,7 @@ impl Store {
             let page = read(query.clone().set_limit(limit), start).await?;
             part.examined += page.examined;
             for row in &page.rows {
-                let listed = matcher.shown(listed(household, row)?);
+                let listed = matcher.with_visible_account(listed(household, row)?);
                 let is_new =
                     search.after.as_ref().is_none_or(|after| sort.is_after(&sort.position(&listed), after));
                 if is_new && matcher.matches(&listed) {
