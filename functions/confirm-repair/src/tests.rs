@@ -110,7 +110,7 @@ async fn a_key_looks_once() {
     assert_eq!(send(&world, keyed()).await, first);
 }
 
-/// The ids of the accounts that are kept up to date, and how many transactions people see.
+/// The ids of live accounts, and the number of listed transactions.
 async fn live(world: &World, at: &ItemRef) -> (Vec<AccountId>, usize) {
     let accounts = world.store.state(at).await.unwrap().unwrap().accounts;
     let live = accounts.into_iter().filter(|account| account.state == AccountState::Live);
@@ -120,7 +120,7 @@ async fn live(world: &World, at: &ItemRef) -> (Vec<AccountId>, usize) {
 }
 
 #[tokio::test]
-async fn a_stopped_account_starts_again_once_it_is_chosen_in_link() {
+async fn stopped_account_restarts_once_selected_in_link() {
     for (keeps_data, gets_new_ids) in [(true, false), (true, true), (false, false)] {
         let world = World::new().await;
         let (at, _) = world.item("user_good", "pass_good").await;
@@ -135,10 +135,10 @@ async fn a_stopped_account_starts_again_once_it_is_chosen_in_link() {
             world.store.account_erased(&at, &stopped).await.unwrap();
             assert!(live(&world, &at).await.1 < before.1);
         }
-        // A repair without a choice of accounts leaves it stopped.
+        // A repair without a selection leaves it stopped.
         assert_eq!(call(&world, "alice", at.item.as_str(), &json!({})).await.0, 200);
         assert_eq!(live(&world, &at).await.0.len(), before.0.len() - 1);
-        world.store.are_being_chosen(&at, Timestamp::now()).await.unwrap();
+        world.store.mark_account_selection(&at, Timestamp::now()).await.unwrap();
         if gets_new_ids {
             change(&world, &json!({"change": "renumber_accounts"}));
         }

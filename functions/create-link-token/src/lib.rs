@@ -77,8 +77,8 @@ struct Body {
     redirect_uri: Option<String>,
     /// The item to be repaired: update mode.
     item_id: Option<ItemId>,
-    /// In update mode: whether the user chooses the accounts anew. By default if there are new ones, or none is shared. After the
-    /// repair all accounts that are shared are kept up to date, those that were stopped too.
+    /// In update mode: whether the user chooses the accounts anew. By default if there are new ones, or none is shared. After
+    /// `/repaired` all selected accounts are synced, including stopped ones.
     select_accounts: Option<bool>,
     /// Whether Plaid shows Link on a page of its own.
     hosted_link: Option<bool>,
@@ -159,7 +159,7 @@ async fn update(
     let mut mode = UpdateMode::mending(item.health.reason.as_deref().unwrap_or_default());
     mode.select_accounts = body.select_accounts.unwrap_or(mode.select_accounts || item.new_accounts);
     if mode.select_accounts {
-        deps.hints.are_being_chosen(&item.at, deps.clock.now()).await?;
+        deps.hints.mark_account_selection(&item.at, deps.clock.now()).await?;
     }
     Ok((item.at.household, LinkPurpose::Update { token, mode }))
 }

@@ -21,7 +21,7 @@ pub struct Config {
     pub plaid_url: String,
     /// The secret with our keys at Plaid.
     pub plaid_secret: String,
-    /// The secret with the names of keys that Plaid has confirmed.
+    /// The secret with the ids of confirmed webhook keys.
     pub webhook_keys: String,
     /// Countries whose banks are offered.
     pub country_codes: Vec<String>,

@@ -21,7 +21,7 @@ use domain::{
     store::{Hints, KnownItem, LinkSessions, OneConnection, PlaidItems, StoreError, SyncRequests, Wanted},
     sync::{Cause, LONGEST_DELAY, PACE, QueueError, SyncMessage, SyncQueue},
     time::{Clock, later, until},
-    webhook::{Confirmer, ReceivedWebhook},
+    webhook::{KeyConfirmer, ReceivedWebhook},
 };
 use edge::{
     batch::{Message, Verdict},
@@ -47,8 +47,8 @@ pub struct Deps {
     pub records: Arc<dyn RequestRecords>,
     /// The queue of syncs.
     pub queue: Arc<dyn SyncQueue>,
-    /// Remembers the keys that webhooks were signed with.
-    pub confirmer: Confirmer,
+    /// Lists the keys of verified webhooks.
+    pub confirmer: KeyConfirmer,
     /// What linking needs.
     pub link: link::Deps,
 }
@@ -90,9 +90,6 @@ impl From<QueueError> for Halt {
 /// Deals with one webhook.
 pub async fn handle(deps: &Deps, message: Message<ReceivedWebhook>) -> Verdict {
     let Message { content, deadline } = message;
-    if let Some(kid) = &content.kid {
-        deps.confirmer.note(kid).await;
-    }
     let notice = Notice::read(&content.body, content.received_at);
     report(&notice);
     let dealt_with = match notice {
@@ -106,6 +103,10 @@ pub async fn handle(deps: &Deps, message: Message<ReceivedWebhook>) -> Verdict {
         Notice::Link(news) => session::link(deps, news, deadline).await,
         Notice::Other => Ok(()),
     };
+    // The webhook itself does not wait for the list of keys.
+    if let Some(kid) = content.kid.as_ref().filter(|_| dealt_with.is_ok()) {
+        deps.confirmer.confirm(kid).await;
+    }
     match dealt_with {
         Ok(()) => Verdict::Done,
         Err(Halt::Retry(why)) => Verdict::Retry(why),

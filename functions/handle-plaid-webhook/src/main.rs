@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::{link, webhook::Confirmer};
+use domain::{link, webhook::KeyConfirmer};
 use edge::system::System;
 use handle_plaid_webhook::{Deps, config::Config, handle};
 use queue::{DeadLetterQueue, Queue};
 use store::{Store, Tables};
-use vault::{Credentials, KeyNames, Sealer};
+use vault::{ConfirmedKeySecret, Credentials, Sealer};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -44,7 +44,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         sessions: store.clone(),
         records: store,
         queue: syncs,
-        confirmer: Confirmer::new(Arc::new(KeyNames::new(&sdk, config.webhook_keys))),
+        confirmer: KeyConfirmer::new(Arc::new(ConfirmedKeySecret::new(&sdk, config.webhook_keys))),
         link,
     };
     edge::batch::serve(deps, &DeadLetterQueue::new(&sdk, config.dead_letters_url), handle).await

@@ -10,7 +10,7 @@ use domain::{
 use edge::batch::{Message, Verdict};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{FakeKeyNames, Fault, World, acting};
+use testkit::{FakeConfirmedKeys, Fault, World, acting};
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn deps(world: &World) -> Deps {
         sessions: world.store.clone(),
         records: world.store.clone(),
         queue: world.queue.clone(),
-        confirmer: Confirmer::new(Arc::new(FakeKeyNames::default())),
+        confirmer: KeyConfirmer::new(Arc::new(FakeConfirmedKeys::default())),
         link: world.link(),
     }
 }
@@ -280,11 +280,11 @@ async fn what_a_later_sync_has_brought_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn the_key_of_a_webhook_is_confirmed() {
+async fn key_of_a_webhook_is_confirmed() {
     use domain::webhook::{ConfirmedKeys, KeyId};
     let world = World::new().await;
-    let names = std::sync::Arc::new(FakeKeyNames::default());
-    let deps = Deps { confirmer: Confirmer::new(names.clone()), ..deps(&world) };
+    let names = std::sync::Arc::new(FakeConfirmedKeys::default());
+    let deps = Deps { confirmer: KeyConfirmer::new(names.clone()), ..deps(&world) };
     let kid: KeyId = "bfbd5111-8e33-4643-8ced-b2e642a72f3c".parse().unwrap();
     for _ in 0..2 {
         let body = webhook("TRANSACTIONS", "SOMETHING", "unknown").to_string();

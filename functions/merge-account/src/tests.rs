@@ -65,7 +65,7 @@ async fn linked(world: &World, name: &str, mask: &str) -> (ItemRef, AccountId) {
     (at, account.id)
 }
 
-/// The transactions that people see: their account, amount and note, by id.
+/// Account, amount and note of the listed transactions, by id.
 async fn listed(world: &World) -> BTreeMap<String, (String, String, Option<String>)> {
     let scope = world.store.scope(std::slice::from_ref(&world.household)).await.unwrap();
     let found = world.store.find(&Search::everything(500), &scope).await.unwrap();
@@ -103,7 +103,7 @@ async fn silence(world: &World, at: &ItemRef, account: &AccountId) {
     world.store.set_state(at, account, gone).await.unwrap();
 }
 
-/// Two accounts that are one, the first of which its bank shares no more, with a note on each.
+/// An unshared account and its synced twin, with a note on each.
 async fn twins(world: &World) -> ([ItemRef; 2], [AccountId; 2]) {
     let (old_at, old) = linked(world, "Everyday", "1111").await;
     note(world, &old_at, 0, "old").await;
@@ -115,7 +115,7 @@ async fn twins(world: &World) -> ([ItemRef; 2], [AccountId; 2]) {
 }
 
 #[tokio::test]
-async fn two_accounts_are_shown_as_one_in_either_direction_and_as_two_again() {
+async fn merge_and_undo_work_in_both_directions() {
     for is_into_old in [true, false] {
         let world = World::new().await;
         let ([_, new_at], [old, new]) = twins(&world).await;
@@ -160,7 +160,7 @@ async fn two_accounts_are_shown_as_one_in_either_direction_and_as_two_again() {
 }
 
 #[tokio::test]
-async fn a_transaction_goes_by_its_old_id_and_what_is_written_there_stays() {
+async fn superseded_id_leads_to_the_successor_with_its_edits() {
     let world = World::new().await;
     let ([old_at, _], [old, new]) = twins(&world).await;
     let old_rows: Vec<_> =
@@ -181,7 +181,7 @@ async fn a_transaction_goes_by_its_old_id_and_what_is_written_there_stays() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_merged_stays_as_it_is() {
+async fn invalid_merges_are_refused() {
     let world = World::new().await;
     let (at, _) = world.item("user_good", "pass_good").await;
     world.run(&at, Cause::Link).await;
@@ -207,7 +207,7 @@ async fn what_cannot_be_merged_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_a_crash_has_left_of_a_merge_is_finished_by_the_same_request_or_the_next_sync() {
+async fn unfinished_merge_is_resumed_by_request_or_comparison() {
     for by_sync in [false, true] {
         let world = World::new().await;
         let ([_, new_at], [old, new]) = twins(&world).await;
@@ -230,7 +230,7 @@ async fn what_a_crash_has_left_of_a_merge_is_finished_by_the_same_request_or_the
 }
 
 #[tokio::test]
-async fn a_merge_cannot_be_undone_after_30_days() {
+async fn undo_after_30_days_is_refused() {
     let world = World::new().await;
     let (_, [old, new]) = twins(&world).await;
     merge(&world, &old, &new).await;

@@ -15,12 +15,12 @@ use base64::{
 };
 use domain::{
     ids::fingerprint,
-    webhook::{Confirmations, Environment, LARGEST_BODY, Replays, Verifier},
+    webhook::{ConfirmedKeyWriter, Environment, LARGEST_BODY, Replays, Verifier},
 };
 use jiff::Timestamp;
 use lambda_runtime::Context;
 use serde_json::{Value, json};
-use testkit::{FakeKeyNames, FakeWebhookQueue, KeyEndpoint, Signer, StandingClock, signed_part};
+use testkit::{FakeConfirmedKeys, FakeWebhookQueue, KeyEndpoint, Signer, StandingClock, signed_part};
 
 use crate::{Deps, Strangers, handle};
 
@@ -44,7 +44,7 @@ struct Scene {
     plaid: Arc<KeyEndpoint>,
     signer: Signer,
     queue: Arc<FakeWebhookQueue>,
-    confirmed: Arc<FakeKeyNames>,
+    confirmed: Arc<FakeConfirmedKeys>,
     deps: Deps,
 }
 
@@ -56,7 +56,7 @@ impl Scene {
         let signer = Signer::new("bfbd5111-8e33-4643-8ced-b2e642a72f3c");
         plaid.add(signer.jwk());
         let queue = Arc::new(FakeWebhookQueue::default());
-        let confirmed = Arc::new(FakeKeyNames::default());
+        let confirmed = Arc::new(FakeConfirmedKeys::default());
         let verifier = Verifier::new(Environment::Sandbox, plaid.client(), confirmed.clone(), clock.clone());
         let deps = Deps {
             verifier,
@@ -271,7 +271,7 @@ async fn what_the_key_has_not_signed_is_refused() {
 #[tokio::test]
 async fn a_body_that_differs_in_a_space_is_another() {
     let scene = Scene::new();
-    // A key that is not here is not looked up for what its token says to be of another body.
+    // An unknown key is not looked up for a token of another body.
     assert_eq!(scene.refused(&scene.token(BODY), "").await, is(401, "token_unlikely"));
     assert_eq!(scene.plaid.asked(), 0);
     let token = scene.token(BODY);
@@ -525,9 +525,9 @@ async fn ten_thousand_forgeries_cost_six_look_ups_and_keep_nothing_of_plaids_out
     assert!(scene.plaid.asked() - before < BOUND, "the first look-up of the minute was Plaid's own");
 }
 
-/// Forgers whose tokens are as good as Plaid's, but for the signature, each name twice.
+/// Forged tokens with valid claims, each key id twice.
 #[tokio::test]
-async fn a_cold_receiver_takes_a_confirmed_key_at_its_first_try_in_a_flood() {
+async fn cold_receiver_accepts_a_confirmed_key_in_a_flood() {
     let scene = Scene::new();
     scene.confirmed.confirm(&scene.signer.kid.parse().unwrap()).await.unwrap();
     let forger = Signer::new("");

@@ -38,7 +38,7 @@ pub struct Deps {
     pub memberships: Arc<dyn Memberships>,
     /// The item.
     pub connections: Arc<dyn OneConnection>,
-    /// Other items, of which an account is merged with one of this.
+    /// Items of merged accounts.
     pub reads: Arc<dyn SyncReads>,
     /// The household's merges.
     pub categories: Arc<dyn Categories>,
@@ -80,17 +80,18 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     Reply::json(202, &Answer { item_id: item, status: "removing" })
 }
 
-/// What is shown as one with an account of the item is deleted with it, whichever item has it.
+/// Deletes accounts of other items that are merged with accounts of this item.
 async fn remove_merged(deps: &Deps, at: &ItemRef, accounts: &[Account]) -> Result<(), Problem> {
     let tree = deps.categories.tree(&at.household).await?;
-    let together = accounts.iter().flat_map(|account| tree.merges().group(&account.id));
-    for part in together.filter(|part| part.item() != at.item) {
+    let parts = accounts.iter().flat_map(|account| tree.merges().group(&account.id));
+    for part in parts.filter(|part| part.item() != at.item) {
         let other = ItemRef { household: at.household.clone(), item: part.item() };
         let stop = async || {
             let Some(state) = deps.reads.state(&other).await? else { return Ok(()) };
-            let stands = state.accounts.iter().find(|account| account.id == part);
-            let is_over = stands.is_none_or(|account| matches!(account.state, AccountState::Removed { .. }));
-            if is_over || deps.removals.stop_account(&other, state.rev, &part, false).await? {
+            let stored = state.accounts.iter().find(|account| account.id == part);
+            let is_removed =
+                stored.is_none_or(|account| matches!(account.state, AccountState::Removed { .. }));
+            if is_removed || deps.removals.stop_account(&other, state.rev, &part, false).await? {
                 return Ok(());
             }
             Err(StoreError::Busy)

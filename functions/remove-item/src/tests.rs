@@ -61,7 +61,7 @@ async fn a_store_that_fails_is_said() {
 }
 
 #[tokio::test]
-async fn what_is_merged_with_one_of_its_accounts_goes_with_it() {
+async fn merged_account_of_another_item_is_deleted_too() {
     let world = World::new().await;
     let mut accounts = Vec::new();
     for _ in 0..2 {

@@ -16,7 +16,7 @@ use domain::{
     category::Categories,
     household::{Memberships, Permission, one_item},
     ids::AccountId,
-    item::{Connection, Item},
+    item::Item,
     limit::SYNCS,
     store::{Connections, OneConnection, SyncRequests},
     sync::{Cause, SyncMessage, SyncQueue},

@@ -340,7 +340,7 @@ async fn half_of_the_rows_take_a_kilobyte_at_most_and_nearly_all_two() {
     );
 }
 
-/// The names of the accounts that people see.
+/// Id and state of the visible accounts.
 async fn account_names(world: &World) -> Vec<String> {
     let tree = world.store.tree(&world.household).await.unwrap();
     let connections = world.store.connections(&world.household).await.unwrap();
@@ -351,7 +351,7 @@ async fn account_names(world: &World) -> Vec<String> {
     names
 }
 
-/// What people have written, by what they wrote it on.
+/// Amount and note of transactions with a note.
 async fn notes(world: &World) -> Vec<(String, String)> {
     let scope = world.store.scope(std::slice::from_ref(&world.household)).await.unwrap();
     let found = world.store.find(&Search::everything(500), &scope).await.unwrap();
@@ -367,7 +367,7 @@ async fn notes(world: &World) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn accounts_under_other_ids_names_and_cards_go_on_with_their_rows_and_edits() {
+async fn reissued_accounts_keep_ids_rows_and_edits() {
     let world = World::new().await;
     let (at, _) = world.item("user_good", "pass_good").await;
     assert_eq!(run(&world, SyncMessage::first(at.clone(), 1)).await, Verdict::Done);
@@ -415,7 +415,7 @@ fn person(name: &str, mask: &str, amounts: &[u32]) -> String {
     .to_string()
 }
 
-/// A connection that has ended at the bank, with a note on one of its rows, and another one to what may be the same account.
+/// A revoked item with a note, and a new item with an account that may be the same.
 async fn linked_again(world: &World, amounts: [&[u32]; 2]) -> ItemRef {
     let (old, token) = world.item("user_custom", &person("Everyday", "1111", amounts[0])).await;
     run(world, SyncMessage::first(old.clone(), 1)).await;
@@ -431,19 +431,19 @@ async fn linked_again(world: &World, amounts: [&[u32]; 2]) -> ItemRef {
 }
 
 #[tokio::test]
-async fn an_account_of_another_connection_goes_on_if_its_history_is_the_same() {
+async fn equal_history_merges_across_connections() {
     let amounts: Vec<u32> = (1..=30).collect();
     let world = World::new().await;
     linked_again(&world, [&amounts, &amounts]).await;
     assert_eq!(listed(&world).await.len(), 30);
     assert_eq!(account_names(&world).await.len(), 1);
     assert_eq!(notes(&world).await.len(), 1);
-    // The old connection has no account any more: it is removed at Plaid.
+    // The old item has no synced account: it is removed at Plaid.
     assert_eq!(world.removals.take().len(), 1);
 }
 
 #[tokio::test]
-async fn an_account_that_only_seems_to_be_another_is_a_question() {
+async fn similar_history_is_a_possible_twin() {
     let amounts: Vec<u32> = (1..=30).collect();
     let (half, other): (Vec<u32>, Vec<u32>) = (
         amounts.iter().map(|amount| if amount % 3 == 0 { amount + 100 } else { *amount }).collect(),

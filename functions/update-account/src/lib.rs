@@ -15,7 +15,6 @@ use domain::{
     category::Categories,
     household::{Memberships, Permission, one_item},
     ids::{AccountId, ItemRef},
-    item::Connection,
     store::{Connections, OneConnection},
     sync::Edit,
 };
@@ -68,15 +67,20 @@ struct Body {
     #[serde(default, deserialize_with = "edit")]
     #[schemars(with = "Option<DecimalText>")]
     current_balance: Edit<DecimalText>,
-    /// Null: it is none of the household's other accounts, whatever seems so.
+    /// Null says that no other account of the household is the same one.
     #[serde(default, deserialize_with = "edit")]
     #[schemars(with = "()")]
-    possible_twin: Edit<Nothing>,
+    possible_twin: Edit<OnlyNull>,
 }
 
-/// A value that nobody can give.
-#[derive(Debug, Clone, Deserialize)]
-enum Nothing {}
+/// The type of a field that takes null and nothing else.
+struct OnlyNull;
+
+impl<'de> Deserialize<'de> for OnlyNull {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom("must be null"))
+    }
+}
 
 /// Changes an account.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {

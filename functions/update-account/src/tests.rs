@@ -1,7 +1,7 @@
 //! What a caller sees.
 
 use domain::{
-    account::{AccountEdits, NewManualAccount},
+    account::{AccountEdits, NewManualAccount, merging::MergeStore},
     ids::{AccountId, ItemId, ItemRef},
     removal::RemovalStarts,
     store::OneConnection,
@@ -149,4 +149,18 @@ async fn who_may_and_what_is_wrong() {
     );
     world.store.stop_account(&at, 1, &account, false).await.unwrap();
     assert_eq!(call(&world, patch("alice", &account, &json!({"name": "x"}))).await.0, 404);
+}
+
+#[tokio::test]
+async fn null_clears_a_possible_twin() {
+    let world = World::new().await;
+    let (at, account) = linked(&world).await;
+    let (_, twin) = by_hand(&world).await;
+    world.store.set_compared(&at, &account, Some(&twin)).await.unwrap();
+    assert_eq!(ok(&world, &account, json!({})).await["possible_twin"], json!(twin));
+    let (status, answer) = call(&world, patch("alice", &account, &json!({"possible_twin": twin}))).await;
+    assert_eq!((status, &answer["errors"][0]["field"]), (400, &json!("possible_twin")));
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("must be null"), "{answer}");
+    assert_eq!(ok(&world, &account, json!({"possible_twin": null})).await["possible_twin"], Value::Null);
+    assert_eq!(ok(&world, &account, json!({})).await["possible_twin"], Value::Null);
 }

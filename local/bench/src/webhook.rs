@@ -8,7 +8,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde_json::json;
-use testkit::{FakeKeyNames, KeyEndpoint, Signer, StandingClock};
+use testkit::{FakeConfirmedKeys, KeyEndpoint, Signer, StandingClock};
 
 use crate::Outcome;
 
@@ -22,7 +22,7 @@ pub(crate) async fn measure() -> Outcome {
     let verifier = Verifier::new(
         Environment::Sandbox,
         plaid.client(),
-        Arc::new(FakeKeyNames::default()),
+        Arc::new(FakeConfirmedKeys::default()),
         Arc::new(StandingClock::at(now)),
     );
     for (name, size) in [("a body as Plaid's are", 200), ("the largest body", LARGEST_BODY)] {

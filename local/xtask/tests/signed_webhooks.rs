@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 use domain::webhook::{Environment, ReceivedWebhook, Refusal, Verifier};
 use jiff::Timestamp;
 use serde_json::Value;
-use testkit::{FakeKeyNames, KeyEndpoint, StandingClock};
+use testkit::{FakeConfirmedKeys, KeyEndpoint, StandingClock};
 
 /// Beside the repository, where they are given; the project does not need them.
 fn folder() -> Option<PathBuf> {
@@ -34,7 +34,7 @@ async fn verify(
     plaid.add(jwk.clone());
     let clock = Arc::new(StandingClock::at(Timestamp::from_second(at_s).unwrap()));
     let verifier =
-        Verifier::new(Environment::Sandbox, plaid.client(), Arc::new(FakeKeyNames::default()), clock);
+        Verifier::new(Environment::Sandbox, plaid.client(), Arc::new(FakeConfirmedKeys::default()), clock);
     let outcome = verifier.verify(Some(token.as_bytes()), body).await;
     (outcome, plaid.asked())
 }

@@ -82,7 +82,7 @@ pub enum AccountState {
     },
     /// It was stopped and its data kept: its people write on it by hand.
     Manual,
-    /// Another account goes on for it: the two are shown as one.
+    /// It was merged with another account, which is synced in its place.
     Merged,
     /// It was stopped and its data goes. Its row stays, so that the sync knows what to leave out.
     Removed {
@@ -144,19 +144,19 @@ pub struct Account {
     pub state: AccountState,
     /// Under which of its ids it goes on.
     pub generation: Generation,
-    /// Whether its history was compared with the household's other accounts.
+    /// The comparison with the household's other accounts.
     pub compared: Compared,
 }
 
-/// What came of comparing an account's history with those of the household's other accounts.
+/// The result of comparing an account's history with those of the household's other accounts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Compared {
-    /// It was not compared: its history is not there yet.
+    /// Not compared yet.
     #[default]
     Not,
-    /// It is none of the others, or a person said so.
+    /// No other account is the same one, or a person has said so.
     Alone,
-    /// It may be this one. A person decides.
+    /// It may be this account. A person has to decide.
     PossibleTwin(AccountId),
 }
 
@@ -173,7 +173,7 @@ impl Account {
         }
     }
 
-    /// Whether it was compared with the others.
+    /// Whether it was compared with the household's other accounts.
     pub fn is_compared(&self) -> bool {
         self.compared != Compared::Not
     }
@@ -184,7 +184,7 @@ impl Account {
         Self { generation: Generation { item: succession, ..new.generation }, ..new }
     }
 
-    /// The account that it may be.
+    /// The account of the household that may be the same one.
     pub fn possible_twin(&self) -> Option<&AccountId> {
         match &self.compared {
             Compared::PossibleTwin(twin) => Some(twin),

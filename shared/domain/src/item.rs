@@ -391,8 +391,8 @@ pub struct SyncState {
     pub months: BTreeSet<Month>,
     /// Whether all accounts have been asked for, since the item was linked and since somebody last asked for it.
     pub accounts_known: bool,
-    /// Whether its people have chosen its accounts anew: those that are stopped and listed are wanted again.
-    pub are_chosen_anew: bool,
+    /// Whether accounts were selected in Link since the last list: stopped accounts that are listed restart.
+    pub accounts_selected: bool,
     /// How many items of Plaid's went before this one in its place.
     pub succession: u32,
     /// When the item will be calm again: webhooks that come thicker wait for each other.

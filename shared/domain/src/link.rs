@@ -20,7 +20,7 @@ use crate::{
     },
     ids::{HouseholdId, InstitutionId, ItemId, ItemRef, UserId, fingerprint},
     item::{NewItem, SyncState, Twin},
-    pairing::{Chosen, settle},
+    pairing::{StoppedAccounts, settle},
     removal::{RemovalMessage, RemovalQueue},
     secret::{AccessToken, PublicToken, SealedToken},
     store::{Added, Connections, Intent, Intents, NewConnections, Replaced, Saved, StoreError},
@@ -459,8 +459,13 @@ async fn with_accounts(deps: &Deps, session: &Session, linked: Linked) -> Result
             None => ask(deps, session, &state, token).await?,
         };
         let now = deps.clock.now();
-        let accounts =
-            settle((&at.item, state.succession), Chosen::Nothing, &state.accounts, &answer.accounts, now);
+        let accounts = settle(
+            (&at.item, state.succession),
+            StoppedAccounts::Stay,
+            &state.accounts,
+            &answer.accounts,
+            now,
+        );
         let saved = deps.items.save_accounts(&at, state.rev, &accounts, &answer.item, now).await?;
         told = Some(answer);
         state = deps.reads.state(&at).await?.ok_or(LinkError::Unfinished)?;

@@ -7,26 +7,26 @@ use crate::{
     ids::{AccountId, InstitutionId, ItemId},
 };
 
-/// Whether people have just chosen which accounts of an item they share.
+/// The effect of a list of accounts on stopped accounts that it contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chosen {
-    /// They have not: what was stopped stays so.
-    Nothing,
-    /// They have: what is listed is wanted, though it was stopped before.
-    Listed,
+pub enum StoppedAccounts {
+    /// They stay stopped.
+    Stay,
+    /// They are synced again: a person has just selected the listed accounts in Link.
+    Restart,
 }
 
-impl Chosen {
-    /// By whether they have chosen.
-    pub fn by(are_chosen: bool) -> Self {
-        if are_chosen { Self::Listed } else { Self::Nothing }
+impl StoppedAccounts {
+    /// By whether accounts were selected in Link.
+    pub fn from_selection(selected: bool) -> Self {
+        if selected { Self::Restart } else { Self::Stay }
     }
 
-    /// An account that is listed, started again if that is wanted. One whose data is still being erased is not yet.
-    fn started(self, account: &Account) -> Account {
-        let can_start =
+    /// A listed account, restarted if it is to be. An account whose data is still being erased stays stopped.
+    fn apply(self, account: &Account) -> Account {
+        let can_restart =
             matches!(account.state, AccountState::Manual | AccountState::Removed { erased: true });
-        if self == Self::Listed && can_start {
+        if self == Self::Restart && can_restart {
             Account { state: AccountState::Unshared { missed_sweep: true }, ..account.clone() }
         } else {
             account.clone()
@@ -40,7 +40,7 @@ impl Chosen {
 /// id, and what was decided about it (its names, that it was stopped) stays.
 pub fn settle(
     (item, succession): (&ItemId, u32),
-    chosen: Chosen,
+    stopped: StoppedAccounts,
     stored: &[Account],
     listed: &[BankAccount],
     now: Timestamp,
@@ -54,12 +54,11 @@ pub fn settle(
     let mut strangers = Vec::new();
     for bank in listed {
         match known.iter().find(|account| account.bank.id == bank.id) {
-            Some(account) => settled.push(chosen.started(account).shared_as(bank)),
+            Some(account) => settled.push(stopped.apply(account).shared_as(bank)),
             None => strangers.push(bank),
         }
     }
-    // Whoever links a bank anew and chooses an account that was removed wants it: it begins anew. For a merged one another
-    // account goes on.
+    // A removed account that is selected with a new connection starts as a new account. A merged account has a successor.
     let is_over = |account: &&Account| {
         let is_of_before = account.generation.item != succession;
         account.state == AccountState::Merged
@@ -69,7 +68,7 @@ pub fn settle(
     let pairs = pairs(&absent, &strangers);
     for bank in strangers {
         settled.push(match pairs.iter().find(|(_, new)| new.id == bank.id) {
-            Some((account, _)) => continued(&chosen.started(account), bank, succession, now),
+            Some((account, _)) => continued(&stopped.apply(account), bank, succession, now),
             None => Account::of(succession, free_id(item, bank, stored), bank.clone()),
         });
     }
@@ -175,7 +174,7 @@ pub fn is_twin(old: &BankAccount, new: &BankAccount, banks: Banks) -> bool {
     }
 }
 
-/// Whether descriptions suggest that two accounts are one, which they do not prove: an equal mask, or a name that differs in
+/// Whether the descriptions suggest, without proving it, that two accounts are the same: equal masks, or names that differ in
 /// spelling at most.
 pub fn may_be_same(old: &BankAccount, new: &BankAccount) -> bool {
     !are_two(old, new)
@@ -251,11 +250,17 @@ mod tests {
 
     fn stored(banks: &[BankAccount]) -> Vec<Account> {
         let item = ItemId::from_entropy([1; 10]);
-        settle((&item, 0), Chosen::Nothing, &[], banks, Timestamp::UNIX_EPOCH)
+        settle((&item, 0), StoppedAccounts::Stay, &[], banks, Timestamp::UNIX_EPOCH)
     }
 
     fn settle_again(accounts: &[Account], listed: &[BankAccount]) -> Vec<Account> {
-        settle((&ItemId::from_entropy([1; 10]), 0), Chosen::Nothing, accounts, listed, Timestamp::UNIX_EPOCH)
+        settle(
+            (&ItemId::from_entropy([1; 10]), 0),
+            StoppedAccounts::Stay,
+            accounts,
+            listed,
+            Timestamp::UNIX_EPOCH,
+        )
     }
 
     #[test]
@@ -284,7 +289,7 @@ mod tests {
         }
         let item = ItemId::from_entropy([1; 10]);
         let listed = [bank("c", "Checking", Some("1"))];
-        let [settled] = settle((&item, 1), Chosen::Nothing, &accounts, &listed, Timestamp::UNIX_EPOCH)
+        let [settled] = settle((&item, 1), StoppedAccounts::Stay, &accounts, &listed, Timestamp::UNIX_EPOCH)
             .try_into()
             .unwrap();
         assert_eq!((&settled.id, settled.state), (&accounts[0].id, AccountState::Live));

@@ -69,8 +69,8 @@ pub trait Hints: Send + Sync {
     /// As [`SyncRequests::want_sync`], and that sync looks at all of the item's accounts.
     async fn want_look(&self, at: &ItemRef) -> Result<Option<Wanted>, StoreError>;
 
-    /// Somebody is about to choose the item's accounts in Link.
-    async fn are_being_chosen(&self, at: &ItemRef, now: Timestamp) -> Result<(), StoreError>;
+    /// Notes that Link is being opened to select the item's accounts.
+    async fn mark_account_selection(&self, at: &ItemRef, now: Timestamp) -> Result<(), StoreError>;
 
     /// The bank ends the connection at `until`, by the code `reason`. False if that is known already, or the item does
     /// not work anyway.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit, civil::Date};
 
 use crate::ids::Entropy;
 
@@ -26,6 +26,11 @@ pub trait Random: Send + Sync {
 /// `instant` + `duration`; the end of time where that would be beyond it.
 pub fn later(instant: Timestamp, duration: Duration) -> Timestamp {
     instant.checked_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+/// The days between two dates, whichever is first.
+pub(crate) fn days_apart(one: Date, other: Date) -> i32 {
+    one.since((Unit::Day, other)).map_or(i32::MAX, |span| span.get_days().abs())
 }
 
 /// How long from `now` until `instant`; zero once it has passed.

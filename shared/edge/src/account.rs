@@ -69,7 +69,7 @@ pub struct AccountView {
     pub health: AccountHealth,
     /// When it was last brought up to date.
     pub last_synced_at: Option<Timestamp>,
-    /// Another account of the household that may be the same one: a person merges them (`merge-into`), or sets this to null.
+    /// An account of the household that may be the same account. Merge them with `merge-into`, or set this to null to keep both.
     pub possible_twin: Option<AccountId>,
     /// Counts what people have changed; its entity tag.
     pub revision: u64,

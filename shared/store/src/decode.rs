@@ -75,7 +75,7 @@ pub(crate) fn sync_state(household: &HouseholdId, id: ItemId, row: &Row) -> Resu
         stage: row.map("sg").map(stage).transpose()?,
         months: row.set("mo"),
         accounts_known: looked.is_some_and(|looked| looked >= look),
-        are_chosen_anew: row.flag("ch"),
+        accounts_selected: row.flag("ch"),
         succession: row.maybe_number("ep").unwrap_or_default(),
         calm: row.maybe_parsed("cm"),
         looked_at: row.maybe_parsed("lk"),

@@ -25,8 +25,9 @@ use crate::{
 /// A Link on a page of Plaid's may stay open for three weeks.
 const SESSION_DAYS: i64 = 22;
 const DAY_S: i64 = 86_400;
-/// A link token of update mode is good for half an hour; whoever has not come back long after has chosen nothing.
-const CHOOSING: Duration = Duration::from_hours(4);
+/// The time in which a selection of accounts in Link has to be confirmed by `/repaired`. A link token of update mode is valid for
+/// 30 minutes.
+const MAX_SELECTION_AGE: Duration = Duration::from_hours(4);
 
 impl Store {
     /// Changes an item's row if a condition holds; false if not.
@@ -95,7 +96,7 @@ impl Hints for Store {
         self.want(at, change).await
     }
 
-    async fn are_being_chosen(&self, at: &ItemRef, now: Timestamp) -> Result<(), StoreError> {
+    async fn mark_account_selection(&self, at: &ItemRef, now: Timestamp) -> Result<(), StoreError> {
         let mut change = Change::default();
         change.set("sa", text(now.to_string()));
         self.change_item(at, change, "attribute_exists(pk)").await.map(|_is_there| ())
@@ -138,7 +139,7 @@ impl Hints for Store {
         if item.new_accounts || chosen.is_some() {
             let mut change = Change::default();
             change.remove("na").remove("sa");
-            if chosen.is_some_and(|since| until(since, now) < CHOOSING) {
+            if chosen.is_some_and(|since| until(since, now) < MAX_SELECTION_AGE) {
                 change.set("ch", AttributeValue::Bool(true));
             }
             self.change_item(at, change, "attribute_exists(pk)").await?;

@@ -182,7 +182,7 @@ fn item_change(commit: &Commit) -> Change {
     if let Some(full_at) = patch.budget {
         change.set("bu", text(full_at.to_string()));
     }
-    if patch.are_restarted {
+    if patch.selection_applied {
         change.remove("ch");
     }
     if let Some(looked) = patch.looked {

@@ -25,5 +25,5 @@ pub use connector::{Aws, Fault};
 pub use queue::{FakeQueue, FakeWebhookQueue};
 pub use refusals::{Refusal, refusals};
 pub use request::{body, request, with_header};
-pub use webhooks::{FakeKeyNames, KeyEndpoint, Signer, signed_part};
+pub use webhooks::{FakeConfirmedKeys, KeyEndpoint, Signer, signed_part};
 pub use world::World;

@@ -13,7 +13,7 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     ids::fingerprint,
-    webhook::{Confirmations, ConfirmedKeys, KeyError, KeyId},
+    webhook::{ConfirmedKeyWriter, ConfirmedKeys, KeyError, KeyId},
 };
 use jiff::Timestamp;
 use plaid::{Call, RawAnswer, Transport, TransportError};
@@ -21,19 +21,19 @@ use serde_json::{Value, json};
 
 use crate::world::Keys;
 
-/// The list of confirmed keys.
+/// A list of confirmed key ids in memory.
 #[derive(Default)]
-pub struct FakeKeyNames(Mutex<Vec<KeyId>>);
+pub struct FakeConfirmedKeys(Mutex<Vec<KeyId>>);
 
 #[async_trait]
-impl ConfirmedKeys for FakeKeyNames {
+impl ConfirmedKeys for FakeConfirmedKeys {
     async fn confirmed(&self) -> Result<Vec<KeyId>, KeyError> {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
 #[async_trait]
-impl Confirmations for FakeKeyNames {
+impl ConfirmedKeyWriter for FakeConfirmedKeys {
     async fn confirm(&self, kid: &KeyId) -> Result<(), KeyError> {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !names.contains(kid) {

@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod confirmed_keys;
 mod credentials;
-mod key_names;
 mod tokens;
 
+pub use confirmed_keys::ConfirmedKeySecret;
 pub use credentials::Credentials;
-pub use key_names::KeyNames;
 pub use tokens::{Opener, Sealer};

@@ -145,7 +145,7 @@ fn state(at: &ItemRef, kept: Kept) -> Option<SyncState> {
         new_accounts: false,
     };
     Some(SyncState {
-        are_chosen_anew: false,
+        accounts_selected: false,
         refused_for: None,
         item,
         accounts: Vec::new(),

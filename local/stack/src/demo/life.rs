@@ -103,7 +103,7 @@ impl Demo {
     pub(super) async fn reissued(&self, stack: &Stack, linked: &Linked) -> Result<(), StackError> {
         let before = self.accounts(linked).await?;
         tell(stack, linked, &json!({"change": "reissue_accounts"}))?;
-        until("the accounts go on under other cards", async || {
+        until("the accounts keep their ids under new cards", async || {
             let now = self.accounts(linked).await?;
             let is_new = |(id, mask): &(Value, Value)| {
                 before.iter().any(|(old, old_mask)| old == id && old_mask != mask)
@@ -112,7 +112,7 @@ impl Demo {
         })
         .await?;
         print(&format!(
-            "the bank gave its {} accounts new ids, names and cards: they go on, by their history",
+            "the bank gave its {} accounts new ids, names and cards: merged with the old ones by their history",
             before.len()
         ));
         self.equals_ledger(stack, linked).await

@@ -1,84 +1,80 @@
-//! What the transactions of two accounts tell of whether they are one: the same amounts on the same days.
+//! Comparison of the transactions of two accounts: equal amounts on equal days show that they are the same account.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use jiff::{Unit, civil::Date};
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use crate::{
     ids::{ItemRef, TransactionId},
     money::Currency,
+    sync::DAYS_APART,
+    time::days_apart,
 };
 
-/// A bank's new side may date a transaction otherwise.
-const DAYS_APART: i32 = 3;
-/// Fewer equal transactions than this prove nothing.
-const LEAST: usize = 5;
-/// Fewer equal transactions than this are not worth a question.
-const LEAST_ASKED: usize = 3;
+/// Equal transactions that a proof needs.
+const MIN_EQUAL_PROOF: usize = 5;
+/// The share of equal transactions that a proof needs.
+const MIN_PROOF_PER_MILLE: usize = 900;
+/// Equal transactions that a hint needs.
+const MIN_EQUAL_HINT: usize = 3;
+/// The share of equal transactions that a hint needs.
+const MIN_HINT_PER_MILLE: usize = 500;
 
 /// A row of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountRow {
-    /// The item that it is kept with.
+    /// The item of the row.
     pub at: ItemRef,
-    /// Its key.
+    /// The key of the row.
     pub key: TransactionId,
     /// The amount. `None` if it could not be read.
     pub amount: Option<Decimal>,
-    /// Its currency.
+    /// The currency of the amount.
     pub currency: Option<Currency>,
-    /// When it happened or posted.
+    /// The date of the transaction or of its posting.
     pub date: Date,
     /// The bank's text.
     pub name: String,
-    /// Whether its transaction is there.
+    /// Whether the row has a transaction.
     pub presence: Presence,
-    /// Whether people have written on it.
+    /// Whether the row has edits.
     pub is_edited: bool,
-    /// Whether another row goes on for it already.
+    /// Whether the row has a successor already.
     pub is_superseded: bool,
 }
 
-/// Whether a row's transaction is there.
+/// Whether a row has a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It has posted.
+    /// A posted transaction.
     Posted,
-    /// It is pending.
+    /// A pending transaction.
     Pending,
-    /// It went away: the row waits with what people wrote on it, or expires.
+    /// None: the row is a tombstone.
     Gone,
 }
 
-impl AccountRow {
-    fn day(&self) -> (Option<Decimal>, Option<&str>, Date) {
-        (self.amount, self.currency.as_ref().map(Currency::code), self.date)
-    }
-}
-
-/// How much of two histories is the same.
+/// The common part of two histories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Overlap {
-    /// Equal transactions by amount and day, per thousand of the common span.
+    /// The share of equal transactions in the common span.
     per_mille: usize,
-    /// How many are equal.
+    /// The number of equal transactions.
     equal: usize,
 }
 
 impl Overlap {
-    /// Compares what is posted on days that both histories reach.
+    /// Compares posted transactions by amount and date, as multisets, in the span of days that both histories cover.
     pub fn of(old: &[AccountRow], new: &[AccountRow]) -> Self {
-        let (Some(old_days), Some(new_days)) = (span(old), span(new)) else {
+        let (Some(old_span), Some(new_span)) = (span(old), span(new)) else {
             return Self { per_mille: 0, equal: 0 };
         };
-        let (first, last) = (old_days.0.max(new_days.0), old_days.1.min(new_days.1));
+        let (first, last) = (old_span.0.max(new_span.0), old_span.1.min(new_span.1));
         let counts = |rows: &[AccountRow]| {
             let mut counts = BTreeMap::new();
-            let within = rows.iter().filter(|row| is_posted(row) && first <= row.date && row.date <= last);
-            for row in within {
-                let (amount, currency, date) = row.day();
-                *counts.entry((amount, currency.map(str::to_owned), date)).or_insert(0_usize) += 1;
+            for row in rows.iter().filter(|row| is_posted(row) && first <= row.date && row.date <= last) {
+                *counts.entry((money(row), row.date)).or_insert(0_usize) += 1;
             }
             counts
         };
@@ -89,19 +85,19 @@ impl Overlap {
         Self { per_mille: (equal * 1_000).checked_div(all).unwrap_or_default(), equal }
     }
 
-    /// Whether it proves that the accounts are one: nine of ten are equal, and not only a few.
+    /// Whether the accounts are certainly the same.
     pub fn is_proof(self) -> bool {
-        self.equal >= LEAST && self.per_mille >= 900
+        self.equal >= MIN_EQUAL_PROOF && self.per_mille >= MIN_PROOF_PER_MILLE
     }
 
-    /// Whether all is equal, however little it is.
+    /// Whether all transactions of the common span are equal, at least one.
     pub fn is_whole(self) -> bool {
         self.equal > 0 && self.per_mille == 1_000
     }
 
-    /// Whether a person should be asked.
+    /// Whether the accounts may be the same.
     pub fn is_hint(self) -> bool {
-        self.equal >= LEAST_ASKED && self.per_mille >= 500
+        self.equal >= MIN_EQUAL_HINT && self.per_mille >= MIN_HINT_PER_MILLE
     }
 }
 
@@ -114,51 +110,120 @@ fn span(rows: &[AccountRow]) -> Option<(Date, Date)> {
     Some((dates().min()?, dates().max()?))
 }
 
-/// For rows of an account that is not kept up to date any more, the rows of the other one that are the same transactions. As
-/// multisets, so that two equal ones stay two: first what is equal to the name, then to the day, then what is nearest.
+/// Amount and currency.
+type Money = (Option<Decimal>, Option<String>);
+
+fn money(row: &AccountRow) -> Money {
+    (row.amount, row.currency.as_ref().map(|currency| currency.code().to_owned()))
+}
+
+/// Pairs of an old and a new row with the same transaction. No row is in two pairs. Rows with equal date and name are paired
+/// first, then rows with equal dates, then rows with near dates.
 pub fn same_rows<'a>(old: &'a [AccountRow], new: &'a [AccountRow]) -> Vec<(&'a AccountRow, &'a AccountRow)> {
-    let counts = |row: &&AccountRow| !row.is_superseded && row.amount.is_some();
-    let mut old: Vec<_> =
-        old.iter().filter(counts).filter(|row| row.presence != Presence::Gone || row.is_edited).collect();
-    let mut new: Vec<_> = new.iter().filter(counts).filter(|row| row.presence != Presence::Gone).collect();
-    // What people have written finds its transaction first.
-    old.sort_by_key(|row| (!row.is_edited, row.date, row.key.clone()));
-    new.sort_by_key(|row| (row.date, row.key.clone()));
+    let mut by_money: BTreeMap<Money, [Vec<&AccountRow>; 2]> = BTreeMap::new();
+    let can_be_paired = |row: &&AccountRow| !row.is_superseded && row.amount.is_some();
+    for row in old.iter().filter(can_be_paired) {
+        if row.presence != Presence::Gone || row.is_edited {
+            by_money.entry(money(row)).or_default()[0].push(row);
+        }
+    }
+    for row in new.iter().filter(can_be_paired).filter(|row| row.presence != Presence::Gone) {
+        by_money.entry(money(row)).or_default()[1].push(row);
+    }
     let mut pairs = Vec::new();
-    take(&mut old, &mut new, &mut pairs, |one, other| one.day() == other.day() && one.name == other.name);
-    take(&mut old, &mut new, &mut pairs, |one, other| one.day() == other.day());
-    for days in 1..=DAYS_APART {
-        take(&mut old, &mut new, &mut pairs, |one, other| {
-            (one.amount, &one.currency) == (other.amount, &other.currency)
-                && days_apart(one.date, other.date) == days
-        });
+    for [mut old, mut new] in by_money.into_values() {
+        // Edited rows choose first, so that no edit is left without a transaction.
+        old.sort_by_key(|row| (!row.is_edited, row.date, row.key.clone()));
+        new.sort_by_key(|row| (row.date, row.key.clone()));
+        pair(&mut old, &mut new, &mut pairs, |one, other| one.date == other.date && one.name == other.name);
+        for days in 0..=DAYS_APART {
+            pair(&mut old, &mut new, &mut pairs, |one, other| days_apart(one.date, other.date) == days);
+        }
     }
     pairs
 }
 
-fn take<'a>(
+fn pair<'a>(
     old: &mut Vec<&'a AccountRow>,
     new: &mut Vec<&'a AccountRow>,
     pairs: &mut Vec<(&'a AccountRow, &'a AccountRow)>,
     is_same: impl Fn(&AccountRow, &AccountRow) -> bool,
 ) {
-    let mut taken = BTreeSet::new();
-    old.retain(|row| {
-        let free = new.iter().enumerate().filter(|(place, _)| !taken.contains(place));
-        let Some((place, other)) = free.into_iter().find(|(_, other)| is_same(row, other)) else {
-            return true;
-        };
-        taken.insert(place);
-        pairs.push((row, other));
-        false
-    });
-    let mut place = 0;
-    new.retain(|_| {
-        place += 1;
-        !taken.contains(&(place - 1))
+    old.retain(|row| match new.iter().position(|other| is_same(row, other)) {
+        Some(place) => {
+            pairs.push((row, new.remove(place)));
+            false
+        }
+        None => true,
     });
 }
 
-fn days_apart(one: Date, other: Date) -> i32 {
-    one.since((Unit::Day, other)).map_or(i32::MAX, |span| span.get_days().abs())
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rows(side: &str, facts: &[(i64, i8, bool)]) -> Vec<AccountRow> {
+        let at = ItemRef {
+            household: "hh_0000000000000000".parse().unwrap(),
+            item: "itm_0000000000000000".parse().unwrap(),
+        };
+        let row = |(number, (cents, day, is_edited)): (usize, &(i64, i8, bool))| AccountRow {
+            at: at.clone(),
+            key: format!("{side}{number}").parse().unwrap(),
+            amount: Some(Decimal::new(*cents, 2)),
+            currency: None,
+            date: jiff::civil::date(2026, 1, *day),
+            name: format!("shop {cents}"),
+            presence: Presence::Posted,
+            is_edited: *is_edited,
+            is_superseded: false,
+        };
+        facts.iter().enumerate().map(row).collect()
+    }
+
+    fn facts() -> impl Strategy<Value = Vec<(i64, i8, bool)>> {
+        prop::collection::vec((0_i64..6, 1_i8..28, any::<bool>()), 0..30)
+    }
+
+    proptest! {
+        #[test]
+        fn equal_histories_are_paired_whole(mut all in facts(), seed in any::<prop::sample::Index>()) {
+            let old = rows("o", &all);
+            if !all.is_empty() {
+                let middle = seed.index(all.len());
+                all.rotate_left(middle);
+            }
+            let new = rows("n", &all);
+            let pairs = same_rows(&old, &new);
+            prop_assert_eq!(pairs.len(), all.len());
+            prop_assert!(pairs.iter().all(|(one, other)| (one.amount, one.date) == (other.amount, other.date)));
+            let overlap = Overlap::of(&old, &new);
+            prop_assert_eq!(overlap.is_whole(), !all.is_empty());
+            prop_assert_eq!(overlap.is_proof(), all.len() >= MIN_EQUAL_PROOF);
+        }
+
+        #[test]
+        fn no_row_is_in_two_pairs_and_pairs_agree(old in facts(), new in facts()) {
+            let (old, new) = (rows("o", &old), rows("n", &new));
+            let pairs = same_rows(&old, &new);
+            let keys: BTreeSet<_> = pairs.iter().flat_map(|(one, other)| [&one.key, &other.key]).collect();
+            prop_assert_eq!(keys.len(), 2 * pairs.len());
+            for (one, other) in pairs {
+                prop_assert_eq!(one.amount, other.amount);
+                prop_assert!(days_apart(one.date, other.date) <= DAYS_APART);
+            }
+            prop_assert_eq!(Overlap::of(&old, &new), Overlap::of(&new, &old));
+        }
+    }
+
+    #[test]
+    fn few_equal_rows_are_no_proof() {
+        let few = rows("o", &[(1, 1, false), (2, 2, false), (3, 3, false), (4, 4, false)]);
+        let overlap = Overlap::of(&few, &few);
+        assert!(overlap.is_whole() && overlap.is_hint() && !overlap.is_proof());
+    }
 }

@@ -42,7 +42,7 @@ pub struct AccountChange {
     pub closed: Option<bool>,
     /// What is on it.
     pub balance: Edit<Decimal>,
-    /// Whether it is none of the household's other accounts, whatever seems so.
+    /// Whether a person says that it has no twin in the household.
     pub is_alone: bool,
 }
 

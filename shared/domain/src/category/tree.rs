@@ -31,7 +31,7 @@ pub struct KeptTree {
     /// What deleted ones mean now. Never leads to another deleted one.
     #[serde(rename = "m", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) moves: BTreeMap<CategoryId, CategoryId>,
-    /// The household's merged accounts: whoever shows transactions needs both.
+    /// The household's merged accounts. Views of transactions need them and the categories.
     #[serde(rename = "a", default, skip_serializing_if = "Merges::is_empty")]
     pub(super) merges: Merges,
 }

@@ -204,7 +204,7 @@ impl HouseholdScope {
         self.account(id).is_some()
     }
 
-    /// The accounts that are shown as one with any of these.
+    /// The merge groups of the accounts.
     fn group(&self, accounts: &BTreeSet<AccountId>) -> BTreeSet<AccountId> {
         let here = accounts.iter().filter(|id| self.has_account(id));
         here.flat_map(|id| self.tree.merges().group(id)).collect()
@@ -223,13 +223,13 @@ impl SearchScope {
         accounts.iter().all(|id| self.account(id).is_some())
     }
 
-    /// The accounts with all that are shown as one with them.
+    /// The merge groups of the accounts.
     pub fn group(&self, accounts: &BTreeSet<AccountId>) -> BTreeSet<AccountId> {
         self.households.iter().flat_map(|here| here.group(accounts)).collect()
     }
 
-    /// The filter, asking also for accounts that are shown as the ones that it asks for.
-    pub fn widened(&self, filter: &Filter) -> Filter {
+    /// The filter with the merge groups of its accounts.
+    pub fn with_groups(&self, filter: &Filter) -> Filter {
         Filter { accounts: self.group(&filter.accounts), ..filter.clone() }
     }
 

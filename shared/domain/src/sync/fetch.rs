@@ -484,7 +484,7 @@ impl Fetch<'_> {
             commit.item.institution.clone_from(&bank.institution);
             commit.item.institution_name.clone_from(&bank.institution_name);
             commit.item.looked = (!self.needs_look).then_some(self.state.item.want);
-            commit.item.are_restarted = self.state.are_chosen_anew;
+            commit.item.selection_applied = self.state.accounts_selected;
         }
         self.renew(&mut commit);
         commit.item.budget = self.run.budget;

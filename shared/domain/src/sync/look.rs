@@ -16,7 +16,7 @@ use crate::{
     bank::{BankError, BankItem, Meaning, Patience, SyncPage},
     ids::PlaidAccountId,
     item::{Health, HealthState, Stage},
-    pairing::{Chosen, is_same, settle},
+    pairing::{StoppedAccounts, is_same, settle},
     time::until,
 };
 
@@ -98,8 +98,8 @@ impl Fetch<'_> {
                 let unlisted: Vec<_> = told.into_iter().filter(is_new).collect();
                 listed.extend(unlisted);
                 let item = (&self.state.item.at.item, self.state.succession);
-                let chosen = Chosen::by(self.state.are_chosen_anew);
-                settle(item, chosen, &self.accounts, listed, self.deps.clock.now())
+                let stopped = StoppedAccounts::from_selection(self.state.accounts_selected);
+                settle(item, stopped, &self.accounts, listed, self.deps.clock.now())
             }
             None => told.iter().filter_map(|bank| Some(self.known(&bank.id)?.shared_as(bank))).collect(),
         };
@@ -166,8 +166,8 @@ impl Fetch<'_> {
         })
     }
 
-    /// Whether an unknown account of the page, of which only the id is told, may continue a stored account that is missing.
-    /// Stored as a new account it would stay one: nothing compares it once it is described.
+    /// Whether an unknown account of which the page has only the id may continue a stored account that is missing. Once it is
+    /// stored as a new account, nothing pairs it with the missing account.
     fn may_continue(
         &self,
         named: &BTreeSet<&PlaidAccountId>,

@@ -30,6 +30,7 @@ pub use fold::PageFacts;
 pub use ledger::{Cause, DayBalance, Ledger, RunEntry};
 pub use limits::Limits;
 pub use message::{LONGEST_DELAY, MESSAGE_VERSION, Next, Poll, SyncMessage, next_poll, next_try, try_delay};
+pub(crate) use pairs::DAYS_APART;
 pub use plan::{RowWrite, StoredRow};
 pub use ports::{
     AccountWrite, Announcements, Commit, CommitError, Edit, ItemPatch, LiveRows, QueueError, SyncQueue,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use jiff::{Unit, civil::Date};
+use jiff::civil::Date;
 
 use super::{
     fold::UpdateIndex,
@@ -14,11 +14,12 @@ use super::{
 };
 use crate::{
     ids::TransactionId,
+    time::days_apart,
     transaction::{BankFacts, Signature},
 };
 
 /// A posting may have another date at the bank's new side.
-const DAYS_APART: i32 = 3;
+pub(crate) const DAYS_APART: i32 = 3;
 /// A pending transaction posts within so many days.
 const DAYS_TO_POST: i32 = 14;
 
@@ -119,10 +120,6 @@ impl FirstDays {
         accounts.is_of_earlier_item(&signature.account, row.generation)
             && self.0.get(&signature.account.to_string()).is_none_or(|first| date < first)
     }
-}
-
-fn days_apart(a: Date, b: Date) -> i32 {
-    a.since((Unit::Day, b)).map_or(i32::MAX, |span| span.get_days().abs())
 }
 
 /// Pairs in their order what fits exactly.

@@ -108,8 +108,8 @@ pub struct ItemPatch {
     pub months: Option<BTreeSet<Month>>,
     /// That all accounts have been asked for now, and the `want` read before that.
     pub looked: Option<u64>,
-    /// That accounts which were chosen anew have been started again.
-    pub are_restarted: bool,
+    /// Whether a selection of accounts in Link has been applied.
+    pub selection_applied: bool,
     /// What is to be announced.
     pub news: Option<News>,
     /// When the item will be calm again.

@@ -1,7 +1,7 @@
-//! The names of keys that Plaid has confirmed, which outlive the instance that asked.
+//! Ids of webhook keys that Plaid has confirmed, stored beyond the life of an instance.
 //!
-//! Names alone: a key itself always comes from Plaid. Whoever could write the list could make an instance ask Plaid after six names
-//! a minute more, and nothing else.
+//! Only ids are stored: a key itself always comes from Plaid. Write access to the list allows six extra look-ups a minute, and
+//! nothing else.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,45 +9,44 @@ use async_trait::async_trait;
 
 use super::keys::{KeyError, KeyId};
 
-/// So many names are kept, the newest: Plaid signs with one key at a time and keeps a few.
-pub const MOST_CONFIRMED: usize = 16;
+/// Ids in the list. Plaid signs with one key at a time and keeps a few.
+pub const MAX_CONFIRMED_KEYS: usize = 16;
 
 /// Reads the list.
 #[async_trait]
 pub trait ConfirmedKeys: Send + Sync {
-    /// All names, the newest first.
+    /// All ids, newest first.
     async fn confirmed(&self) -> Result<Vec<KeyId>, KeyError>;
 }
 
 /// Writes the list.
 #[async_trait]
-pub trait Confirmations: Send + Sync {
-    /// Adds a name, unless it is there. Of two at once the later one may take the other's name off: its next webhook adds it
-    /// again.
+pub trait ConfirmedKeyWriter: Send + Sync {
+    /// Adds an id, if it is missing. A concurrent write may lose it; the next webhook with that key adds it again.
     async fn confirm(&self, kid: &KeyId) -> Result<(), KeyError>;
 }
 
-/// Confirms the keys of webhooks, each once in an instance.
-pub struct Confirmer {
-    list: Arc<dyn Confirmations>,
+/// Adds the keys of verified webhooks to the list, each once in an instance.
+pub struct KeyConfirmer {
+    list: Arc<dyn ConfirmedKeyWriter>,
     done: Mutex<Vec<KeyId>>,
 }
 
-impl Confirmer {
-    /// Confirms to a list.
-    pub fn new(list: Arc<dyn Confirmations>) -> Self {
+impl KeyConfirmer {
+    /// A confirmer for a list.
+    pub fn new(list: Arc<dyn ConfirmedKeyWriter>) -> Self {
         Self { list, done: Mutex::default() }
     }
 
-    /// Notes the key of a webhook that was Plaid's. What fails is done again with the next one.
-    pub async fn note(&self, kid: &KeyId) {
+    /// Adds the key of a verified webhook. After a failure the next webhook adds it.
+    pub async fn confirm(&self, kid: &KeyId) {
         let done = || self.done.lock().unwrap_or_else(PoisonError::into_inner);
         if done().contains(kid) || self.list.confirm(kid).await.is_err() {
             return;
         }
         let mut done = done();
         done.push(kid.clone());
-        let surplus = done.len().saturating_sub(MOST_CONFIRMED);
+        let surplus = done.len().saturating_sub(MAX_CONFIRMED_KEYS);
         done.drain(..surplus);
     }
 }

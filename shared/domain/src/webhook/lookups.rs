@@ -13,14 +13,14 @@ use crate::time::{later, until};
 
 /// Look-ups of a minute, of each kind.
 pub(super) const A_MINUTE: usize = 6;
-/// Of these, for names that were turned away before and come back more often than all others. Plaid sends again what it got no
-/// 200 for, and signs all its webhooks with one key: whoever makes names up has to send each of them more often than that.
-const FOR_THE_FOREMOST: usize = 2;
-/// Between two look-ups for the foremost: a name that has just fallen behind may be in front again by then.
-const APART: Duration = Duration::from_secs(30);
+/// The part of them for the key id that was turned away most often. Plaid retries rejected webhooks and signs all of them with
+/// one key, so a forger has to send each made-up id more often than that.
+const MAX_MOST_FREQUENT: usize = 2;
+/// The time between two look-ups of that part: Plaid's id may have become the most frequent one by then.
+const MOST_FREQUENT_INTERVAL: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_mins(1);
-/// Names that are remembered as turned away: more than arrive until Plaid's first retry, in half a minute.
-const TURNED_AWAY: usize = 16_384;
+/// Ids that are remembered as turned away: more than arrive until Plaid's first retry, after 30 seconds.
+const MAX_TURNED_AWAY: usize = 16_384;
 
 /// The times of the last look-ups: a minute may begin anywhere.
 #[derive(Default)]
@@ -35,18 +35,18 @@ impl Window {
     }
 
     fn is_quiet(&self, now: Timestamp) -> bool {
-        self.0.back().is_none_or(|last| until(*last, now) >= APART)
+        self.0.back().is_none_or(|last| until(*last, now) >= MOST_FREQUENT_INTERVAL)
     }
 }
 
-/// What a name is looked up as.
+/// The part of the limit that a look-up counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LookUpKind {
-    /// Nobody knows it, and there is room.
+    /// Unknown key ids.
     Strange,
-    /// Nobody knows it, and it comes back most often.
-    Foremost,
-    /// Plaid has confirmed it before.
+    /// The unknown key id that was turned away most often.
+    MostFrequent,
+    /// Key ids that Plaid has confirmed before.
     Known,
 }
 
@@ -54,46 +54,47 @@ pub(super) enum LookUpKind {
 #[derive(Default)]
 pub(super) struct LookUps {
     strange: Window,
-    foremost: Window,
-    /// Of keys that Plaid has confirmed. Only Plaid makes a name known: whatever strangers ask for does not keep a key of
-    /// Plaid's from being asked after.
+    most_frequent: Window,
+    /// Forged requests cannot use up this part, since only Plaid makes an id known.
     known: Window,
     turned_away: TurnedAway,
 }
 
 impl LookUps {
-    /// As what one more may be made now; none if it may not. A name that is turned away is remembered.
+    /// The part that one more look-up may count against; `None` turns the id away and remembers it.
     pub(super) fn may(&mut self, kid: &KeyId, is_known: bool, now: Timestamp) -> Option<LookUpKind> {
         if is_known {
             return self.known.has_room(now, A_MINUTE).then_some(LookUpKind::Known);
         }
-        if self.strange.has_room(now, A_MINUTE - FOR_THE_FOREMOST) {
+        if self.strange.has_room(now, A_MINUTE - MAX_MOST_FREQUENT) {
             return Some(LookUpKind::Strange);
         }
-        let has_room = self.foremost.has_room(now, FOR_THE_FOREMOST) && self.foremost.is_quiet(now);
+        let has_room =
+            self.most_frequent.has_room(now, MAX_MOST_FREQUENT) && self.most_frequent.is_quiet(now);
         let returns = self.turned_away.add(kid, now);
-        (has_room && returns && self.turned_away.is_foremost(kid, now)).then_some(LookUpKind::Foremost)
+        (has_room && returns && self.turned_away.is_most_frequent(kid, now))
+            .then_some(LookUpKind::MostFrequent)
     }
 
-    /// Notes one that is made.
+    /// Counts a look-up.
     pub(super) fn spend(&mut self, kid: &KeyId, kind: LookUpKind, now: Timestamp) {
         self.turned_away.forget(kid);
         let window = match kind {
             LookUpKind::Strange => &mut self.strange,
-            LookUpKind::Foremost => &mut self.foremost,
+            LookUpKind::MostFrequent => &mut self.most_frequent,
             LookUpKind::Known => &mut self.known,
         };
         window.0.push_back(now);
     }
 }
 
-/// How often a name was turned away, and when it was last.
+/// How often an id was turned away, and when it was last.
 struct Times {
     count: u32,
     last: Timestamp,
 }
 
-/// Names that were turned away, as hashes of a secret kind: the oldest are forgotten, those that came often last.
+/// Ids that were turned away, as keyed hashes. The oldest are forgotten first, frequent ones later.
 #[derive(Default)]
 struct TurnedAway {
     hasher: RandomState,
@@ -102,7 +103,7 @@ struct TurnedAway {
 }
 
 impl TurnedAway {
-    /// Counts one more; whether it has come before.
+    /// Counts an id; true if it was turned away before.
     fn add(&mut self, kid: &KeyId, now: Timestamp) -> bool {
         let hash = self.hasher.hash_one(kid);
         if let Some(times) = self.all.get_mut(&hash) {
@@ -111,7 +112,7 @@ impl TurnedAway {
         }
         self.all.insert(hash, Times { count: 1, last: now });
         self.order.push_back(hash);
-        while self.all.len() > TURNED_AWAY {
+        while self.all.len() > MAX_TURNED_AWAY {
             self.forget_oldest();
         }
         false
@@ -130,12 +131,14 @@ impl TurnedAway {
     }
 
     fn forget(&mut self, kid: &KeyId) {
-        // Its place in the order goes once it is the oldest.
-        self.all.remove(&self.hasher.hash_one(kid));
+        let hash = self.hasher.hash_one(kid);
+        if self.all.remove(&hash).is_some() {
+            self.order.retain(|other| *other != hash);
+        }
     }
 
-    /// Whether no other name of the last minute came more often.
-    fn is_foremost(&self, kid: &KeyId, now: Timestamp) -> bool {
+    /// Whether no other id of the last minute was turned away more often.
+    fn is_most_frequent(&self, kid: &KeyId, now: Timestamp) -> bool {
         let Some(own) = self.all.get(&self.hasher.hash_one(kid)) else { return false };
         let recent = self.all.values().filter(|times| until(times.last, now) < MINUTE);
         recent.into_iter().all(|times| times.count <= own.count)
@@ -163,19 +166,23 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_back_most_often_finds_a_place_that_strangers_cannot_take() {
+    fn most_frequent_id_gets_a_reserved_look_up() {
         let mut look_ups = LookUps::default();
-        let made = (0..TURNED_AWAY).filter(|number| ask(&mut look_ups, &kid(*number), at(0))).count();
-        assert_eq!(made, A_MINUTE - FOR_THE_FOREMOST);
-        let ours = kid(TURNED_AWAY - 1);
+        let made = (0..MAX_TURNED_AWAY).filter(|number| ask(&mut look_ups, &kid(*number), at(0))).count();
+        assert_eq!(made, A_MINUTE - MAX_MOST_FREQUENT);
+        let ours = kid(MAX_TURNED_AWAY - 1);
         assert!(ask(&mut look_ups, &ours, at(30)));
-        assert!(!ask(&mut look_ups, &kid(TURNED_AWAY - 2), at(30)), "its place is taken");
-        assert_eq!(look_ups.may(&kid(0), true, at(30)), Some(LookUpKind::Known), "it needs none of these");
+        assert!(!ask(&mut look_ups, &kid(MAX_TURNED_AWAY - 2), at(30)), "the reserved look-up is used up");
+        assert_eq!(
+            look_ups.may(&kid(0), true, at(30)),
+            Some(LookUpKind::Known),
+            "known ids have their own part"
+        );
     }
 
-    /// A thousand names a second, each of which comes twice, and one that comes every two seconds.
+    /// A thousand requests a second, each id twice, and one id every two seconds.
     #[test]
-    fn a_flood_of_names_that_come_twice_delays_a_new_key_by_a_minute_at_most() {
+    fn flood_delays_a_new_key_by_less_than_a_minute() {
         for start in [0, 1, 7, 16, 31] {
             let mut look_ups = LookUps::default();
             let ours: KeyId = "ours".parse().unwrap();
@@ -197,11 +204,11 @@ mod tests {
     #[test]
     fn what_is_remembered_of_strangers_has_a_bound() {
         let mut turned_away = TurnedAway::default();
-        for number in 0..2 * TURNED_AWAY {
+        for number in 0..2 * MAX_TURNED_AWAY {
             turned_away.add(&kid(number), at(0));
         }
-        assert_eq!(turned_away.all.len(), TURNED_AWAY);
-        assert!(turned_away.add(&kid(2 * TURNED_AWAY - 1), at(0)));
+        assert_eq!(turned_away.all.len(), MAX_TURNED_AWAY);
+        assert!(turned_away.add(&kid(2 * MAX_TURNED_AWAY - 1), at(0)));
         assert!(!turned_away.add(&kid(0), at(0)));
     }
 }

@@ -16,7 +16,7 @@ mod ring;
 mod token;
 mod verify;
 
-pub use confirmed::{Confirmations, ConfirmedKeys, Confirmer, MOST_CONFIRMED};
+pub use confirmed::{ConfirmedKeyWriter, ConfirmedKeys, KeyConfirmer, MAX_CONFIRMED_KEYS};
 pub use environment::Environment;
 pub use keys::{KeyError, KeyId, VerifyingKey, WebhookKey, WebhookKeys};
 pub use message::{ReceivedWebhook, WebhookQueue};

@@ -30,9 +30,9 @@ const MOST_ABSENCES: usize = 128;
 /// Plaid waits ten seconds for the answer to a webhook, and the queue needs five of them at worst.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The list of confirmed names is read again after so long.
+/// The interval between two reads of the list of confirmed key ids.
 const LIST_LIVES: Duration = Duration::from_mins(1);
-/// The same after it could not be read.
+/// The interval after a failed read.
 const LIST_RETRY: Duration = Duration::from_secs(5);
 
 type LookUp = Shared<BoxFuture<'static, Result<WebhookKey, KeyError>>>;
@@ -46,11 +46,11 @@ pub(super) struct KeyRing {
     state: Mutex<State>,
 }
 
-/// What is remembered of the list of confirmed names.
+/// The list of confirmed key ids, as last read.
 #[derive(Default)]
 struct Confirmed {
     names: Vec<KeyId>,
-    /// When the list may be read again.
+    /// The earliest time of the next read.
     next: Option<Timestamp>,
 }
 
@@ -84,7 +84,7 @@ impl KeyRing {
         Self { source, clock, confirmed, confirmed_keys, state: Mutex::new(state) }
     }
 
-    /// Whether the key of this name is here: a signature can be checked without a look-up.
+    /// Whether the key is in memory, so that a signature can be checked without a look-up.
     pub(super) fn has(&self, kid: &KeyId) -> bool {
         let now = self.clock.now();
         self.state().keys.get(kid, now).is_some()
@@ -106,7 +106,7 @@ impl KeyRing {
         }
     }
 
-    /// Whether Plaid has confirmed the name to another instance. Strangers make this one read the list once a minute at most.
+    /// Whether Plaid has confirmed the id to another instance. Forged ids cause one read of the list a minute at most.
     async fn is_confirmed(&self, kid: &KeyId) -> bool {
         let mut confirmed = self.confirmed.lock().await;
         if !confirmed.names.contains(kid) && confirmed.next.is_none_or(|next| next <= self.clock.now()) {
@@ -297,7 +297,7 @@ mod tests {
         }
     }
 
-    /// The list of confirmed names, and how often it was read.
+    /// The list of confirmed key ids, and the number of its reads.
     #[derive(Default)]
     struct List {
         names: Mutex<Vec<KeyId>>,
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cold_instance_takes_a_confirmed_key_at_once_whatever_strangers_ask_for() {
+    fn cold_instance_accepts_a_confirmed_key_under_a_flood() {
         let scene = Scene::new();
         scene.list.names.lock().unwrap().push("known-1".parse().unwrap());
         for number in 0..1000 {

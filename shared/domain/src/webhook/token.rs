@@ -63,8 +63,8 @@ impl<'a> Token<'a> {
         })
     }
 
-    /// What the token says, whoever has signed it.
-    pub(super) fn unproven(&self) -> &Claims {
+    /// The claims, before the signature is checked.
+    pub(super) fn unverified(&self) -> &Claims {
         &self.claims
     }
 

@@ -45,9 +45,9 @@ pub enum Refusal {
     /// Plaid does not sign with this key any more.
     #[error("the key has expired")]
     ExpiredKey,
-    /// The token is of another body or time, by its own word, and its key is not known: not worth a look-up. What it says of
-    /// itself stays so, whoever signed it.
-    #[error("the token is of another body or time")]
+    /// By its own unverified claims the token is of another body or time, and its key is not in memory. No signature could make it
+    /// valid, so no key is looked up.
+    #[error("unverified claims do not match the body or the time")]
     Unlikely,
     /// Too many keys were looked up: whether it is Plaid's is not known.
     #[error("too many keys were looked up")]
@@ -157,9 +157,9 @@ impl Verifier {
         let received_at = self.clock.now();
         let token = Token::read(token.ok_or(Refusal::NoToken)?)?;
         if !self.ring.has(&token.kid) {
-            let claims = token.unproven();
+            let claims = token.unverified();
             let is_good = is_of_this_body(claims, body).and_then(|()| is_of_this_time(claims, received_at));
-            is_good.map_err(|_unproven| Refusal::Unlikely)?;
+            is_good.map_err(|_mismatch| Refusal::Unlikely)?;
         }
         let kid = token.kid.clone();
         let key = self.ring.key(&kid).await?;

@@ -72,7 +72,7 @@ impl TransactionSearch for Store {
     }
 
     async fn find(&self, search: &Search, scope: &SearchScope) -> Result<FoundPage, StoreError> {
-        let search = &Search { filter: scope.widened(&search.filter), ..search.clone() };
+        let search = &Search { filter: scope.with_groups(&search.filter), ..search.clone() };
         let places = places(&search.filter, scope);
         let months = months_of_page(search, &places);
         let mut filling = Filling { search, found: FoundPage::default(), bytes: search.bytes, months: 0 };
@@ -99,7 +99,7 @@ impl TransactionSearch for Store {
         scope: &SearchScope,
         show: &mut Show<'_>,
     ) -> Result<Scanned, StoreError> {
-        let filter = &scope.widened(filter);
+        let filter = &scope.with_groups(filter);
         let places = places(filter, scope);
         let range = Range::new(filter, None);
         let mut reads = Vec::new();

@@ -1,13 +1,12 @@
-//! The names of webhook keys that Plaid has confirmed, in a secret of their own: the receiver of webhooks may read it and write
-//! nothing anywhere, and it has no way to any table.
+//! Ids of confirmed webhook keys, in a secret of their own. The receiver of webhooks may read it, and needs no access to a table.
 
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::{Client, operation::get_secret_value::GetSecretValueError};
-use domain::webhook::{Confirmations, ConfirmedKeys, KeyError, KeyId, MOST_CONFIRMED};
+use domain::webhook::{ConfirmedKeyWriter, ConfirmedKeys, KeyError, KeyId, MAX_CONFIRMED_KEYS};
 use serde::{Deserialize, Serialize};
 
-/// Names of keys from Secrets Manager: `{"key_ids": [...]}`, the newest first.
-pub struct KeyNames {
+/// Key ids in Secrets Manager: `{"key_ids": [...]}`, newest first.
+pub struct ConfirmedKeySecret {
     client: Client,
     secret_id: String,
 }
@@ -17,8 +16,8 @@ struct Stored {
     key_ids: Vec<KeyId>,
 }
 
-impl KeyNames {
-    /// The names in the secret with this ARN or name.
+impl ConfirmedKeySecret {
+    /// The ids in the secret with this ARN or name.
     pub fn new(config: &aws_types::SdkConfig, secret_id: String) -> Self {
         Self { client: Client::new(config), secret_id }
     }
@@ -29,7 +28,7 @@ fn unavailable(why: &str) -> KeyError {
 }
 
 #[async_trait]
-impl ConfirmedKeys for KeyNames {
+impl ConfirmedKeys for ConfirmedKeySecret {
     async fn confirmed(&self) -> Result<Vec<KeyId>, KeyError> {
         let answer = match self.client.get_secret_value().secret_id(&self.secret_id).send().await {
             Ok(answer) => answer,
@@ -37,7 +36,7 @@ impl ConfirmedKeys for KeyNames {
                 return match error.as_service_error() {
                     // It has no value yet.
                     Some(GetSecretValueError::ResourceNotFoundException(_)) => Ok(Vec::new()),
-                    _ => Err(unavailable("the names of keys cannot be read")),
+                    _ => Err(unavailable("the list of key ids cannot be read")),
                 };
             }
         };
@@ -49,20 +48,20 @@ impl ConfirmedKeys for KeyNames {
 }
 
 #[async_trait]
-impl Confirmations for KeyNames {
+impl ConfirmedKeyWriter for ConfirmedKeySecret {
     async fn confirm(&self, kid: &KeyId) -> Result<(), KeyError> {
         let mut key_ids = self.confirmed().await?;
         if key_ids.contains(kid) {
             return Ok(());
         }
         key_ids.insert(0, kid.clone());
-        key_ids.truncate(MOST_CONFIRMED);
-        let text =
-            serde_json::to_string(&Stored { key_ids }).map_err(|_bad| unavailable("unwritable names"))?;
+        key_ids.truncate(MAX_CONFIRMED_KEYS);
+        let text = serde_json::to_string(&Stored { key_ids })
+            .map_err(|_bad| unavailable("the list of key ids cannot be encoded"))?;
         let put = self.client.put_secret_value().secret_id(&self.secret_id).secret_string(text);
         match put.send().await {
             Ok(_) => Ok(()),
-            Err(_) => Err(unavailable("the names of keys cannot be written")),
+            Err(_) => Err(unavailable("the list of key ids cannot be written")),
         }
     }
 }
