@@ -96,11 +96,11 @@ pub async fn handle(deps: &Deps, message: Message<SyncMessage>) -> Verdict {
 async fn compare_accounts(deps: &Deps, message: &SyncMessage, outcome: &Outcome) -> Verdict {
     let Some(merging) = &deps.merging else { return Verdict::Done };
     match merging::compare_after(merging, &message.at, outcome, message.poll.is_some()).await {
-        Ok(()) => Verdict::Done,
         Err(MergeError::Store(error)) => after_error(&error.into()),
         Err(MergeError::Queue(error)) => Verdict::Retry(error.to_string()),
-        // The accounts changed meanwhile: the next run compares them as they are then.
-        Err(
+        // After a refusal the accounts have changed meanwhile: the next run compares them as they are then.
+        Ok(())
+        | Err(
             MergeError::NotFound
             | MergeError::Merged
             | MergeError::Different
